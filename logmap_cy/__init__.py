@@ -1,0 +1,20 @@
+"""The integer logistic map, ``x <- mu * x * (x + 1) mod p``, in Cython and OpenCL: exact, and raced."""
+
+from importlib.util import find_spec as _find_spec
+
+if _find_spec("logmap_cy._memoryview") is None:
+    raise ImportError(
+        f"logmap_cy is being imported from its source folder ({__path__[0]}), which has no compiled modules; "
+        "run Python in another folder (or pytest instead of python -m pytest), or install it: "
+        'pip install "meson-python>=0.17" "cython>=3.1" ninja && pip install --no-build-isolation -e .'
+    )
+
+from importlib.metadata import version as _version
+
+from logmap_cy._api import logmap
+from logmap_cy._opencl import Device
+from logmap_cy._opencl import release as release_opencl
+from logmap_cy._registry import Implementation, implementations
+
+__version__ = _version("logmap-cy")
+__all__ = ["Device", "Implementation", "implementations", "logmap", "release_opencl"]

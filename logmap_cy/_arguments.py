@@ -1,0 +1,147 @@
+"""The checks of logmap's arguments. Each error names the argument, its value and the remedy."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import numpy as np
+
+from logmap_cy._registry import ROWS
+
+if TYPE_CHECKING:
+    from logmap_cy._opencl import Device
+    from logmap_cy._registry import Array, Implementation
+
+OVERLAP_WORK = 10**6  # candidate solutions; views cut by slices need a handful
+
+
+def array(x: Any) -> Array:
+    """Return x as an array of int32, int64, uint32 or uint64, a view wherever NumPy can give one.
+
+    Raises
+    ------
+    TypeError: x is of another dtype, masked, or not an array at all.
+
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError("x is a masked array, and its mask would be lost; pass x.filled(value) or x.compressed()")
+    try:
+        found = np.asarray(x)
+    except ValueError as error:
+        raise TypeError(f"x={_short(x)} is not an array ({error}); pass integers in a regular shape") from error
+    if isinstance(x, list | tuple) and found.size == 0:
+        found = found.astype(np.int64)  # NumPy takes [] for floats
+    if found.dtype.kind in "iu" and found.dtype.itemsize in (4, 8):
+        return found
+    remedy = {
+        "f": "the map is defined on integers, and rounding is yours to choose: pass np.rint(x).astype(np.int64)",
+        "O": "convert it with np.asarray(x, dtype=np.int64), which refuses what does not fit",
+    }.get(found.dtype.kind, "convert it with x.astype(np.int64), where that is what you mean")
+    raise TypeError(f"x={_short(x)} has dtype {found.dtype}; it must be int32, int64, uint32 or uint64; {remedy}")
+
+
+def integer(name: str, value: Any, *, least: int | None = None) -> int:
+    """Return value as an int.
+
+    Raises
+    ------
+    TypeError: it is not an integer; a bool is none here.
+    ValueError: it is below `least`.
+
+    """
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}={value!r} is a bool; pass an integer, int({name}) where you mean it")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}={_short(value)} is not an integer; pass an int") from None
+    if least is not None and number < least:
+        raise ValueError(f"{name}={number} is below {least}; pass {least} or more")
+    return number
+
+
+def modulus(p: SupportsIndex, dtype: np.dtype[Any]) -> int:
+    """Return p as an int whose largest remainder, p - 1, fits dtype; ValueError or TypeError otherwise."""
+    number = integer("p", p, least=1)
+    largest = int(np.iinfo(dtype).max)
+    if number - 1 > largest:
+        wider = f"p of at most {largest + 1}" + (", or x.astype(np.uint64)" if dtype.itemsize < 8 or dtype.kind == "i" else "")  # noqa: PLR2004, E501
+        raise ValueError(f"p={number}: p - 1 does not fit the dtype of x, {dtype}; pass {wider}")
+    return number
+
+
+def output(out: Any, x: Array) -> Array:
+    """Return out, checked to be a place where the answer for x can be written; a new array where it is None.
+
+    Raises
+    ------
+    TypeError: it is not an array, or of another dtype.
+    ValueError: it has another shape, is read-only, shares memory with x without being x's own elements in x's
+        order, or has elements that may share memory with each other.
+
+    """
+    if out is None:
+        return np.empty_like(x, subok=False)
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"out={_short(out)} is not a plain NumPy array; pass np.empty_like(x)")
+    if out.dtype != x.dtype:
+        raise TypeError(f"out has dtype {out.dtype}, x has {x.dtype}; pass np.empty_like(x)")
+    if out.shape != x.shape:
+        raise ValueError(f"out has shape {out.shape}, x has {x.shape}; pass np.empty_like(x)")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only; pass an array that you own, or None to get a new one")
+    if _may_overlap_itself(out):
+        raise ValueError(f"out has strides {out.strides}, so its elements may share memory; pass np.empty_like(x)")
+    same = out.ctypes.data == x.ctypes.data and out.strides == x.strides
+    if not same and _overlap(out, x):
+        raise ValueError("out overlaps x partly, and would overwrite what is still to be read; pass out=x or a copy")
+    return out
+
+
+def implementation(name: Any) -> Implementation:
+    """Return the row called name; ValueError where there is none, where it is known wrong or not available."""
+    row = next((row for row in ROWS if row.name == name), None)
+    if row is None:
+        names = ", ".join(["auto", *(row.name for row in ROWS)])
+        raise ValueError(f"implementation={_short(name)} is not known; choose one of: {names}")
+    if row.known_wrong:
+        raise ValueError(f'implementation="{row}" is known to be wrong: it {row.known_wrong}; use "opencl_loop"')
+    if row.unavailable:
+        raise ValueError(f'implementation="{row}" is not available here: {row.unavailable}; "auto" always is')
+    return row
+
+
+def device(name: Any, row: Implementation) -> Device | None:
+    """Return the device of `row` that name stands for: a Device, its "cl0", or None for the first."""
+    if name is None:
+        return row.devices[0] if row.devices else None
+    if not row.devices:
+        raise ValueError(f'device={_short(name)}: implementation="{row}" runs on the host; leave device out')
+    for found in row.devices:
+        if name == found or name == str(found):
+            return found
+    known = ", ".join(f'"{found}" ({found.name})' for found in row.devices)
+    raise ValueError(f"device={_short(name)} is not known; choose one of: {known}")
+
+
+def _overlap(out: Array, x: Array) -> bool:
+    try:
+        return np.shares_memory(out, x, max_work=OVERLAP_WORK)
+    except np.exceptions.TooHardError:
+        return True
+
+
+def _may_overlap_itself(out: Array) -> bool:
+    """Whether two elements may share memory. Never True for what slices, transposes and reshapes make."""
+    reach = out.itemsize
+    for stride, length in sorted((abs(stride), length) for stride, length in zip(out.strides, out.shape, strict=True)):
+        if length > 1 and stride < reach:
+            return True
+        reach += stride * max(length - 1, 0)
+    return False
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004

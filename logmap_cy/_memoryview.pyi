@@ -1,0 +1,3 @@
+from logmap_cy._registry import Array
+
+def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None: ...
