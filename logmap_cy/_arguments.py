@@ -66,8 +66,8 @@ def modulus(p: SupportsIndex, dtype: np.dtype[Any]) -> int:
     number = integer("p", p, least=1)
     largest = int(np.iinfo(dtype).max)
     if number - 1 > largest:
-        wider = f"p of at most {largest + 1}" + (", or x.astype(np.uint64)" if dtype.itemsize < 8 or dtype.kind == "i" else "")  # noqa: PLR2004, E501
-        raise ValueError(f"p={number}: p - 1 does not fit the dtype of x, {dtype}; pass {wider}")
+        wider = "" if dtype == np.uint64 else ", or x.astype(np.uint64)"
+        raise ValueError(f"p={number}: p - 1 does not fit x's dtype {dtype}; pass p of at most {largest + 1}{wider}")
     return number
 
 
@@ -127,7 +127,7 @@ def device(name: Any, row: Implementation) -> Device | None:
 
 def _overlap(out: Array, x: Array) -> bool:
     try:
-        return np.shares_memory(out, x, max_work=OVERLAP_WORK)
+        return np.shares_memory(out, x, max_work=OVERLAP_WORK)  # type: ignore[arg-type]  # the stub knows -1 and 0 only
     except np.exceptions.TooHardError:
         return True
 
@@ -135,10 +135,11 @@ def _overlap(out: Array, x: Array) -> bool:
 def _may_overlap_itself(out: Array) -> bool:
     """Whether two elements may share memory. Never True for what slices, transposes and reshapes make."""
     reach = out.itemsize
-    for stride, length in sorted((abs(stride), length) for stride, length in zip(out.strides, out.shape, strict=True)):
-        if length > 1 and stride < reach:
-            return True
-        reach += stride * max(length - 1, 0)
+    dimensions = [(abs(stride), length) for stride, length in zip(out.strides, out.shape, strict=True) if length > 1]
+    for stride, length in sorted(dimensions):
+        if stride < reach:
+            return out.size > 0
+        reach += stride * (length - 1)
     return False
 
 

@@ -25,7 +25,7 @@ def drive(compute: Compute, x: Array, out: Array, num: int, p: int, mu: int, thr
     chunks = np.nditer(
         [x, out],
         flags=["external_loop", "buffered", "growinner", "zerosize_ok"],
-        op_flags=[["readonly", "contig", "aligned"], ["writeonly", "contig", "aligned"]],
+        op_flags=[["readonly", "contig", "aligned"], ["writeonly", "contig", "aligned"]],  # type: ignore[list-item]
         op_dtypes=[native, native],
         buffersize=SMALL,
     )

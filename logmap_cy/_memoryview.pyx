@@ -8,7 +8,7 @@ def compute(const integer[::1] x, integer[::1] out, int64_t num, uint64_t p, uin
     """Write num steps of the map on x to out; see logmap_cy._registry.Compute for the contract."""
     cdef:
         Py_ssize_t i
-        int64_t k
+        int64_t _k
         uint64_t u
         bint one
     check(x.shape[0], out.shape[0], num, p, mu)
@@ -16,6 +16,6 @@ def compute(const integer[::1] x, integer[::1] out, int64_t num, uint64_t p, uin
     with nogil:
         for i in range(x.shape[0]):
             u = enter(x[i], p)
-            for k in range(num):
+            for _k in range(num):
                 u = step(u, p, mu, one)
             out[i] = <integer>u

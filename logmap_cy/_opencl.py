@@ -88,8 +88,8 @@ if hasattr(os, "register_at_fork"):
 def discover() -> Discovery:
     """Return the devices of every platform, asked once a process. Never raises: a failure is a note."""
     try:
-        import pyopencl as cl  # noqa: PLC0415: optional, and 0.2 s
-    except Exception as error:  # noqa: BLE001: a broken driver loader fails in its own ways
+        import pyopencl as cl  # noqa: PLC0415  # optional, and takes 0.2 s
+    except Exception as error:  # noqa: BLE001  # a broken driver loader fails in its own ways
         return Discovery((), (f"pyopencl cannot be imported ({error}); {INSTALL}",))
     _Fork.used = True
     try:

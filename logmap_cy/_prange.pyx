@@ -22,8 +22,8 @@ def openmp_threads():
 
 
 cdef inline uint64_t steps(uint64_t u, int64_t num, uint64_t p, uint64_t mu, bint one) noexcept nogil:
-    cdef int64_t k
-    for k in range(num):
+    cdef int64_t _k
+    for _k in range(num):
         u = step(u, p, mu, one)
     return u
 

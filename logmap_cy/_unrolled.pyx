@@ -21,7 +21,7 @@ def compute(const integer[::1] x, integer[::1] out, int64_t num, uint64_t p, uin
     """Write num steps of the map on x to out; see logmap_cy._registry.Compute for the contract."""
     cdef:
         Py_ssize_t i
-        int64_t k, tens = num // 10, rest = num % 10
+        int64_t _k, tens = num // 10, rest = num % 10
         uint64_t u
         bint one
     check(x.shape[0], out.shape[0], num, p, mu)
@@ -29,8 +29,8 @@ def compute(const integer[::1] x, integer[::1] out, int64_t num, uint64_t p, uin
     with nogil:
         for i in range(x.shape[0]):
             u = enter(x[i], p)
-            for k in range(tens):
+            for _k in range(tens):
                 u = ten_steps(u, p, mu, one)
-            for k in range(rest):
+            for _k in range(rest):
                 u = step(u, p, mu, one)
             out[i] = <integer>u

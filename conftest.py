@@ -1,0 +1,126 @@
+"""The suite's fixtures: one case for each implementation and device, the oracle, and the benchmark that checks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import hypothesis
+import numpy as np
+import pytest
+
+from logmap_cy import Device, Implementation, implementations, logmap
+from logmap_cy._registry import Array
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+Oracle: TypeAlias = Callable[[Array, int, int, int], Array]
+CheckedBenchmark: TypeAlias = Callable[[Callable[[], object], Array, Array], None]
+
+# Shared runners stall for seconds, and pytest-benchmark's checks of speed are elsewhere: no deadlines.
+hypothesis.settings.register_profile("suite", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's own options."""
+    group = parser.getgroup("logmap-cy")
+    group.addoption("--full", action="store_true", help="add the article's run: 2^25 elements, 10 steps; takes minutes")
+    group.addoption("--cl-require", action="store_true", help="fail, instead of skip, where there is no OpenCL device")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Run each benchmark once and untimed, unless the command line asks for times."""
+    option = config.option
+    option.benchmark_disable = option.benchmark_disable or not (option.benchmark_only or option.benchmark_enable)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what is no benchmark under --benchmark-only, where pytest-benchmark would skip it line by line."""
+    if config.option.benchmark_only:
+        others = [item for item in items if "benchmark" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An implementation, on one of its devices where it has any; its str is its part of the test id."""
+
+    row: Implementation
+    device: Device | None
+
+    def __str__(self) -> str:
+        """Return the implementation's name, and the device's where there is one."""
+        return f"{self.row}@{self.device}" if self.device else str(self.row)
+
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Array:
+        """Return logmap of x by this case."""
+        return logmap(x, *args, implementation=self.row.name, device=self.device, **kwargs)
+
+
+# Fixture -> the rows that a test asking for it runs over, on each of their devices.
+CASES: dict[str, Callable[[Implementation], bool]] = {
+    "case": lambda row: not row.known_wrong,
+    "native_case": lambda row: not row.known_wrong and row.kind != "python",
+    "opencl_case": lambda row: not row.known_wrong and row.kind == "opencl",
+    "wrong_case": lambda row: bool(row.known_wrong),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrise by CASES; a row that this machine lacks is one case, so that it is skipped or fails by name."""
+    for name in CASES.keys() & set(metafunc.fixturenames):
+        rows = filter(CASES[name], implementations())
+        cases = [Case(row, device) for row in rows for device in row.devices or (None,)]
+        metafunc.parametrize(name, cases, ids=str, indirect=True)
+
+
+def _available(request: pytest.FixtureRequest) -> Case:
+    case: Case = request.param
+    if case.row.unavailable:
+        required = request.config.getoption("--cl-require") or case.row.kind != "opencl"
+        (pytest.fail if required else pytest.skip)(f"{case.row}: {case.row.unavailable}")
+    return case
+
+
+case = pytest.fixture(_available, name="case")
+native_case = pytest.fixture(_available, name="native_case")
+opencl_case = pytest.fixture(_available, name="opencl_case")
+wrong_case = pytest.fixture(_available, name="wrong_case")
+
+
+@functools.cache
+def _oracle(data: bytes, dtype: str, num: int, p: int, mu: int) -> Array:
+    answers = np.frombuffer(data, dtype).tolist()
+    for _ in range(num):
+        answers = [mu * value * (value + 1) % p for value in answers]
+    return np.array(answers, dtype)
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Oracle:
+    """Give the definition of the map, in Python's unbounded integers: oracle(x, num, p, mu) -> array like x."""
+
+    def answer(x: Array, num: int, p: int, mu: int) -> Array:
+        return _oracle(x.tobytes(), x.dtype.str, num, p, mu).reshape(x.shape)
+
+    return answer
+
+
+@pytest.fixture
+def checked_benchmark(benchmark: BenchmarkFixture) -> CheckedBenchmark:
+    """Give checked_benchmark(call, out, expected): what call wrote to out is compared before and after the timing."""
+
+    def run(call: Callable[[], object], out: Array, expected: Array) -> None:
+        call()
+        np.testing.assert_array_equal(out, expected)
+        out.fill(0)
+        benchmark(call)
+        np.testing.assert_array_equal(out, expected)
+
+    return run

@@ -1,0 +1,183 @@
+"""Ctrl-C, threads, the GIL and fork()."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from logmap_cy import _threads, logmap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Case, Oracle
+
+
+def interrupted_after(delay_s: float, call: Callable[[], object]) -> float:
+    """Return the seconds between Ctrl-C, delay_s after the start of call, and its KeyboardInterrupt."""
+    sent: list[float] = []
+
+    def interrupt() -> None:
+        sent.append(time.monotonic())
+        _thread.interrupt_main()
+
+    timer = threading.Timer(delay_s, interrupt)
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        return time.monotonic() - sent[0]
+    finally:
+        timer.join()
+
+
+@pytest.mark.parametrize(("length", "num"), [(3, 10**12), (2**22, 10**6)], ids=["few-elements", "many-elements"])
+def test_ctrl_c_is_answered_within_a_second(case: Case, length: int, num: int, oracle: Oracle) -> None:
+    x = np.arange(length)
+    out = np.zeros_like(x)
+    case(x[:7])  # an OpenCL program is built before, once
+    assert interrupted_after(0.2, lambda: case(x, num, out=out)) < 1
+    # The owner of out can go on using it at once: nothing writes to it any more, nothing was moved or freed.
+    out[:] = -1
+    np.testing.assert_array_equal(case(x[:64]), oracle(x[:64], 10, 6700417, 22))
+    assert np.all(out == -1)
+
+
+def test_the_gil_is_released_while_computing(native_case: Case) -> None:
+    """With an endless switch interval, another thread runs only where the GIL is given up."""
+    compute = native_case.row.load(native_case.device)
+    x = np.arange(2**20)
+    out = np.empty_like(x)
+    compute(x, out, 10, 6700417, 22, 1)
+    ticks = 0
+    stop = threading.Event()
+
+    def tick() -> None:
+        nonlocal ticks
+        while not stop.is_set():
+            ticks += 1
+            time.sleep(0.0001)
+
+    interval = sys.getswitchinterval()
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        sys.setswitchinterval(1000)
+        before = ticks
+        compute(x, out, 50, 6700417, 22, 1)
+        assert ticks > before
+    finally:
+        stop.set()
+        sys.setswitchinterval(interval)
+        thread.join()
+
+
+def test_concurrent_calls_do_not_disturb_each_other(case: Case, oracle: Oracle) -> None:
+    arrays = [np.arange(start, start + 4099) for start in range(0, 80_000, 10_000)]
+    moduli = [61, 6700417]
+    jobs = [(x, p) for x in arrays for p in moduli] * 3
+    expected = {(id(x), p): oracle(x, 10, p, 22) for x, p in jobs}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda job: case(job[0], 10, job[1]), jobs))
+    for (x, p), answer in zip(jobs, answers, strict=True):
+        np.testing.assert_array_equal(answer, expected[id(x), p])
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd="/" if os.name == "posix" else None,
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork() is POSIX")
+def test_a_forked_child_computes_and_does_not_hang() -> None:
+    """GNU's OpenMP hangs for ever in a forked child that uses threads after its parent did."""
+    done = python("""
+        import os, numpy as np
+        from logmap_cy import logmap
+        x = np.arange(2**18)
+        parent = logmap(x, implementation="prange", threads=2)
+        pid = os.fork()
+        if pid == 0:
+            child = logmap(x, implementation="prange", threads=2)
+            os._exit(0 if (child == parent).all() else 1)
+        print("child", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """)
+    assert (done.stdout, done.stderr) == ("child 0\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork() is POSIX")
+def test_opencl_is_refused_in_a_forked_child_and_says_why(opencl_case: Case) -> None:
+    done = python(f"""
+        import os
+        from logmap_cy import logmap
+        logmap([1], implementation="{opencl_case.row}")
+        pid = os.fork()
+        if pid == 0:
+            try:
+                logmap([1], implementation="{opencl_case.row}")
+            except ValueError as error:
+                print(error, flush=True)
+            os._exit(0)
+        os.waitpid(pid, 0)
+    """)
+    assert "does not survive" in done.stdout
+    assert "spawn" in done.stdout
+
+
+def test_threads_none_follows_openmp_and_the_affinity() -> None:
+    code = "from logmap_cy import _threads, _prange; print(_threads.resolve(None), _prange.openmp_threads())"
+    assert python(code, OMP_NUM_THREADS="1").stdout.split()[0] == "1"
+    built_with_openmp = python(code).stdout.split()[1] != "0"
+    if built_with_openmp:
+        assert python(code, OMP_NUM_THREADS="7").stdout.split() == [str(min(7, _threads.cores())), "7"]
+    if hasattr(os, "sched_setaffinity"):
+        one = min(os.sched_getaffinity(0))
+        pinned = f"import os, logmap_cy._prange; os.sched_setaffinity(0, [{one}]); {code}"
+        assert python(pinned).stdout.split()[0] == "1"
+
+
+def test_threads_are_never_more_than_the_machine_s_cores() -> None:
+    assert _threads.resolve(10**9) in {os.cpu_count(), 1}
+    assert _threads.resolve(1) == 1
+
+
+@pytest.mark.skipif(getattr(sys, "_is_gil_enabled", lambda: True)(), reason="needs a free-threaded build of Python")
+def test_the_compiled_modules_keep_a_free_threaded_build_free() -> None:
+    done = python(
+        """
+        import sys
+        from logmap_cy import logmap, implementations
+        for row in implementations():
+            if row.kind in ("numpy", "cython"):
+                logmap([1, 2, 3], implementation=row.name)
+        print(sys._is_gil_enabled())
+    """,
+        PYTHON_GIL="",
+    )
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_in_place_calls_of_one_thread_each() -> None:
+    """Eight threads, each in place on its own part of one array."""
+    memory = np.arange(8 * 1001)
+    expected = logmap(memory)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda part: logmap(part, out=part), memory.reshape(8, 1001)))
+    np.testing.assert_array_equal(memory, expected)

@@ -1,0 +1,183 @@
+"""The OpenCL host: discovery that never raises, programs built once, times apart, wrong kernels caught."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import subprocess
+import sys
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from logmap_cy import _opencl, implementations, logmap, release_opencl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Case, Oracle
+
+STEP = (resources.files("logmap_cy") / "kernels" / "step.h").read_text("utf-8")
+ROWS = [row for row in implementations() if row.kind == "opencl"]
+X = np.arange(10_000, 20_000)
+
+
+def table(**environment: str) -> str:
+    """Return what `python -m logmap_cy` prints in another environment; it must not fail."""
+    run = [sys.executable, "-m", "logmap_cy"]
+    return subprocess.run(
+        run, env=os.environ | environment, capture_output=True, text=True, check=True, cwd="/", timeout=60
+    ).stdout
+
+
+def load(case: Case) -> _opencl.Kernel:
+    kernel = case.row.load(case.device)
+    assert isinstance(kernel, _opencl.Kernel)
+    return kernel
+
+
+def test_no_driver_is_a_reason_not_an_error(tmp_path: Path) -> None:
+    text = table(OCL_ICD_VENDORS=str(tmp_path), OCL_ICD_FILENAMES="", PYTHONPATH=str(tmp_path))
+    if "cl0" not in text:  # a driver that is linked in cannot be taken away
+        assert re.search(r"not here: opencl_loop, opencl_unrolled, opencl_article: .*install", text)
+    assert len(re.findall(r"^opencl_\w+ +opencl ", text, re.MULTILINE)) == len(ROWS)
+
+
+def test_no_pyopencl_is_a_reason_not_an_error(tmp_path: Path) -> None:
+    (tmp_path / "pyopencl.py").write_text("raise OSError('libOpenCL.so.1: cannot open shared object file')")
+    text = table(PYTHONPATH=str(tmp_path))
+    assert "pyopencl cannot be imported (libOpenCL.so.1" in text
+    assert "pip" in text
+
+
+def test_a_platform_without_devices_is_a_reason(tmp_path: Path) -> None:
+    """As PoCL is where it cannot write its cache."""
+    (tmp_path / "pyopencl.py").write_text(
+        "class Error(Exception): pass\n"
+        "class Platform:\n"
+        "    name = 'Empty'\n"
+        "    def get_devices(self): return []\n"
+        "class Broken:\n"
+        "    name = 'Broken'\n"
+        "    def get_devices(self): raise Error('DEVICE_NOT_FOUND')\n"
+        "def get_platforms(): return [Platform(), Broken()]\n"
+    )
+    text = " ".join(table(PYTHONPATH=str(tmp_path)).split())
+    assert "platform 'Empty' has no device; for PoCL, is POCL_CACHE_DIR writable?" in text
+    assert "platform 'Broken' failed (DEVICE_NOT_FOUND)" in text
+
+
+def test_devices_are_named_and_chosen_by_name(opencl_case: Case) -> None:
+    assert opencl_case.device is not None
+    by_name = logmap([1, 2], implementation=opencl_case.row.name, device=str(opencl_case.device))
+    assert by_name.tolist() == [5756693, 3714507]
+    with pytest.raises(ValueError, match=r"device='cl99' is not known; choose one of: \"cl0\" \(.+\)"):
+        logmap([1], implementation=opencl_case.row.name, device="cl99")
+
+
+def test_a_program_is_built_once_for_its_parameters(opencl_case: Case, oracle: Oracle) -> None:
+    release_opencl()
+    kernel = load(opencl_case)
+    out = np.empty_like(X)
+    for p, length, num in [(61, 10, 3), (61, 9999, 10), (67, 10, 3), (61, 1, 1)]:
+        kernel(X[:length], out[:length], num, p, 22, 1)
+        np.testing.assert_array_equal(out[:length], oracle(X[:length], num, p, 22))
+    assert len(_opencl._session(kernel.device).programs) == 2
+
+
+def test_programs_that_are_kept_are_bounded(opencl_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_opencl, "PROGRAMS", 2)
+    release_opencl()
+    kernel = load(opencl_case)
+    out = np.empty_like(X)
+    for p in (61, 67, 61, 71):
+        kernel(X, out, 1, p, 22, 1)
+    kept = [key for key in _opencl._session(kernel.device).programs if "-DP=67UL" in key]
+    assert (len(_opencl._session(kernel.device).programs), kept) == (2, [])
+
+
+def test_times_of_transfers_and_kernel_are_apart(opencl_case: Case) -> None:
+    x = np.arange(2**18)
+    out = np.empty_like(x)
+    times = load(opencl_case)(x, out, 100, 6700417, 22, 1)
+    assert min(times.write_ns, times.read_ns) >= 0
+    assert times.kernel_ns > times.write_ns + times.read_ns  # 100 divisions beside two moves of each element
+
+
+def test_release_lets_go_of_contexts_and_later_calls_work(opencl_case: Case) -> None:
+    kernel = load(opencl_case)
+    out = np.empty_like(X)
+    kernel(X, out, 1, 61, 22, 1)
+    session = _opencl._session(kernel.device)
+    context, cl = session.context, session.cl
+    del session
+
+    def references() -> int:
+        gc.collect()
+        count = context.get_info(cl.context_info.REFERENCE_COUNT)
+        assert isinstance(count, int)
+        return count
+
+    held = references()
+    release_opencl()
+    assert references() < held
+    assert references() == 1
+    kernel(X, out, 1, 61, 22, 1)
+    assert _opencl._session(kernel.device).context != context
+
+
+def test_prime_lengths_are_padded_to_whole_groups(opencl_case: Case, oracle: Oracle) -> None:
+    """Nothing beyond the array is written, whatever the length."""
+    memory = np.full(1100, -7)
+    for length in (1, 255, 256, 257, 1009):
+        memory[:] = -7
+        load(opencl_case)(X[:length], memory[:length], 10, 6700417, 22, 1)
+        np.testing.assert_array_equal(memory[:length], oracle(X[:length], 10, 6700417, 22))
+        assert np.all(memory[length:] == -7)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_kernels_are_valid_as_they_stand(opencl_case: Case, row: object) -> None:
+    """Without the host's definitions they stand for the article's parameters."""
+    session = _opencl._session(load(opencl_case).device)
+    assert session.cl.Program(session.context, _opencl.source(f"{row}.cl")).build().kernel_names == "logmap"
+
+
+def test_a_kernel_that_does_not_compile_is_an_error_with_the_driver_s_words(
+    opencl_case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release_opencl()
+    monkeypatch.setattr(_opencl, "source", lambda name: f"__kernel void logmap() {{ not_{name[:6]}; }}")
+    with pytest.raises(RuntimeError, match=rf"kernels/{opencl_case.row}.cl was not built(.|\n)*not_opencl"):
+        logmap(X, implementation=opencl_case.row.name, device=opencl_case.device)
+    release_opencl()
+
+
+def multiplications() -> list[int]:
+    """Return the offset of each multiplication in kernels/step.h, where all of the exact kernels' are."""
+    code = re.sub(r"/\*.*?\*/", lambda comment: " " * len(comment[0]), STEP, flags=re.DOTALL)
+    return [match.start() for match in re.finditer(r"(?<=[\w)] )\*(?= [\w(])", code)]
+
+
+@pytest.mark.parametrize("offset", multiplications())
+def test_one_wrong_multiplication_is_caught(
+    opencl_case: Case, offset: int, monkeypatch: pytest.MonkeyPatch, oracle: Oracle
+) -> None:
+    """A mutant of each, + in place of *, over parameters that take both branches."""
+    wrong = f"{STEP[:offset]}+{STEP[offset + 1 :]}"
+    mutant = _opencl.source(f"{opencl_case.row}.cl").replace(STEP, wrong)
+    out = np.empty_like(X)
+    agree = []
+    for kernel_source in (_opencl.source, lambda name: mutant):  # noqa: ARG005
+        release_opencl()
+        with monkeypatch.context() as patch:
+            patch.setattr(_opencl, "source", kernel_source)
+            for p in (6700417, 2**32 - 5):
+                load(opencl_case)(X, out, 10, p, 22, 1)
+                agree.append(np.array_equal(out, oracle(X, 10, p, 22)))
+    release_opencl()
+    assert agree[:2] == [True, True]
+    assert not all(agree[2:])

@@ -1,0 +1,100 @@
+"""The registry, the table that people see, and what is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import logmap_cy
+from logmap_cy import _drive, implementations
+from logmap_cy._prange import openmp_threads
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments: str, cwd: str | Path = os.sep) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, timeout=60, cwd=cwd
+    )
+
+
+def test_the_rows_of_the_first_issue_are_there() -> None:
+    assert [row.name for row in implementations()] == [
+        "python", "numpy_article", "numpy", "memoryview", "unrolled", "prange",
+        "opencl_loop", "opencl_unrolled", "opencl_article",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", implementations(), ids=str)
+def test_a_row_has_one_source_of_its_name(row: logmap_cy.Implementation) -> None:
+    sources = {"python": "logmap_cy/_{}.py", "numpy": "logmap_cy/_{}.py", "cython": "logmap_cy/_{}.pyx"}
+    assert (ROOT / sources.get(row.kind, "kernels/{}.cl").format(row.name)).is_file()
+
+
+def test_every_source_is_installed() -> None:
+    """By meson.build's lists, which do not notice a new file by themselves."""
+    package = resources.files("logmap_cy")
+    for source in (ROOT / "logmap_cy").glob("*.py*"):
+        assert source.suffix == ".pyx" or (package / source.name).is_file(), source.name
+    for source in (ROOT / "kernels").iterdir():
+        assert (package / "kernels" / source.name).read_text("utf-8") == source.read_text("utf-8")
+
+
+def test_what_is_not_here_is_a_row_with_a_reason() -> None:
+    for row in implementations():
+        reason = row.unavailable
+        assert reason is None or len(reason) > 20
+        if reason:
+            with pytest.raises(ValueError, match=f'"{row}" is (not available here: |known to be wrong)'):
+                logmap_cy.logmap([1], implementation=row.name)
+
+
+def test_the_command_prints_the_table() -> None:
+    done = run("-m", "logmap_cy")
+    assert (done.returncode, done.stderr) == (0, "")
+    for row in implementations():
+        here = "no" if row.unavailable else " ".join(map(str, row.devices)) or "yes"
+        assert re.search(rf"^{row} +{row.kind} +{re.escape(here)} ", done.stdout, re.MULTILINE)
+        for device in row.devices:
+            assert f"{device}: {device.kind}, {device.name}" in done.stdout
+    assert ("built without OpenMP" in done.stdout) == (openmp_threads() == 0)
+
+
+def test_the_command_knows_its_version_and_refuses_the_unknown() -> None:
+    assert run("-m", "logmap_cy", "--version").stdout == f"{version('logmap-cy')}\n"
+    assert run("-m", "logmap_cy", "--nonsense").returncode == 2
+
+
+def test_the_source_folder_says_that_it_is_not_the_package() -> None:
+    done = run("-S", "-c", "import logmap_cy", cwd=ROOT)  # -S: without site-packages, so without an install
+    assert "no compiled modules" in done.stderr
+    assert "pip install" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("length", "num"),
+    [(1, 1), (7, 10**9), (2**16, 10), (2**16, 10**5), (2**16 + 1, 1), (10**6, 1000), (2**26, 1), (2**26, 10)],
+)
+@pytest.mark.parametrize("steps_per_call", [2**16, 2**24])
+def test_the_schedule_covers_each_element_in_short_calls(length: int, num: int, steps_per_call: int) -> None:
+    done = 0
+    expected_start = 0
+    remaining = 0
+    for part, steps, first in _drive.schedule(length, num, steps_per_call):
+        elements = part.stop - part.start
+        if first:
+            assert remaining == 0
+            assert part.start == expected_start
+            expected_start, remaining = part.stop, num
+        remaining -= steps
+        done += elements * steps
+        assert elements * steps <= max(steps_per_call, _drive.SMALL)
+        assert elements <= _drive.LARGE
+    assert (done, expected_start, remaining) == (length * num, length, 0)
