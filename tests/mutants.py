@@ -75,7 +75,7 @@ def verdict(tree: Path) -> str | None:
         f"--benchmark-json={times}",
     )  # fmt: skip
     if not times.exists():
-        return f"the benchmarks ended with {race.returncode} and wrote no JSON:\n{race.stdout[-2000:]}{race.stderr[-2000:]}"
+        return f"no JSON, and exit status {race.returncode}:\n{race.stdout[-2000:]}{race.stderr[-2000:]}"
     wrong = set(re.findall(r"^FAILED \S+::(\S+)", race.stdout, re.MULTILINE))
     timed = {benchmark["name"] for benchmark in json.loads(times.read_text("utf-8"))["benchmarks"]}
     if not timed:
