@@ -6,6 +6,7 @@ import _thread
 import os
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import threading
 import time
@@ -158,7 +159,7 @@ def test_threads_are_never_more_than_the_machine_s_cores() -> None:
     assert _threads.resolve(1) == 1
 
 
-@pytest.mark.skipif(getattr(sys, "_is_gil_enabled", lambda: True)(), reason="needs a free-threaded build of Python")
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="needs a free-threaded build of Python")
 def test_the_compiled_modules_keep_a_free_threaded_build_free() -> None:
     done = python(
         """

@@ -21,7 +21,12 @@ ROOT = Path(__file__).parent.parent
 
 def run(*arguments: str, cwd: str | Path = os.sep) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, check=False, timeout=60, cwd=cwd
+        [sys.executable, "-W", "ignore::RuntimeWarning", *arguments],  # free-threaded: pyopencl brings back the GIL
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=cwd,
     )
 
 
