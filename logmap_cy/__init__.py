@@ -5,7 +5,7 @@ from importlib.util import find_spec as _find_spec
 if _find_spec("logmap_cy._memoryview") is None:
     raise ImportError(
         f"logmap_cy is being imported from its source folder ({__path__[0]}), which has no compiled modules; "
-        "run Python in another folder (or pytest instead of python -m pytest), or install it: "
+        "if it is installed, run python -P, or in another folder (and pytest, not python -m pytest); if not: "
         'pip install "meson-python>=0.17" "cython>=3.1" ninja && pip install --no-build-isolation -e .'
     )
 
