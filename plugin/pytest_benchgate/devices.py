@@ -1,0 +1,154 @@
+"""OpenCL devices: which there are, what a call left behind on one, how long it took there. Never needs pyopencl."""
+
+from __future__ import annotations
+
+import functools
+import statistics
+import sys
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+INSTALL = 'pip install "pytest-benchgate[opencl]"'
+NOTICED_S = 5e-4  # a queue that is done answers finish() in 1 to 20 us; launching a kernel takes 75 us on PoCL
+KINDS = ("gpu", "accelerator", "cpu")
+
+
+@dataclass(frozen=True)
+class Device:
+    """An OpenCL device: its place among all, what its driver says of itself, and the pyopencl.Device."""
+
+    index: int
+    kind: str
+    name: str
+    platform: str
+    driver: str
+    handle: Any = field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        """Return its part of a test id: cl0, cl1 ..., for names are long and anything may stand in them."""
+        return f"cl{self.index}"
+
+    def describe(self) -> str:
+        """Return one line with all of it."""
+        return f"{self}: {self.kind}, {self.name} (platform {self.platform}, driver {self.driver})"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The devices, GPUs first, and a note on each driver that gave none."""
+
+    devices: tuple[Device, ...]
+    notes: tuple[str, ...] = ()
+
+    def named(self, name: str | None) -> tuple[Device, ...]:
+        """Return the devices that name stands for: "cl0", or a part of a device's or platform's name; None: all."""
+        if name is None:
+            return self.devices
+        exact = tuple(device for device in self.devices if str(device) == name)
+        word = name.casefold()
+        return exact or tuple(d for d in self.devices if word in d.name.casefold() or word in d.platform.casefold())
+
+    def describe(self) -> str:
+        """Return a line for each device and each note."""
+        return "\n".join([*(device.describe() for device in self.devices), *self.notes]) or "no OpenCL device"
+
+
+@functools.cache
+def discover() -> Found:
+    """Return the devices of every platform, asked once a process. Never raises: a failure is a note."""
+    try:
+        import pyopencl as cl  # noqa: PLC0415  # optional, and takes 0.2 s
+    except Exception as error:  # noqa: BLE001  # a broken driver loader fails in its own ways
+        return Found((), (f"pyopencl cannot be imported ({error}); {INSTALL}",))
+    try:
+        platforms = cl.get_platforms()
+    except cl.Error as error:
+        return Found((), (f"no OpenCL platform was found ({error}); install a driver, for a CPU: {INSTALL}",))
+    notes = [] if platforms else [f"no OpenCL platform was found; install a driver, for a CPU: {INSTALL}"]
+    found: list[tuple[str, Any]] = []
+    for platform in platforms:
+        try:
+            handles = platform.get_devices()
+        except cl.Error as error:
+            notes.append(f"platform {platform.name!r} failed ({error})")
+            continue
+        if not handles:
+            notes.append(f"platform {platform.name!r} has no device; for PoCL, is POCL_CACHE_DIR writable?")
+        found += [(_kind(cl, handle), handle) for handle in handles]
+    found.sort(key=lambda pair: (*KINDS, "other").index(pair[0]))
+    return Found(
+        tuple(
+            Device(index, kind, handle.name.strip(), handle.platform.name.strip(), handle.driver_version, handle)
+            for index, (kind, handle) in enumerate(found)
+        ),
+        tuple(notes),
+    )
+
+
+def _kind(cl: Any, handle: Any) -> str:
+    return next((kind for kind in KINDS if handle.type & getattr(cl.device_type, kind.upper())), "other")
+
+
+def _events(result: Any) -> list[Any]:
+    """Return the OpenCL events that result is, or consists of; none where pyopencl was never imported."""
+    cl = sys.modules.get("pyopencl")
+    if cl is None:
+        return []
+    candidates = result if isinstance(result, list | tuple) else [result]
+    events = [event for event in candidates if isinstance(event, cl.Event)]
+    return events if len(events) == len(candidates) else []
+
+
+def events_ns(result: Any) -> float | None:
+    """Return the nanoseconds that the events in result ran on their device, or None where it has none.
+
+    Each event's end less its start: stamps of one event only, for those of two need not be of one clock.
+    """
+    events = _events(result)
+    if not events:
+        return None
+    for event in events:
+        event.wait()
+    try:
+        return float(sum(event.profile.end - event.profile.start for event in events))
+    except sys.modules["pyopencl"].Error:  # a queue without profiling
+        return None
+
+
+def unfinished(result: Any, queue: Any) -> str:
+    """Return what the call that has just returned left behind on its device, in words; "" for nothing."""
+    events = _events(result)
+    for event in events:
+        status = event.command_execution_status
+        if status > 0:  # CL_COMPLETE is 0, SUBMITTED, QUEUED and RUNNING are above, errors below
+            names = {3: "queued", 2: "submitted", 1: "running"}
+            event.wait()
+            return f"an event that it returned was still {names.get(status, status)}"
+    if queue is None:
+        return ""
+    start = perf_counter()
+    queue.finish()
+    waited_s = perf_counter() - start
+    idle = []
+    for _ in range(5):
+        start = perf_counter()
+        queue.finish()
+        idle.append(perf_counter() - start)
+    if waited_s < max(NOTICED_S, 20 * statistics.median(idle)):
+        return ""
+    return f"its queue was busy for another {waited_s * 1e3:.3g} ms"
+
+
+def describe_for_machine_info(found: Found) -> list[dict[str, str]]:
+    """Return what belongs into a JSON about the devices."""
+    return [
+        {
+            "id": str(device),
+            "kind": device.kind,
+            "name": device.name,
+            "platform": device.platform,
+            "driver": device.driver,
+        }
+        for device in found.devices
+    ]

@@ -1,0 +1,387 @@
+"""The gate: call once, compare, time with pytest-benchmark, compare again."""
+
+from __future__ import annotations
+
+import copy
+import math
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from pytest_benchgate import devices, host
+from pytest_benchgate.compare import Tolerance, WrongAnswer, compare
+from pytest_benchgate.results import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_benchgate.host import BenchmarkFixture
+
+Arguments: TypeAlias = "tuple[tuple[Any, ...], dict[str, Any]]"
+DEVICE_CALLS = 10  # further calls, untimed, for the median of the device's own times
+DEVICE_BUDGET_S = 0.5
+MOST_ROUNDS = 100_000
+ATTEMPTS = 3
+
+
+class UnfinishedWork(AssertionError):
+    """A function returned before its work on the device was finished; its time would be that of asking for it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the answer must be: `expect` is a value, or a callable that returns whether the answer is right.
+
+    `written` names arguments of the function, by position or by keyword; then what they hold after the call is the
+    answer, not what the call returned.
+    """
+
+    expect: Any
+    tolerance: Tolerance
+    written: tuple[int | str, ...] | None
+    single: bool
+
+    def answer(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return what is to be compared after a call."""
+        if self.written is None:
+            return result
+        found = tuple(_argument(key, (args, kwargs)) for key in self.written)
+        return found[0] if self.single else found
+
+    def verify(self, result: Any, arguments: Arguments, when: str) -> None:
+        """Raise WrongAnswer if the answer is not right."""
+        __tracebackhide__ = True
+        answer = self.answer(result, *arguments)
+        if callable(self.expect):
+            verdict = self.expect(answer)
+            if verdict is None:
+                raise TypeError("expect returned None; a callable that judges returns True or False, or raises")
+            if not verdict:
+                raise WrongAnswer(f"wrong answer {when}: expect returned {verdict!r}\n{_shown(answer)}")
+            return
+        mismatch = compare(answer, self.expect, self.tolerance)
+        if mismatch:
+            hint = "" if answer is not None else "\nThe function returned None: written= names the arguments it fills."
+            raise WrongAnswer(f"wrong answer {when}: {mismatch}{hint}")
+
+    def before(self, arguments: Arguments) -> list[Any]:
+        """Return copies of what the written arguments hold now."""
+        return [copy.deepcopy(_argument(key, arguments)) for key in self.written or ()]
+
+    def restore(self, arguments: Arguments, before: list[Any]) -> None:
+        """Put the copies back, so that a call which writes nothing is found out."""
+        for key, old in zip(self.written or (), before, strict=True):
+            place = _argument(key, arguments)
+            if isinstance(place, dict | set):
+                place.clear()
+                place.update(old)
+            elif isinstance(place, np.ndarray) and place.ndim == 0:
+                place[()] = old
+            else:
+                place[:] = old
+
+
+def _argument(key: int | str, arguments: Arguments) -> Any:
+    args, kwargs = arguments
+    try:
+        return args[key] if isinstance(key, int) else kwargs[key]
+    except LookupError:
+        given = [*range(len(args)), *kwargs]
+        raise ValueError(f"written={key!r} names no argument of the call; it has {given}") from None
+
+
+def _shown(answer: Any) -> str:
+    text = repr(answer)
+    return f"got {text}" if len(text) <= 300 else f"got {text[:297]}..."  # noqa: PLR2004
+
+
+def _check(expect: Any, rtol: float, atol: float, equal_nan: bool, written: Any) -> Check:  # noqa: FBT001
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
+            raise ValueError(f"{name}={value!r} is not a tolerance; pass a number of 0 or more")
+    single = isinstance(written, int | str)
+    return Check(expect, Tolerance(rtol, atol, equal_nan), (written,) if single else written, single)
+
+
+@dataclass
+class Gate:
+    """The fixture `gate`: a benchmark whose time counts only where its answer is right.
+
+    >>> def test_sort(gate):
+    ...     result = gate(sorted, [3, 1, 2], expect=[1, 2, 3])
+
+    It takes all that the fixture `benchmark` takes, by the same markers and options, and only one call a test.
+    """
+
+    benchmark: BenchmarkFixture
+    queue: Any = None
+    device: str | None = None
+    stated: Work | None = None
+    verified: bool = False
+    device_ns: float | None = field(default=None, init=False)
+
+    def work(
+        self,
+        *,
+        items: float | None = None,
+        bytes: float | None = None,  # noqa: A002  # the resource's name
+        operations: float | None = None,
+        unit: str = "items",
+    ) -> None:
+        """State what one call does; reports then show rates and the share of the machine's limits.
+
+        Parameters
+        ----------
+        items: how many of `unit` it works through: elements, steps, requests.
+        bytes: how many bytes it reads and writes, in all: the limit is a copy that moves as many.
+        operations: how many arithmetic operations it does.
+        unit: the name of an item, in the plural.
+
+        Raises
+        ------
+        ValueError: an amount is not a positive number, or none is given.
+
+        """
+        amounts = {"items": items, "bytes": bytes, "operations": operations}
+        for name, amount in amounts.items():
+            if amount is not None and not (math.isfinite(amount) and amount > 0):
+                raise ValueError(f"{name}={amount!r} is not an amount of work; pass a number above 0")
+        if all(amount is None for amount in amounts.values()):
+            raise ValueError("no work is stated; pass items=, bytes= or operations=")
+        self.stated = Work(items, bytes, operations, unit)
+
+    def __call__(
+        self,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        expect: Any,
+        rtol: float = 0.0,
+        atol: float = 0.0,
+        equal_nan: bool = False,
+        written: int | str | tuple[int | str, ...] | None = None,
+        setup: Callable[[], Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        device_ns: Callable[[Any], float] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call function once, compare, time it, compare again; return its last result.
+
+        Parameters
+        ----------
+        function: is called as function(*args, **kwargs).
+        expect: the right answer (a value, an array, a nested container), or a callable that gets the answer and
+            returns whether it is right.
+        rtol, atol, equal_nan: as in numpy.isclose, for floats; the default is exact.
+        written: the arguments that function fills, by position or keyword. The answer is then what they hold.
+        setup: is called before each round and returns (args, kwargs) for it, or None. For functions that consume
+            or change their arguments. Each round is then one call.
+        teardown: is called after each round with the round's arguments.
+        device_ns: gets a result, returns the nanoseconds that the call spent on a device. Where the result is an
+            OpenCL event, or several in a list or tuple, their profiling stamps are read without it.
+
+        Raises
+        ------
+        WrongAnswer: the answer is wrong: before timing, so that there is no time, or after, so that it is withheld.
+        UnfinishedWork: function returned before its work on the device was finished.
+
+        """
+        __tracebackhide__ = True
+        check = _check(expect, rtol, atol, equal_nan, written)
+        call = _Call(function, args, kwargs, setup, teardown)
+        if not host.is_enabled(self.benchmark):
+            return self._once(call, check)
+        before = check.before((args, kwargs)) if not setup else []
+        self._first(call, check, before)
+        if setup or teardown:
+            return self._rounds(call, check, device_ns, before, rounds=self._affordable(call))
+        result = self.benchmark(function, *args, **kwargs)
+        check.verify(result, (args, kwargs), "after the last round")
+        if check.written:
+            check.restore((args, kwargs), before)
+            call.run(lambda again, arguments: check.verify(again, arguments, "in a call after the last round"))
+        self._ask_device(call, device_ns)
+        self.verified = True
+        return result
+
+    def pedantic(
+        self,
+        target: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        setup: Callable[[], Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        rounds: int = 1,
+        warmup_rounds: int = 0,
+        iterations: int = 1,
+        *,
+        expect: Any,
+        rtol: float = 0.0,
+        atol: float = 0.0,
+        equal_nan: bool = False,
+        written: int | str | tuple[int | str, ...] | None = None,
+        device_ns: Callable[[Any], float] | None = None,
+    ) -> Any:
+        """Do as benchmark.pedantic does, between the two checks; the other arguments are those of the gate."""
+        __tracebackhide__ = True
+        check = _check(expect, rtol, atol, equal_nan, written)
+        call = _Call(target, tuple(args), kwargs or {}, setup, teardown)
+        if not host.is_enabled(self.benchmark):
+            return self._once(call, check)
+        before = check.before((call.args, call.kwargs)) if not setup else []
+        self._first(call, check, before)
+        return self._rounds(
+            call, check, device_ns, before, rounds=rounds, warmup_rounds=warmup_rounds, iterations=iterations
+        )
+
+    def _once(self, call: _Call, check: Check) -> Any:
+        """Run as pytest-benchmark does where it takes no times: one call, which is checked."""
+        __tracebackhide__ = True
+        seen = _Seen(call, check, last=1)
+        result = host.pedantic(self.benchmark, call.function, call.args, call.kwargs, setup=seen.setup)
+        arguments = seen.arguments or (call.args, call.kwargs)
+        check.verify(result, arguments, "in its one call")
+        if call.teardown:
+            call.teardown(*arguments[0], **arguments[1])
+        self.verified = True
+        return result
+
+    def _first(self, call: _Call, check: Check, before: list[Any]) -> None:
+        """Call once and compare, for which all work must be done when the call returns.
+
+        What seems to be left behind is looked for again: a busy machine may stop us just there, but not each time.
+        """
+        __tracebackhide__ = True
+        words: list[str] = []
+
+        def look(result: Any, arguments: Arguments) -> None:
+            __tracebackhide__ = True
+            words.append(devices.unfinished(result, self.queue))
+            check.verify(result, arguments, "on the first call, before timing")
+
+        while len(words) < ATTEMPTS and (not words or words[-1]):
+            call.run(look)
+            if not call.setup:
+                check.restore((call.args, call.kwargs), before)
+        if words[-1]:
+            raise UnfinishedWork(
+                f"the function returned before its work on the device was finished: {words[-1]}; "
+                "wait within the function (event.wait() or queue.finish()), or the time is that of asking for it"
+            )
+
+    def _affordable(self, call: _Call) -> int:
+        """Return how many rounds of setup, call and teardown fit pytest-benchmark's budget for a test."""
+        budget = host.budget(self.benchmark)
+        start = budget.timer()
+        call.run(lambda result, arguments: None)  # noqa: ARG005
+        once_s = max(budget.timer() - start, 1e-9)
+        return min(max(math.ceil(budget.max_time_s / once_s), budget.min_rounds), MOST_ROUNDS)
+
+    def _rounds(
+        self,
+        call: _Call,
+        check: Check,
+        device_ns: Callable[[Any], float] | None,
+        before: list[Any],
+        *,
+        rounds: int,
+        warmup_rounds: int = 0,
+        iterations: int = 1,
+    ) -> Any:
+        __tracebackhide__ = True
+        seen = _Seen(call, check, last=warmup_rounds + rounds)
+        result = host.pedantic(
+            self.benchmark,
+            call.function,
+            call.args,
+            call.kwargs,
+            setup=seen.setup if call.setup else None,
+            teardown=seen.teardown if call.teardown else None,
+            rounds=rounds,
+            warmup_rounds=warmup_rounds,
+            iterations=iterations,
+        )
+        if not call.teardown:
+            check.verify(result, seen.arguments or (call.args, call.kwargs), "after the last round")
+        if not call.setup:
+            check.restore((call.args, call.kwargs), before)
+        call.run(lambda again, arguments: check.verify(again, arguments, "in a call after the last round"))
+        self._ask_device(call, device_ns)
+        self.verified = True
+        return result
+
+    def _ask_device(self, call: _Call, device_ns: Callable[[Any], float] | None) -> None:
+        """Take the device's own times from a few further calls: no clock of ours, and nothing in what was timed."""
+        timer = host.budget(self.benchmark).timer
+        spent: list[float] = []
+        begin = timer()
+        while len(spent) < DEVICE_CALLS and (not spent or timer() - begin < DEVICE_BUDGET_S):
+            found: list[float | None] = []
+            call.run(lambda result, arguments: found.append((device_ns or devices.events_ns)(result)))  # noqa: ARG005, B023
+            if found[0] is None:
+                return
+            spent.append(found[0])
+        self.device_ns = statistics.median(spent)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A function and where its arguments come from."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    setup: Callable[[], Any] | None
+    teardown: Callable[..., Any] | None
+
+    def arguments(self) -> Arguments:
+        """Return the arguments of one round, from setup where it gives any."""
+        given = self.setup() if self.setup else None
+        if not given:
+            return self.args, self.kwargs
+        if self.args or self.kwargs:
+            raise TypeError("setup returned arguments, and the call has others; give them in one place")
+        args, kwargs = given
+        return tuple(args), dict(kwargs)
+
+    def run(self, look: Callable[[Any, Arguments], None]) -> Any:
+        """Do one round: setup, the call, look at what came of it, teardown."""
+        __tracebackhide__ = True
+        arguments = self.arguments()
+        result = self.function(*arguments[0], **arguments[1])
+        try:
+            look(result, arguments)
+        finally:
+            if self.teardown:
+                self.teardown(*arguments[0], **arguments[1])
+        return result
+
+
+@dataclass
+class _Seen:
+    """Stands before a round's setup and teardown, outside of what is timed, and keeps the arguments of the round."""
+
+    call: _Call
+    check: Check
+    last: int
+    arguments: Arguments | None = None
+    rounds: int = 0
+
+    def setup(self) -> Any:
+        if not self.call.setup:
+            return None
+        given = self.call.setup()
+        self.arguments = (tuple(given[0]), dict(given[1])) if given else None
+        return self.arguments
+
+    def teardown(self, *args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True
+        self.rounds += 1
+        try:
+            if self.rounds == self.last and self.check.written:
+                self.check.verify(None, (args, kwargs), "after the last round")
+        finally:
+            if self.call.teardown:
+                self.call.teardown(*args, **kwargs)

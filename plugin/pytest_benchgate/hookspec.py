@@ -1,0 +1,17 @@
+"""The hooks that this plugin calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_benchgate.limits import Limit
+
+
+@pytest.hookspec
+def pytest_benchgate_limits(config: pytest.Config) -> Sequence[Limit]:  # type: ignore[empty-body]
+    """Return further limits of the machine, such as a multiply-add peak, beside the copy of the same bytes."""

@@ -1,0 +1,66 @@
+"""All that this plugin knows of pytest-benchmark's insides, and nothing else does.
+
+pytest-benchmark has no public way to take a time back, nor to ask for the budget of a benchmark. What is used here
+beyond its documentation is named, and tests/test_host.py fails when pytest-benchmark changes it:
+
+- a fixture's `has_error`, which keeps a benchmark out of the JSON (its hookspec names it);
+- `stats.stats.data`, the list of times: a benchmark without times is in no table, histogram, CSV or comparison;
+- `_max_time`, `_min_rounds` and `_timer` of a fixture: the options after markers and the command line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["BenchmarkFixture", "Budget", "budget", "is_enabled", "pedantic", "statistics", "times_s", "withhold"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long and how often a benchmark runs in automatic mode, and the clock that it reads, in seconds."""
+
+    max_time_s: float
+    min_rounds: int
+    timer: Callable[[], float]
+
+
+def is_enabled(benchmark: BenchmarkFixture) -> bool:
+    """Return whether the benchmark takes times: not with --benchmark-disable, nor under xdist."""
+    return bool(benchmark.enabled)
+
+
+def budget(benchmark: BenchmarkFixture) -> Budget:
+    """Return the budget that markers and options give this benchmark."""
+    return Budget(float(benchmark._max_time), int(benchmark._min_rounds), benchmark._timer)  # noqa: SLF001
+
+
+def times_s(benchmark: BenchmarkFixture) -> list[float]:
+    """Return the times of a call so far, in seconds, one a round; empty where it never was timed, or was withheld."""
+    return list(benchmark.stats.stats.data) if benchmark.stats else []
+
+
+def statistics(benchmark: BenchmarkFixture) -> Any:
+    """Return pytest-benchmark's own statistics of the times: median, min, iqr and rounds are attributes of it."""
+    if benchmark.stats is None:
+        raise ValueError(f"{benchmark.name} was not timed")
+    return benchmark.stats.stats
+
+
+def pedantic(benchmark: BenchmarkFixture, target: Callable[..., Any], args: Any, kwargs: Any, **options: Any) -> Any:
+    """Return what benchmark.pedantic does."""
+    return benchmark.pedantic(target, args=args, kwargs=kwargs, **options)  # type: ignore[no-untyped-call]
+
+
+def withhold(benchmark: BenchmarkFixture) -> bool:
+    """Take the times of a benchmark out of every report; return whether there were any."""
+    benchmark.has_error = True
+    if not times_s(benchmark):
+        return False
+    statistics(benchmark).data.clear()
+    return True

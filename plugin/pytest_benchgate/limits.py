@@ -1,0 +1,116 @@
+"""What the machine can do at best, measured in the same session: a copy of the same bytes, and what hooks add."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_benchgate.results import Share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pytest_benchgate.results import Work
+
+SAMPLES = 15
+SAMPLE_S = 1e-3  # a sample repeats a small copy until it takes this long
+BUDGET_S = 0.3
+THREADS_FROM = 2**22  # bytes; below, starting the threads costs more than they win
+DOUBT = 0.95  # faster than this share of the limit's best sample is suspicious: no noise explains it
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Something that no benchmark can beat.
+
+    Attributes
+    ----------
+    name: heads its column.
+    resource: "bytes", "operations" or "items": which amount of `gate.work` it is about.
+    measure: takes an amount of the resource, returns some samples of the seconds that the machine needs for it.
+
+    """
+
+    name: str
+    resource: str
+    measure: Callable[[float], Sequence[float]]
+
+
+def copy_seconds(moved_bytes: float) -> list[float]:
+    """Return samples of the seconds that a copy takes which reads half of moved_bytes and writes the other half.
+
+    By one thread or by all, whichever is faster: a benchmark may use all as well.
+    """
+    length = max(int(moved_bytes) // 2, 1)
+    source, target = np.ones(length, np.uint8), np.zeros(length, np.uint8)
+    samples = _samples(lambda: np.copyto(target, source))
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads == 1 or moved_bytes < THREADS_FROM:
+        return samples
+    edges = np.linspace(0, length, threads + 1).astype(np.intp)
+    parts = [slice(start, stop) for start, stop in pairwise(edges)]
+    with ThreadPoolExecutor(threads) as pool:
+        together = _samples(lambda: list(pool.map(lambda part: np.copyto(target[part], source[part]), parts)))
+    return min(samples, together, key=statistics.median)
+
+
+def _samples(call: Callable[[], object]) -> list[float]:
+    call()
+    start = perf_counter()
+    call()
+    once = max(perf_counter() - start, 1e-9)
+    repeats = max(int(SAMPLE_S / once), 1)
+    samples: list[float] = []
+    begin = perf_counter()
+    while len(samples) < 3 or (len(samples) < SAMPLES and perf_counter() - begin < BUDGET_S):  # noqa: PLR2004
+        start = perf_counter()
+        for _ in range(repeats):
+            call()
+        samples.append((perf_counter() - start) / repeats)
+    return samples
+
+
+COPY = Limit("copy", "bytes", copy_seconds)
+
+
+@dataclass
+class Limits:
+    """The limits of a session; each is measured once for each amount."""
+
+    known: tuple[Limit, ...] = (COPY,)
+    measured: dict[tuple[str, float], tuple[float, float]] = field(default_factory=dict)
+
+    def add(self, limits: Iterable[Limit]) -> None:
+        """Add what a hook returned."""
+        self.known += tuple(limits)
+
+    def _seconds(self, limit: Limit, amount: float) -> tuple[float, float]:
+        """Return the median and the best of the limit's samples."""
+        key = (limit.name, amount)
+        if key not in self.measured:
+            samples = limit.measure(amount)
+            self.measured[key] = statistics.median(samples), min(samples)
+        return self.measured[key]
+
+    def beside(self, work: Work, median_s: float) -> tuple[tuple[Share, ...], str | None]:
+        """Return the shares of each limit that the work is about, and why the time is hard to believe, or None."""
+        shares, doubt = [], None
+        for limit in self.known:
+            amount = work.amounts().get(limit.resource)
+            if not amount:
+                continue
+            limit_s, best_s = self._seconds(limit, amount)
+            shares.append(Share(limit.name, limit_s, limit_s / median_s))
+            if median_s < DOUBT * best_s and doubt is None:
+                doubt = (
+                    f"{best_s / median_s:.2g} times as fast as the limit {limit.name!r} at its best for the same "
+                    f"{amount:g} {limit.resource}: does it do all of its work, and is the stated amount right?"
+                )
+        return tuple(shares), doubt

@@ -1,0 +1,97 @@
+"""Where the benchmarks ran: what a time depends on beside the code."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import sys
+import sysconfig
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any
+
+from pytest_benchgate import devices
+
+KEY = "benchgate"
+PACKAGES = ("pytest", "pytest-benchmark", "pytest-benchgate", "numpy", "cython", "pyopencl", "pocl-binary-distribution")
+SIMD = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512dq", "avx512_ifma", "avx512ifma", "asimd", "sve", "sve2")
+VOLATILE = ("load", "modules")  # change from run to run on one machine, or with the code itself
+
+
+def describe(cpu: dict[str, Any]) -> dict[str, Any]:
+    """Return what goes into the JSON's machine_info; cpu is py-cpuinfo's finding, which pytest-benchmark has there."""
+    flags = set(cpu.get("flags", ()))
+    info: dict[str, Any] = {
+        "cpu": cpu.get("brand_raw") or platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "simd": [name for name in SIMD if name in flags],
+        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "load": [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
+        "python": {
+            "version": platform.python_version(),
+            "implementation": platform.python_implementation(),
+            "compiler": platform.python_compiler(),
+            "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+            "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+            "debug": hasattr(sys, "gettotalrefcount"),
+            "optimized": "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or ""),
+        },
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "modules": compiled_modules(),
+    }
+    if "pyopencl" in sys.modules:  # only where the session used it: asking starts the drivers
+        info["opencl"] = devices.describe_for_machine_info(devices.discover())
+    return info
+
+
+def compiled_modules() -> dict[str, str]:
+    """Return the extension modules that are loaded, the standard library's left out: name -> SHA-256 of the file."""
+    library = Path(sysconfig.get_path("stdlib")).resolve()
+    site = Path(sysconfig.get_path("platlib")).resolve()
+    found = {}
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or not file.endswith(tuple(EXTENSION_SUFFIXES)):
+            continue
+        path = Path(file).resolve()
+        if path.is_relative_to(library) and not path.is_relative_to(site):
+            continue
+        try:
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError:
+            continue
+    return found
+
+
+def differences(now: dict[str, Any], then: dict[str, Any], names: tuple[str, str] = ("now", "then")) -> list[str]:
+    """Return what differs between two machines, a line each, ready to read; what changes by itself is left out."""
+    return [
+        f"{key}: {_text(now.get(key))} {names[0]}, {_text(then.get(key))} {names[1]}"
+        for key in sorted(now.keys() | then.keys())
+        if key not in VOLATILE and now.get(key) != then.get(key)
+    ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value) or "none"
+    return "unknown" if value is None else str(value)
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,177 @@
+"""pytest's hooks and the fixtures; what they do is elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_benchgate import config as options
+from pytest_benchgate import devices, hookspec, host, machine
+from pytest_benchgate.gate import Gate
+from pytest_benchgate.reports import github, json_addition, terminal
+from pytest_benchgate.session import BENCHMARK, GATE, SESSION, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    options.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare pytest_benchgate_limits."""
+    pluginmanager.add_hookspecs(hookspec)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """List the devices and stop, with --cl-list."""
+    if not options.read(config).cl_list:
+        return None
+    print(devices.discover().describe())  # noqa: T201
+    return 0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the session; refuse a device that does not exist."""
+    chosen = options.read(config)
+    if chosen.cl_device is not None and not devices.discover().named(chosen.cl_device):
+        raise pytest.UsageError(
+            f"--cl-device={chosen.cl_device!r} is none of the devices found:\n{devices.discover().describe()}"
+        )
+    config.stash[SESSION] = Session(chosen, config.rootpath)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ask for further limits, now that every conftest.py is loaded."""
+    for limits in session.config.hook.pytest_benchgate_limits(config=session.config):
+        session.config.stash[SESSION].limits.add(limits)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that uses a device once on each that is chosen; without any, once, to be skipped with the reason."""
+    if "cl_device" in metafunc.fixturenames:
+        found = devices.discover().named(metafunc.config.getoption("cl_device"))
+        metafunc.parametrize("cl_device", found or [None], ids=str, indirect=True, scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
+    """Remember the benchmark of a test, whatever its fixture is called."""
+    value = yield
+    if isinstance(value, host.BenchmarkFixture) and isinstance(request.node, pytest.Item):
+        request.node.stash[BENCHMARK] = value
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Withhold the time of a test that is interrupted: pytest reports no phase of it."""
+    try:
+        return (yield)
+    except (KeyboardInterrupt, SystemExit, pytest.exit.Exception) as error:
+        item.config.stash[SESSION].withhold(item, "call", f"interrupted by {type(error).__name__}", None)
+        raise
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Withhold the time of a test that failed, in any phase; outermost, to see what other plugins made of it."""
+    report = yield
+    item.config.stash[SESSION].saw(item, report, call.excinfo)
+    return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:  # noqa: ARG001
+    """Say where it ran."""
+    machine_info[machine.KEY] = machine.describe(machine_info.get("cpu") or {})
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_benchmark_compare_machine_info(
+    config: pytest.Config, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
+) -> None:
+    """Say what differs, and take our part out before pytest-benchmark warns of any difference, a load's for one."""
+    now = machine_info.pop(machine.KEY, None)
+    then = compared_benchmark["machine_info"].pop(machine.KEY, None)
+    if now and then:
+        config.stash[SESSION].unlike += machine.differences(now, then)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Add what was withheld to pytest-benchmark's JSON."""
+    output_json[machine.KEY] = json_addition.render(config.stash[SESSION].report())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the reports that go to files."""
+    session.config.stash[SESSION].write_files()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the section after pytest-benchmark's tables, and the annotations."""
+    session = config.stash[SESSION]
+    report = session.report()
+    lines = terminal.render(report)
+    if lines or session.unlike:
+        terminalreporter.section("benchgate", sep="-", blue=True, bold=True)
+    for line in lines:
+        terminalreporter.line(line, **_colour(line))
+    for line in session.unlike:
+        terminalreporter.line(f"compared with another machine: {line}", yellow=True)
+    if session.config.annotate:
+        for line in github.render(report):
+            terminalreporter.line(line)
+
+
+def _colour(line: str) -> dict[str, bool]:
+    return {"red": line.startswith("withheld:"), "yellow": line.startswith("suspicious:")}
+
+
+@pytest.fixture
+def gate(request: pytest.FixtureRequest, benchmark: host.BenchmarkFixture) -> Gate:
+    """Benchmark a function whose answer is verified before its time counts: gate(function, *args, expect=...)."""
+    made = Gate(benchmark)
+    if "cl_queue" in request.fixturenames:
+        made.queue = request.getfixturevalue("cl_queue")
+    if "cl_device" in request.fixturenames:
+        made.device = request.getfixturevalue("cl_device").name
+    request.node.stash[GATE] = made
+    return made
+
+
+@pytest.fixture(scope="session")
+def cl_device(request: pytest.FixtureRequest) -> devices.Device:
+    """Give each OpenCL device found, or the ones that --cl-device names."""
+    if request.param is not None:
+        device: devices.Device = request.param
+        return device
+    reason = "no OpenCL device: " + "; ".join(devices.discover().notes)
+    if request.config.getoption("cl_require"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cl_context(cl_device: devices.Device) -> Any:
+    """Give a pyopencl.Context of the device, one for the session."""
+    import pyopencl as cl  # noqa: PLC0415
+
+    return cl.Context([cl_device.handle])
+
+
+@pytest.fixture
+def cl_queue(cl_context: Any) -> Iterator[Any]:
+    """Give a new pyopencl.CommandQueue on the device, with profiling; it is finished after the test."""
+    import pyopencl as cl  # noqa: PLC0415
+
+    queue = cl.CommandQueue(cl_context, properties=cl.command_queue_properties.PROFILING_ENABLE)
+    yield queue
+    queue.finish()

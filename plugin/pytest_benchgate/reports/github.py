@@ -1,0 +1,41 @@
+"""Annotations on the failing line, for GitHub Actions.
+
+https://docs.github.com/actions/reference/workflow-commands-for-github-actions: a command is a line of stdout; %, CR and
+LF are escaped in its text, and ":" and "," in its properties besides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_benchgate.reports.quantity import printable
+
+if TYPE_CHECKING:
+    from pytest_benchgate.results import Report
+
+
+def render(report: Report) -> list[str]:
+    """Return a command for each time that was withheld, and for each that is suspicious."""
+    lines = [
+        command("error", entry.message, file=entry.path, line=str(entry.line), title=f"time withheld: {entry.name}")
+        for entry in report.withheld
+    ]
+    for result in report.results:
+        if result.suspicious:
+            file = result.nodeid.split("::", maxsplit=1)[0]
+            lines.append(command("warning", result.suspicious, file=file, title=f"suspicious: {result.name}"))
+    return lines
+
+
+def command(kind: str, text: str, **properties: str) -> str:
+    """Return one workflow command."""
+    shown = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    return f"::{kind} {shown}::{_data(chr(10).join(printable(line) for line in text.splitlines()))}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(printable(text)).replace(":", "%3A").replace(",", "%2C")

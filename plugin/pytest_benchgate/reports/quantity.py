@@ -1,0 +1,41 @@
+"""Numbers with their units, for people; and text that cannot disturb a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_benchgate.results import Result
+
+STEPS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
+
+
+def scaled(value: float, unit: str) -> str:
+    """Return value with three digits and the prefix that suits it: scaled(0.00123, "s") is "1.23 ms"."""
+    factor, prefix = next((step for step in STEPS if abs(value) >= step[0]), (1e-9, "n"))
+    shown = value / factor
+    digits = 0 if abs(shown) >= 99.95 else 1 if abs(shown) >= 9.995 else 2  # noqa: PLR2004
+    return f"{shown:.{digits}f} {prefix}{unit}" if value else f"0 {unit}"
+
+
+def rates(result: Result) -> str:
+    """Return how much a benchmark gets done in a second."""
+    if result.work is None:
+        return ""
+    units = {"items": f"{result.work.unit}/s", "bytes": "B/s", "operations": "op/s"}
+    return ", ".join(scaled(rate, units[name]) for name, rate in result.rates().items())
+
+
+def shares(result: Result) -> str:
+    """Return how near to each limit it comes."""
+    return ", ".join(f"{100 * share.share:.3g} % of {share.limit}" for share in result.shares)
+
+
+def device_time(result: Result) -> str:
+    """Return the time on the device."""
+    return "" if result.device_ns is None else scaled(result.device_ns * 1e-9, "s")
+
+
+def printable(text: str) -> str:
+    """Return text on one line, with everything that a terminal might obey written out."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

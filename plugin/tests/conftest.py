@@ -1,0 +1,66 @@
+"""Runs of pytest within pytest: real suites, real times, in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FAST = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider")
+
+
+@dataclass
+class Run:
+    """What one run of a suite left behind."""
+
+    result: pytest.RunResult
+    json_path: Path
+
+    @property
+    def text(self) -> str:
+        return str(self.result.stdout)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads(self.json_path.read_text("utf-8"))
+        return loaded
+
+    def timed(self) -> list[str]:
+        """Return the names of the benchmarks with a time in the JSON."""
+        return [bench["name"] for bench in self.data["benchmarks"]]
+
+    def in_table(self, name: str) -> bool:
+        """Return whether a row of pytest-benchmark's tables is about `name`."""
+        return any(line.startswith(name) for line in self.text.splitlines())
+
+
+Suite: TypeAlias = "Callable[..., Run]"
+
+
+@pytest.fixture(autouse=True)
+def _not_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the inner runs out of the job summary, and free of the options, of the CI that runs these tests."""
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> Suite:
+    """Give suite(source, *options) -> Run: the benchmarks in source, run for a short time."""
+
+    def run(source: str, *options: str, conftest: str | None = None) -> Run:
+        pytester.makepyfile(test_it=source)
+        if conftest is not None:
+            pytester.makeconftest(conftest)
+        json_path = pytester.path / "out.json"
+        # A process of its own: NumPy cannot be imported twice, which pytester's runs in this process come to.
+        result = pytester.runpytest_subprocess(*FAST, f"--benchmark-json={json_path}", *options)
+        return Run(result, json_path)
+
+    return run

@@ -1,0 +1,74 @@
+"""pytest-benchgate report: several runs, one table."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_benchgate import cli
+
+if TYPE_CHECKING:
+    from conftest import Suite
+
+
+def written(path: Path, medians: dict[str, float], **more: object) -> str:
+    benchmarks = [{"fullname": name, "stats": {"median": median}, "extra_info": {}} for name, median in medians.items()]
+    info = {"python_version": "3.11.7", "cpu": {"brand_raw": "A"}}
+    path.write_text(json.dumps({"machine_info": info, "benchmarks": benchmarks, **more}), "utf-8")
+    return str(path)
+
+
+def test_rows_are_benchmarks_and_columns_are_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    withheld = {"benchgate": {"schema": 1, "withheld": [{"nodeid": "t.py::b"}]}}
+    one = written(tmp_path / "py311.json", {"t.py::a": 1e-3, "t.py::b": 2e-6})
+    two = written(tmp_path / "py312.json", {"t.py::a": 9e-4, "t.py::c": 3.0}, **withheld)
+    assert cli.main(["report", one, two]) == 0
+    assert capsys.readouterr().out == (
+        "benchmark    py311     py312\n"
+        "t.py::a    1.00 ms    900 us\n"
+        "t.py::b    2.00 us  withheld\n"
+        "t.py::c               3.00 s\n"
+    )
+
+
+def test_markdown_to_a_file(tmp_path: Path) -> None:
+    one = written(tmp_path / "a|b.json", {"t.py::x[<b>|`]": 1e-3})
+    out = tmp_path / "out.md"
+    assert cli.main(["report", "--markdown", "-o", str(out), one]) == 0
+    assert out.read_text("utf-8").splitlines() == [
+        "| benchmark | <code>a&#124;b</code> |",
+        "| --- | ---: |",
+        "| <code>t.py&#58;&#58;x&#91;&lt;b&gt;&#124;&#96;&#93;</code> | 1.00 ms |",
+    ]
+
+
+def test_unlike_machines_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = written(tmp_path / "one.json", {}, machine_info={"benchgate": {"cpu": "A", "load": [1]}})
+    two = written(tmp_path / "two.json", {}, machine_info={"benchgate": {"cpu": "B", "load": [2]}})
+    cli.main(["report", one, two])
+    assert capsys.readouterr().out.splitlines()[-1] == "cpu: B in two, A in one"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"machine_info": {}, "benchmarks": [{}]}', "\xff"])
+def test_what_is_no_run_is_refused_by_name(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.json"
+    path.write_bytes(content.encode("latin-1"))
+    assert cli.main(["report", str(path)]) == 2
+    assert f"{path} is no JSON of pytest-benchmark" in capsys.readouterr().err
+    assert cli.main(["report", str(tmp_path / "missing.json")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_the_command_merges_real_runs(suite: Suite) -> None:
+    run = suite("def test_it(gate): gate(lambda: 1, expect=1)\n\ndef test_bad(gate): gate(lambda: 1, expect=2)")
+    command = Path(sys.executable).with_name("pytest-benchgate")
+    done = subprocess.run([command, "report", run.json_path], capture_output=True, text=True, check=True)
+    header, it, bad = done.stdout.splitlines()
+    assert header.split() == ["benchmark", "out"]
+    assert it.startswith("test_it.py::test_it ")
+    assert bad.split() == ["test_it.py::test_bad", "withheld"]
+    assert subprocess.run([command], capture_output=True, text=True, check=False).returncode == 2

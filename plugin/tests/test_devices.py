@@ -1,0 +1,179 @@
+"""OpenCL: devices found or not, chosen, required; time on the device; work left behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_benchgate import devices
+
+if TYPE_CHECKING:
+    from conftest import Suite
+
+pocl = pytest.mark.skipif(not devices.discover().devices, reason=f"no OpenCL device: {devices.discover().notes}")
+NOTHING = "raise OSError('libOpenCL.so.1: cannot open shared object file')"
+SQUARE = """
+    import numpy as np
+    import pyopencl as cl
+    import pytest
+
+    SOURCE = '''
+    __kernel void square(__global long *x, __global long *y) { size_t i = get_global_id(0); y[i] = x[i] * x[i]; }
+    __kernel void cube(__global long *x, __global long *y) { size_t i = get_global_id(0); y[i] = x[i] * x[i] * x[i]; }
+    __kernel void slow(__global long *x, __global long *y) {
+        long u = x[get_global_id(0)];
+        for (long k = 0; k < 30000; k++) u = u * u % 1000003 + 1;
+        y[get_global_id(0)] = u;
+    }
+    '''
+
+    X = np.arange(1024)
+
+    @pytest.fixture
+    def program(cl_context):
+        return cl.Program(cl_context, SOURCE).build()
+
+    @pytest.fixture
+    def run(cl_context, cl_queue, program):
+        x = cl.Buffer(cl_context, cl.mem_flags.READ_ONLY | cl.mem_flags.COPY_HOST_PTR, hostbuf=X)
+        y = cl.Buffer(cl_context, cl.mem_flags.WRITE_ONLY, X.nbytes)
+        def run(name, wait=True, out=None):
+            event = getattr(program, name)(cl_queue, X.shape, None, x, y)
+            if out is not None:
+                cl.enqueue_copy(cl_queue, out, y)
+            if wait:
+                event.wait()
+            return event
+        return run
+"""
+
+
+def test_discovery_never_raises(suite: Suite, monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(pyopencl=NOTHING)
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    source = "def test_it(cl_queue): pass\n\ndef test_other(): pass"
+    run = suite(source, "-rs")
+    run.result.assert_outcomes(skipped=1, passed=1)
+    run.result.stdout.fnmatch_lines(
+        ["SKIPPED*no OpenCL device: pyopencl cannot be imported (libOpenCL.so.1*pip install*"]
+    )
+    required = suite(source, "--cl-require")
+    required.result.assert_outcomes(errors=1, passed=1)
+    assert "no OpenCL device: pyopencl cannot be imported" in required.text
+    listed = suite(source, "--cl-list")
+    assert listed.result.ret == 0
+    assert listed.text.startswith("pyopencl cannot be imported")
+    asked = suite(source, "--cl-device=gpu")
+    assert asked.result.ret == pytest.ExitCode.USAGE_ERROR
+    asked.result.stderr.fnmatch_lines(["ERROR: --cl-device='gpu' is none of the devices found:", "pyopencl cannot*"])
+
+
+@pytest.mark.parametrize(
+    ("platforms", "words"),
+    [
+        ("return []", "no OpenCL platform was found; install a driver"),
+        ("raise Error('PLATFORM_NOT_FOUND_KHR')", "no OpenCL platform was found (PLATFORM_NOT_FOUND_KHR)"),
+        ("return [Empty()]", "platform 'Empty' has no device; for PoCL, is POCL_CACHE_DIR writable?"),
+        ("return [Broken(), Empty()]", "platform 'Broken' failed (DEVICE_NOT_FOUND)"),
+    ],
+)
+def test_each_way_to_have_no_device_is_a_reason(
+    monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester, platforms: str, words: str
+) -> None:
+    pytester.makepyfile(
+        pyopencl=f"""
+        class Error(Exception): pass
+        class Empty:
+            name = "Empty"
+            def get_devices(self): return []
+        class Broken:
+            name = "Broken"
+            def get_devices(self): raise Error("DEVICE_NOT_FOUND")
+        def get_platforms(): {platforms}
+    """
+    )
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    assert words in str(pytester.runpytest_subprocess("--cl-list").stdout)
+
+
+def test_devices_are_chosen_by_id_or_by_a_part_of_a_name() -> None:
+    gpu = devices.Device(0, "gpu", "Radeon", "ROCm", "1", None)
+    cpu = devices.Device(1, "cpu", "pthread-AMD EPYC", "Portable Computing Language", "3", None)
+    found = devices.Found((gpu, cpu))
+    assert found.named(None) == (gpu, cpu)
+    assert found.named("cl1") == (cpu,)
+    assert found.named("portable") == found.named("epyc") == (cpu,)
+    assert found.named("nvidia") == ()
+
+
+@pocl
+def test_time_on_the_device_stands_beside_the_round_trip(suite: Suite) -> None:
+    run = suite(
+        SQUARE
+        + """
+    def test_event(gate, run):
+        out = np.zeros_like(X)
+        gate(run, "square", out=out, expect=X * X, written="out")
+
+    def test_by_hand(gate, run):
+        gate(lambda: run("square") and None, expect=None, device_ns=lambda result: 7e6)
+
+    def test_host_only(gate):
+        gate(lambda: 1, expect=1)
+    """
+    )
+    run.result.assert_outcomes(passed=3)
+    event, by_hand, host = run.data["benchmarks"]
+    added = event["extra_info"]["benchgate"]
+    assert 0 < added["device_ns"] * 1e-9 < event["stats"]["max"]
+    assert added["device"] == devices.discover().devices[0].name
+    assert by_hand["extra_info"]["benchgate"]["device_ns"] == 7e6
+    assert host["extra_info"]["benchgate"]["device_ns"] is None
+    assert run.data["machine_info"]["benchgate"]["opencl"][0]["driver"]
+    assert "on device" in run.text
+    assert "7.00 ms" in run.text
+
+
+@pocl
+def test_work_left_behind_is_found_out(suite: Suite) -> None:
+    run = suite(
+        SQUARE
+        + """
+    def test_event(gate, run):
+        gate(run, "slow", wait=False, expect=lambda event: True)
+
+    def test_nothing_returned(gate, run):
+        gate(lambda: run("slow", wait=False) and None, expect=None)
+
+    def test_waits(gate, run):
+        gate(run, "slow", expect=lambda event: True)
+    """
+    )
+    run.result.assert_outcomes(passed=1, failed=2)
+    assert len(run.timed()) == 1
+    messages = [entry["message"] for entry in run.data["benchgate"]["withheld"]]
+    assert "before its work on the device was finished: an event that it returned was still" in messages[0]
+    assert "before its work on the device was finished: its queue was busy for another" in messages[1]
+    assert all("event.wait() or queue.finish()" in message for message in messages)
+
+
+@pocl
+def test_wrong_on_one_device_only(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PoCL gives two devices of its own where it is asked for them; the kernel is wrong on the second."""
+    monkeypatch.setenv("POCL_DEVICES", "pthread basic")
+    source = (
+        SQUARE
+        + """
+    def test_it(gate, run, cl_device):
+        out = np.zeros_like(X)
+        gate(run, "cube" if cl_device.index == 1 else "square", out=out, expect=X * X, written="out")
+    """
+    )
+    run = suite(source)
+    run.result.assert_outcomes(passed=1, failed=1)
+    assert run.timed() == ["test_it[cl0]"]
+    (entry,) = run.data["benchgate"]["withheld"]
+    assert entry["name"] == "test_it[cl1]"
+    assert "1022 of 1024 differ, the first at [2]: got 8, expected 4" in entry["message"]
+    chosen = suite(source, "--cl-device=cl0")
+    chosen.result.assert_outcomes(passed=1)

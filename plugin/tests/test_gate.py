@@ -1,0 +1,240 @@
+"""The gate: what passes, what is refused, and that no time survives a wrong answer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+    from conftest import Suite
+
+
+def test_a_right_answer_is_timed_and_returned(suite: Suite) -> None:
+    run = suite("""
+        def test_sort(gate):
+            assert gate(sorted, [3, 1, 2], expect=[1, 2, 3]) == [1, 2, 3]
+
+        def test_keyword(gate):
+            assert gate(sorted, [3, 1, 2], reverse=True, expect=[3, 2, 1]) == [3, 2, 1]
+
+        def test_judged(gate):
+            gate(sorted, [3, 1, 2], expect=lambda answer: answer[0] < answer[-1])
+    """)
+    run.result.assert_outcomes(passed=3)
+    assert run.timed() == ["test_sort", "test_keyword", "test_judged"]
+    assert all(bench["extra_info"]["benchgate"]["verified"] for bench in run.data["benchmarks"])
+    assert "3 of 3 times verified by gate, 0 withheld" in run.text
+
+
+WRONG = {
+    "first call": ("gate(lambda: 1, expect=2)", "on the first call, before timing: 1 of 1 differ, got 1, expected 2"),
+    "judge": ("gate(lambda: 1, expect=lambda answer: answer == 2)", "before timing: expect returned False"),
+    "last round": ("gate(corrupt_later(5), expect=0)", "after the last round: 1 of 1 differ, got 1, expected 0"),
+    "pedantic last": (
+        "gate.pedantic(corrupt_later(5), rounds=9, expect=0)", "after the last round: 1 of 1 differ, got 1, expected 0"),
+    "pedantic extra call": (
+        "gate.pedantic(corrupt_later(10), rounds=9, expect=0)", "in a call after the last round: 1 of 1 differ"),
+    "written last round": (
+        "gate(fill_later_wrong, out, expect=[1, 1], written=0)", "after the last round: 1 of 2 differ, the first at [0]"),
+    "stops writing": (
+        "gate(fill_no_more, out, expect=[1, 1], written=0)", "after the last round: 2 of 2 differ, the first at [0]"),
+    "setup": (
+        "gate(fill_later_wrong, setup=lambda: (([0, 0],), {}), expect=[1, 1], written=0)",
+        "after the last round: 1 of 2 differ"),
+    "setup and teardown": (
+        "gate(fill_later_wrong, setup=lambda: (([0, 0],), {}), teardown=lambda out: out.clear(), expect=[1, 1], written=0)",
+        "after the last round: 1 of 2 differ"),
+}  # fmt: skip
+FUNCTIONS = """
+    import itertools
+    out = [0, 0]
+
+    def corrupt_later(calls):
+        count = itertools.count()
+        return lambda: int(next(count) >= calls)
+
+    count = itertools.count()
+    def fill_later_wrong(out):
+        out[:] = [1 + (next(count) > 2), 1]
+
+    def fill_no_more(out):
+        if next(count) < 2:
+            out[:] = [1, 1]
+"""
+
+
+def test_no_time_survives_a_wrong_answer(suite: Suite, pytester: pytest.Pytester) -> None:
+    for number, (call, _) in enumerate(WRONG.values()):
+        pytester.makepyfile(
+            **{
+                f"test_case_{number}": FUNCTIONS
+                + f"""
+    def test_wrong_{number}(gate):
+        {call}
+    """
+            }
+        )
+    run = suite("def test_right(benchmark): benchmark(lambda: None)", "--benchmark-save=kept")
+    run.result.assert_outcomes(passed=1, failed=len(WRONG))
+    assert run.timed() == ["test_right"]
+    (saved,) = run.json_path.parent.glob(".benchmarks/*/*.json")
+    assert [bench["name"] for bench in json.loads(saved.read_text("utf-8"))["benchmarks"]] == ["test_right"]
+    withheld = {entry["name"]: entry for entry in run.data["benchgate"]["withheld"]}
+    for number, (case, (_, message)) in enumerate(WRONG.items()):
+        name = f"test_wrong_{number}"
+        assert not run.in_table(name), case
+        assert message in withheld[name]["message"], case
+        assert withheld[name]["timed"] == ("before timing" not in message), case
+    assert f"0 of 1 times verified by gate, {len(WRONG)} withheld" in run.text
+
+
+def test_in_place_functions_get_fresh_arguments_each_round(suite: Suite) -> None:
+    run = suite("""
+        def reverse(values):
+            values.reverse()
+
+        def test_setup(gate):
+            made = []
+            def setup():
+                made.append([1, 2, 3])
+                return (made[-1],), {}
+            gate(reverse, setup=setup, expect=[3, 2, 1], written=0)
+            assert all(values == [3, 2, 1] for values in made)
+            assert len(made) >= 6
+
+        def test_keyword_and_teardown(gate):
+            ended = []
+            gate(lambda *, values: values.reverse(), setup=lambda: ((), {"values": [1, 2]}), expect=[2, 1], written="values",
+                 teardown=lambda *, values: ended.append(values))
+            assert all(values == [2, 1] for values in ended) and len(ended) >= 5
+
+        def test_several(gate):
+            def swap(a, b):
+                a[:], b[:] = list(b), list(a)
+            gate(swap, setup=lambda: (([1], [2]), {}), expect=([2], [1]), written=(0, 1))
+
+        def test_without_setup_it_is_wrong_the_second_time(gate):
+            gate(reverse, [1, 2, 3], expect=[3, 2, 1], written=0)
+    """)
+    run.result.assert_outcomes(passed=3, failed=1)
+    assert run.timed() == ["test_setup", "test_keyword_and_teardown", "test_several"]
+
+
+def test_pedantic_counts_rounds_and_iterations(suite: Suite) -> None:
+    run = suite("""
+        def test_it(gate):
+            calls = []
+            gate.pedantic(lambda x: calls.append(x) or len(calls) > 0, (7,), rounds=4, iterations=5, warmup_rounds=2,
+                          expect=True)
+            assert set(calls) == {7}
+    """)
+    run.result.assert_outcomes(passed=1)
+    (bench,) = run.data["benchmarks"]
+    assert (bench["stats"]["rounds"], bench["stats"]["iterations"]) == (4, 5)
+
+
+def test_markers_and_options_are_those_of_benchmark(suite: Suite) -> None:
+    run = suite("""
+        import pytest
+
+        @pytest.mark.benchmark(group="mine", min_rounds=17, max_time=0.000001)
+        def test_marked(gate):
+            gate(lambda: 1, expect=1)
+
+        @pytest.mark.benchmark(min_rounds=19, max_time=0.000001)
+        def test_setup(gate):
+            gate(lambda: 1, expect=1, setup=lambda: None)
+    """)
+    assert [(bench["group"], bench["stats"]["rounds"]) for bench in run.data["benchmarks"]] == [
+        ("mine", 17),
+        (None, 19),
+    ]
+
+
+def test_disabled_calls_once_and_still_checks(suite: Suite) -> None:
+    run = suite(
+        """
+        calls = []
+        def test_right(gate):
+            gate(calls.append, 1, expect=None)
+            assert calls == [1]
+
+        def test_setup(gate):
+            ended = []
+            gate(list.reverse, setup=lambda: (([1, 2],), {}), teardown=ended.append, expect=[2, 1], written=0)
+            assert ended == [[2, 1]]
+
+        def test_wrong(gate):
+            gate(lambda: 1, expect=2)
+
+        def test_wrong_pedantic(gate):
+            gate.pedantic(lambda: 1, expect=2, rounds=9)
+        """,
+        "--benchmark-disable", "-W", "error",
+    )  # fmt: skip
+    run.result.assert_outcomes(passed=2, failed=2)
+    assert "wrong answer in its one call" in run.text
+
+
+MISUSE = {
+    "no expect": ("gate(len, [])", "TypeError: *expect*"),
+    "judge says nothing": ("gate(len, [], expect=lambda n: None)", "TypeError: expect returned None; a callable that*"),
+    "rtol": ("gate(len, [], expect=0, rtol=-1)", "ValueError: rtol=-1 is not a tolerance; pass a number of 0 or more*"),
+    "atol": ("gate(len, [], expect=0, atol=float('nan'))", "ValueError: atol=nan is not a tolerance*"),
+    "written": (
+        "gate(len, [], expect=0, written=1)",
+        "ValueError: written=1 names no argument of the call; it has [[]0]*",
+    ),
+    "twice": ("gate(len, [], expect=0); gate(len, [], expect=0)", "*FixtureAlreadyUsed*"),
+    "setup twice": ("gate(len, [], setup=lambda: (([],), {}), expect=0)", "TypeError: setup returned arguments*"),
+    "no work": ("gate.work()", "ValueError: no work is stated; pass items=*"),
+    "work": ("gate.work(bytes=0)", "ValueError: bytes=0 is not an amount of work; pass a number above 0*"),
+    "written hint": ("gate([].append, 1, expect=[1])", "*written= names the arguments it fills*"),
+}
+
+
+def test_misuse_says_what_to_do(suite: Suite) -> None:
+    run = suite("\n".join(f"def test_{number}(gate):\n    {call}" for number, (call, _) in enumerate(MISUSE.values())))
+    run.result.assert_outcomes(failed=len(MISUSE))
+    for _, message in MISUSE.values():
+        run.result.stdout.fnmatch_lines_random([f"E *{message}"])
+    assert run.timed() == []
+
+
+def test_a_function_that_raises_or_dies_leaves_no_time(suite: Suite) -> None:
+    run = suite("""
+        import itertools
+        count = itertools.count()
+
+        def late():
+            if next(count) > 4:
+                raise OSError("late")
+
+        def test_at_once(gate):
+            gate(lambda: 1 / 0, expect=1)
+
+        def test_late(gate):
+            gate.pedantic(late, rounds=9, expect=None)
+    """)
+    run.result.assert_outcomes(failed=2)
+    assert run.timed() == []
+    assert [entry["timed"] for entry in run.data["benchgate"]["withheld"]] == [False, True]
+
+
+def test_the_timed_calls_are_benchmark_s_own(suite: Suite) -> None:
+    """Nothing of ours stands in the timed loop: pytest-benchmark is handed the function itself."""
+    run = suite("""
+        import sys
+
+        def test_it(gate):
+            callers = set()
+            def function():
+                callers.add(sys._getframe(1).f_code.co_filename)
+            gate(function, expect=None)
+            ours = {name for name in callers if "pytest_benchgate" in name}
+            theirs = {name for name in callers if "pytest_benchmark" in name}
+            assert theirs and len(callers) == 2 and len(ours) == 1
+    """)
+    run.result.assert_outcomes(passed=1)

@@ -1,0 +1,103 @@
+"""A good guest: a suite that already uses pytest-benchmark runs as it did before."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Suite
+
+PLAIN = """
+    import pytest
+
+    @pytest.mark.parametrize("size", [1, 10])
+    @pytest.mark.benchmark(group="g")
+    def test_it(benchmark, size):
+        benchmark.extra_info["size"] = size
+        assert benchmark(range, size) == range(size)
+
+    def test_pedantic(benchmark):
+        benchmark.pedantic(lambda x: x, setup=lambda: ((1,), {}), rounds=3)
+
+    def test_unused(benchmark):
+        pass
+
+    def test_other():
+        pass
+"""
+OPTIONS = [
+    (),
+    ("--benchmark-disable",),
+    ("--benchmark-skip",),
+    ("--benchmark-only",),
+    ("-n", "2"),
+    ("-x", "--lf"),
+    ("-p", "no:terminal", "-p", "no:capture"),
+    ("--benchmark-cprofile=tottime",),
+    ("--collect-only",),
+    ("-W", "error", "-k", "not unused"),
+]
+
+
+def shape(text: str) -> list[str]:
+    """Return the lines of a run with every figure, and pytest's list of plugins, taken out."""
+    lines = [line for line in text.splitlines() if not line.startswith(("plugins:", "rootdir:", "cachedir:"))]
+    return [re.sub(r"[\d.,]+( \(.*?\))?|[-=]{3,}|\s+", " ", line).strip() for line in lines]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+def test_a_plain_suite_prints_and_saves_the_same(suite: Suite, options: tuple[str, ...]) -> None:
+    options = tuple(option for option in options if option)
+    with_us = suite(PLAIN, *options, "--benchmark-sort=name")
+    saved = with_us.data if with_us.json_path.exists() else None
+    with_us.json_path.unlink(missing_ok=True)
+    without_us = suite(PLAIN, *options, "--benchmark-sort=name", "-p", "no:benchgate")
+    assert with_us.result.ret == without_us.result.ret
+    figures = re.compile(r"Name \(time|^test_(it|pedantic)|Scaling|Computing|^\W*$")
+    assert [line for line in shape(with_us.text) if not figures.search(line)] == [
+        line for line in shape(without_us.text) if not figures.search(line)
+    ]
+    if saved is None:
+        assert not without_us.json_path.exists()
+        return
+    other = without_us.data
+    assert saved.pop("benchgate") == {"schema": 1, "withheld": []}
+    assert saved["machine_info"].pop("benchgate")
+    assert saved.keys() == other.keys()
+    assert saved["machine_info"].keys() == other["machine_info"].keys()
+    for mine, theirs in zip(saved["benchmarks"], other["benchmarks"], strict=True):
+        assert mine.keys() == theirs.keys()
+        for key in ("name", "fullname", "group", "params", "param", "extra_info", "options"):
+            assert mine[key] == theirs[key]
+
+
+def test_without_pytest_benchmark_only_the_gate_is_missing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_plain(): pass\n\ndef test_gate(gate): gate(len, [], expect=0)")
+    result = pytester.runpytest_subprocess("-p", "no:benchmark")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*fixture 'benchmark' not found"])
+
+
+def test_gates_are_verified_under_xdist_too(suite: Suite) -> None:
+    run = suite(
+        "def test_right(gate): gate(len, [], expect=0)\n\ndef test_wrong(gate): gate(len, [], expect=1)", "-n", "2"
+    )
+    run.result.assert_outcomes(passed=1, failed=1)
+    assert "wrong answer in its one call" in run.text
+
+
+def test_last_failed_runs_the_withheld_one_again(suite: Suite) -> None:
+    source = "def test_right(gate): gate(len, [], expect=0)\n\ndef test_wrong(gate): gate(len, [], expect=1)"
+    suite(source, "-p", "cacheprovider")
+    run = suite(source, "-p", "cacheprovider", "--lf")
+    run.result.assert_outcomes(failed=1)
+
+
+def test_the_options_explain_themselves(pytester: pytest.Pytester) -> None:
+    text = str(pytester.runpytest_subprocess("--help").stdout)
+    for option in ("--cl-device=NAME", "--cl-require", "--cl-list", "--benchgate-markdown=FILE"):
+        assert option in text
+    assert "gate" in str(pytester.runpytest_subprocess("--fixtures").stdout)

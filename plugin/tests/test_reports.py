@@ -1,0 +1,153 @@
+"""Formats: what stands in them, and that nothing from outside can break out of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_benchgate.reports import github, markdown, terminal
+from pytest_benchgate.reports.quantity import printable, scaled
+from pytest_benchgate.results import Report, Result, Share, Withheld, Work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Suite
+
+HOSTILE = "a|b`c*<script>alert(1)</script>\n::error::x\r\x1b[31m%0A](http://e.vil) @all #1 é \u202e"
+GOOD = Result("t.py::good", "good", "g", 1e-3, 9e-4, 1e-5, 9, verified=True, work=Work(items=2e6, bytes=1.6e7, unit="rows"),
+              shares=(Share("copy", 5e-4, 0.5),), device_ns=8e5, device="d")  # fmt: skip
+BAD = Withheld("t.py::bad", "bad", "call", True, "AssertionError: no", "AssertionError: no\nline two", "t.py", 12)  # noqa: FBT003
+
+
+def hostile() -> Report:
+    result = Result(f"t.py::{HOSTILE}", HOSTILE, HOSTILE, 1.0, 1.0, 0.0, 1, work=Work(items=1, unit=HOSTILE),
+                    shares=(Share(HOSTILE, 1.0, 1.0),), suspicious=HOSTILE, device=HOSTILE)  # fmt: skip
+    return Report((result,), (Withheld(HOSTILE, HOSTILE, "call", False, HOSTILE, HOSTILE, HOSTILE, 1),))  # noqa: FBT003
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 s"),
+        (1.5e-9, "1.50 ns"),
+        (2e-12, "0.00 ns"),
+        (0.00123, "1.23 ms"),
+        (99.96, "100 s"),
+        (12.34, "12.3 s"),
+        (4e6, "4.00 Ms"),
+    ],
+)
+def test_quantities(value: float, text: str) -> None:
+    assert scaled(value, "s") == text
+
+
+def test_the_terminal_section() -> None:
+    assert terminal.render(Report((GOOD,), (BAD,))) == [
+        "1 of 1 times verified by gate, 1 withheld (1 timed and taken back, 0 not timed)",
+        "benchmark   median                     rate  of the limit  on device",
+        "good       1.00 ms  2.00 Grows/s, 16.0 GB/s  50 % of copy     800 us",
+        "withheld: bad (call, its time was taken back): AssertionError: no",
+    ]
+
+
+def test_the_terminal_has_nothing_to_say_about_plain_benchmarks() -> None:
+    assert terminal.render(Report((Result("n", "n", None, 1.0, 1.0, 0.0, 1),))) == []
+
+
+def test_the_terminal_is_not_obeyed() -> None:
+    text = "\n".join(terminal.render(hostile()))
+    assert "\x1b" not in text
+    assert "\r" not in text
+    assert "\u202e" not in text
+    assert "\n::error" not in text
+    assert "\\x1b[31m" in text
+    assert printable("é ü 漢") == "é ü 漢"
+
+
+def test_markdown() -> None:
+    lines = markdown.render(Report((GOOD,), (BAD,))).splitlines()
+    assert "1 of 1 times verified by gate, 1 withheld." in lines
+    row = next(line for line in lines if "<code>good</code>" in line)
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == [
+        "<code>good</code>", "1.00 ms", "10.0 us", "9", "<code>2.00 Grows/s, 16.0 GB/s</code>",
+        "<code>50 % of copy</code>", "800 us", "yes",
+    ]  # fmt: skip
+    assert (
+        "- <code>bad</code>, call, time taken back: <code>AssertionError&#58; no</code> (<code>t.py&#58;12</code>)"
+        in lines
+    )
+
+
+def test_markdown_tables_and_text_hold() -> None:
+    text = markdown.render(hostile())
+    body = text.replace("&#", "")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert {row.count("|") for row in rows} == {len(markdown.HEADER) + 1}
+    assert "<script" not in text
+    assert not any(char in body.replace("## Benchmarks", "").replace("### ", "") for char in "`*[]@#")
+    assert all("::error" not in line[:2] for line in text.splitlines())
+
+
+def test_annotations_are_one_line_each_and_escaped() -> None:
+    error, *_ = github.render(Report((), (BAD,)))
+    assert error == "::error file=t.py,line=12,title=time withheld%3A bad::AssertionError: no%0Aline two"
+    for line in github.render(hostile()):
+        assert "\n" not in line
+        assert "\r" not in line
+        properties, _, _ = line.removeprefix("::").partition("::")
+        names = [part.split("=")[0] for part in properties.split(" ", maxsplit=1)[1].split(",")]
+        assert names in (["file", "line", "title"], ["file", "title"])
+        assert "%250A" in line  # what looked like an escape is none
+
+
+def test_ci_gets_a_summary_and_annotations_on_the_failing_line(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    run = suite(
+        """
+        def test_good(benchmark):
+            benchmark(lambda: 1)
+
+        def test_bad(gate):
+            gate(lambda: 1,
+                 expect=2)
+        """,
+        "--benchgate-markdown=sub/report.md",
+    )  # fmt: skip
+    text = summary.read_text("utf-8")
+    assert text.startswith("before\n## Benchmarks")
+    assert (run.json_path.parent / "sub" / "report.md").read_text("utf-8") == text.removeprefix("before\n")
+    assert "<code>test&#95;good</code>" in text
+    assert "\n::error file=test_it.py,line=5,title=time withheld%3A test_bad::" in run.text.replace("line=6", "line=5")
+
+
+def test_the_json_stays_pytest_benchmark_s_own(suite: Suite) -> None:
+    """What github-action-benchmark (tool: pytest) and Bencher read is where it was."""
+    source = "def test_it(gate):\n    gate.work(items=3)\n    gate(lambda: 1, expect=1)"
+    run = suite(source)
+    (bench,) = run.data["benchmarks"]
+    for key in ("mean", "stddev", "ops", "rounds", "median", "min", "max"):
+        assert isinstance(bench["stats"][key], int | float)
+    assert {"machine_info", "commit_info", "benchmarks", "datetime", "version"} <= run.data.keys()
+    assert run.data["benchgate"] == {"schema": 1, "withheld": []}
+    assert bench["extra_info"]["benchgate"]["schema"] == 1
+
+
+def test_hostile_ids_in_a_real_run(suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    run = suite(f"""
+        import pytest
+        @pytest.mark.parametrize("value", [1], ids=[{HOSTILE!r}])
+        def test_it(gate, value):
+            gate.work(items=1)
+            gate(lambda: 1, expect=1)
+    """)
+    run.result.assert_outcomes(passed=1)
+    assert "<script" not in summary.read_text("utf-8")
+    assert len(run.data["benchmarks"]) == 1
