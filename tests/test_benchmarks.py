@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from pytest_benchgate import Gate, WrongAnswer
+
+from logmap_cy._opencl import Kernel
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from conftest import Case, CheckedBenchmark
+    from conftest import Case
     from logmap_cy._registry import Array
 
 # Ids that -k can take, as in -k "1Mi and not python".
 SIZES = [pytest.param(2**10, id="1Ki"), pytest.param(2**16, id="64Ki"), pytest.param(2**20, id="1Mi")]
 ARTICLE = pytest.param(2**25, id="32Mi")
 STEPS, P, MU = 10, 6700417, 22
+MULTIPLY_ADDS = 4  # for one step of one element, by the best step known: multiply-add, multiply, round, multiply-add
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -45,23 +49,25 @@ def table(benchmark: BenchmarkFixture, size: int) -> None:
 
 
 @pytest.mark.benchmark(min_rounds=3)
-def test_copy(size: int, checked_benchmark: CheckedBenchmark) -> None:
+def test_copy(size: int, gate: Gate) -> None:
     """The limit: no implementation can be faster than reading and writing the same bytes."""
     x, out = np.arange(size), np.zeros(size, np.int64)
-    checked_benchmark(lambda: np.copyto(out, x), out, x)
+    gate.work(bytes=x.nbytes + out.nbytes)
+    gate(np.copyto, out, x, expect=x, written=0)
 
 
 @pytest.mark.benchmark(min_rounds=3)
-def test_logmap(case: Case, size: int, benchmark: BenchmarkFixture, checked_benchmark: CheckedBenchmark) -> None:
+def test_logmap(case: Case, size: int, gate: Gate) -> None:
     x, out = np.arange(size), np.zeros(size, np.int64)
-    checked_benchmark(lambda: case(x, STEPS, P, MU, out=out), out, expected(size))
-    if case.row.kind == "opencl":
-        times = case.row.load(case.device)(x, out, STEPS, P, MU, 1)
-        benchmark.extra_info |= vars(times) | {"device": case.device.name if case.device else None}
+    gate.work(items=STEPS * size, bytes=x.nbytes + out.nbytes, operations=MULTIPLY_ADDS * STEPS * size, unit="steps")
+    device_ns = None
+    if case.device:
+        gate.device, kernel = case.device.name, Kernel(case.row.name, case.device)
+        device_ns = lambda _: kernel(x, out, STEPS, P, MU, 1).kernel_ns  # noqa: E731
+    gate(case, x, STEPS, P, MU, out=out, expect=expected(size), written="out", device_ns=device_ns)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="known to be wrong: rejected by the check, not timed")
-def test_known_wrong(wrong_case: Case, size: int, checked_benchmark: CheckedBenchmark) -> None:
+@pytest.mark.xfail(strict=True, raises=WrongAnswer, reason="known to be wrong: rejected by the gate, not timed")
+def test_known_wrong(wrong_case: Case, size: int, gate: Gate) -> None:
     x, out = np.arange(size) + P, np.zeros(size, np.int64)
-    compute = wrong_case.row.load(wrong_case.device)
-    checked_benchmark(lambda: compute(x, out, STEPS, P, MU, 1), out, expected(size))
+    gate(wrong_case.row.load(wrong_case.device), x, out, STEPS, P, MU, 1, expect=expected(size), written=1)

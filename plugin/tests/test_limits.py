@@ -32,7 +32,7 @@ def test_rates_and_shares_are_of_the_median() -> None:
     assert result.rates() == {"items": 2.5, "operations": 25.0}
 
 
-@pytest.mark.parametrize(("median_s", "suspicious"), [(0.48, False), (0.47, True), (0.1, True)])
+@pytest.mark.parametrize(("median_s", "suspicious"), [(0.41, False), (0.39, True), (0.1, True)])
 def test_only_beyond_the_limit_s_best_sample_is_suspicious(median_s: float, suspicious: bool) -> None:  # noqa: FBT001
     limits = Limits((Limit("copy", "bytes", lambda _: [0.5, 1.0]),))
     _, doubt = limits.beside(Work(bytes=8), median_s)
