@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import hypothesis
 import numpy as np
 import pytest
-from pytest_benchgate import Limit
+from pytest_benchgate import Limit, devices
 
 from logmap_cy import Device, Implementation, implementations, logmap
 from logmap_cy._registry import Array
@@ -73,7 +73,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise by CASES; a row that this machine lacks is one case, so that it is skipped or fails by name."""
     for name in CASES.keys() & set(metafunc.fixturenames):
         rows = filter(CASES[name], implementations())
-        cases = [Case(row, device) for row in rows for device in row.devices or (None,)]
+        chosen = {str(device) for device in devices.discover().named(metafunc.config.getoption("cl_device"))}
+        cases = [
+            Case(row, device) for row in rows for device in row.devices or (None,) if str(device) in {*chosen, "None"}
+        ]
         metafunc.parametrize(name, cases, ids=str, indirect=True)
 
 

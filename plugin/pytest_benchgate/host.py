@@ -5,6 +5,7 @@ beyond its documentation is named, and tests/test_host.py fails when pytest-benc
 
 - a fixture's `has_error`, which keeps a benchmark out of the JSON (its hookspec names it);
 - `stats.stats.data`, the list of times: a benchmark without times is in no table, histogram, CSV or comparison;
+- `skipped`, which keeps pytest-benchmark from warning that a benchmark was not used, where the gate refused to time;
 - `_max_time`, `_min_rounds` and `_timer` of a fixture: the options after markers and the command line.
 """
 
@@ -61,6 +62,7 @@ def withhold(benchmark: BenchmarkFixture) -> bool:
     """Take the times of a benchmark out of every report; return whether there were any."""
     benchmark.has_error = True
     if not times_s(benchmark):
+        benchmark.skipped = True
         return False
     statistics(benchmark).data.clear()
     return True

@@ -67,7 +67,7 @@ def copy_seconds(moved_bytes: float) -> list[float]:
 
 
 def _places(length: int) -> tuple[Bytes, Bytes]:
-    """Return two arrays, written to, that start at unlike offsets in a page: like ones made 8 KiB copy 2 times slower."""
+    """Return two arrays, written to, at unlike offsets in a page: like ones made a copy of 8 KiB 2 times slower."""
     page = 4096
     space = np.ones(2 * length + 3 * page, np.uint8)
     first = -space.ctypes.data % page

@@ -84,7 +84,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Withheld:
-    """A benchmark whose test failed: its time, where there is one, is in no report.
+    """A benchmark whose test failed: its time is in no report, or the gate never took one.
 
     Attributes
     ----------

@@ -46,26 +46,27 @@ class Session:
             return
         xfailed = report.skipped and hasattr(report, "wasxfail")
         if report.failed or xfailed:
-            words = excinfo.exconly() if excinfo else report.longreprtext
+            words = excinfo.exconly().removeprefix(f"{excinfo.type.__module__}.") if excinfo else report.longreprtext
             self.withhold(item, report.when or "call", words, excinfo)
         elif report.when == "call" and report.passed and host.times_s(benchmark):
             self.results[item.nodeid] = self._result(item, benchmark)
 
     def withhold(self, item: pytest.Item, phase: str, message: str, excinfo: Raised | None) -> None:
-        """Take the time of item out of every report, and say why."""
+        """Take the time of item out of every report; say why, if there was one or the gate refused to take it."""
         benchmark = item.stash.get(BENCHMARK, None)
         if benchmark is None:
             return
         timed = host.withhold(benchmark)
         self.results.pop(item.nodeid, None)
         earlier = self.withheld.get(item.nodeid)
-        if earlier is None:
+        refused = phase == "call" and GATE in item.stash
+        if earlier is None and (timed or refused):
             path, line = self._place(item, excinfo)
             reason = message.strip().splitlines()[0] if message.strip() else "failed"
             self.withheld[item.nodeid] = Withheld(
                 item.nodeid, item.name, phase, timed, reason, message.strip(), path, line
             )
-        elif timed:
+        elif earlier is not None and timed:
             self.withheld[item.nodeid] = dataclasses.replace(earlier, timed=True)
 
     def _place(self, item: pytest.Item, excinfo: Raised | None) -> tuple[str, int]:

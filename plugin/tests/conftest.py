@@ -28,7 +28,9 @@ class Run:
 
     @property
     def data(self) -> dict[str, Any]:
-        loaded: dict[str, Any] = json.loads(self.json_path.read_text("utf-8"))
+        """The JSON; empty where there is none, or, as pytest-benchmark 5.0 leaves it, an empty file."""
+        text = self.json_path.read_text("utf-8") if self.json_path.exists() else ""
+        loaded: dict[str, Any] = json.loads(text) if text else {}
         return loaded
 
     def timed(self) -> list[str]:

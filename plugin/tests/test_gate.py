@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
+if TYPE_CHECKING:
     from conftest import Suite
 
 
@@ -221,6 +222,33 @@ def test_a_function_that_raises_or_dies_leaves_no_time(suite: Suite) -> None:
     run.result.assert_outcomes(failed=2)
     assert run.timed() == []
     assert [entry["timed"] for entry in run.data["benchgate"]["withheld"]] == [False, True]
+
+
+def test_a_refusal_is_one_failure_also_with_warnings_as_errors(suite: Suite) -> None:
+    run = suite("def test_it(gate): gate(lambda: 1, expect=2)", "-W", "error")
+    run.result.assert_outcomes(failed=1)
+    assert "was not used" not in run.text
+    assert "withheld: test_it (call, it was not timed): WrongAnswer: wrong answer on the first call" in run.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the signal of a crash is POSIX's")
+def test_a_crash_leaves_no_time_behind(suite: Suite) -> None:
+    run = suite(
+        """
+        import itertools, os
+        count = itertools.count()
+
+        def test_good(benchmark):
+            benchmark(lambda: 1)
+
+        def test_crash(gate):
+            gate.pedantic(lambda: next(count) < 5 or os.abort(), rounds=9, expect=True)
+        """,
+        "--benchmark-save=kept",
+    )
+    assert run.result.ret < 0
+    assert run.data == {}
+    assert not [*run.json_path.parent.glob(".benchmarks/*/*.json")]
 
 
 def test_the_timed_calls_are_benchmark_s_own(suite: Suite) -> None:
