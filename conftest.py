@@ -73,10 +73,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise by CASES; a row that this machine lacks is one case, so that it is skipped or fails by name."""
     for name in CASES.keys() & set(metafunc.fixturenames):
         rows = filter(CASES[name], implementations())
-        chosen = {str(device) for device in devices.discover().named(metafunc.config.getoption("cl_device"))}
-        cases = [
-            Case(row, device) for row in rows for device in row.devices or (None,) if str(device) in {*chosen, "None"}
-        ]
+        asked = devices.discover().named(metafunc.config.getoption("cl_device"))
+        wanted = {None, *map(str, asked)}
+        cases = [Case(row, d) for row in rows for d in row.devices or (None,) if (d and str(d)) in wanted]
         metafunc.parametrize(name, cases, ids=str, indirect=True)
 
 

@@ -225,8 +225,9 @@ def test_a_function_that_raises_or_dies_leaves_no_time(suite: Suite) -> None:
 
 
 def test_a_refusal_is_one_failure_also_with_warnings_as_errors(suite: Suite) -> None:
-    run = suite("def test_it(gate): gate(lambda: 1, expect=2)", "-W", "error")
-    run.result.assert_outcomes(failed=1)
+    source = "def test_it(gate): gate(lambda: 1, expect=2)\n\ndef test_good(benchmark): benchmark(lambda: 1)"
+    run = suite(source, "-W", "error")
+    run.result.assert_outcomes(passed=1, failed=1)
     assert "was not used" not in run.text
     assert "withheld: test_it (call, it was not timed): WrongAnswer: wrong answer on the first call" in run.text
 
