@@ -14,7 +14,7 @@ import pytest
 from pytest_benchgate import Limit, devices
 
 from logmap_cy import Device, Implementation, implementations, logmap
-from logmap_cy._registry import Array
+from logmap_cy._contract import Array
 
 Oracle: TypeAlias = Callable[[Array, int, int, int], Array]
 

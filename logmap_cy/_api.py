@@ -12,8 +12,9 @@ from logmap_cy._drive import drive
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from logmap_cy._contract import Array
     from logmap_cy._opencl import Device
-    from logmap_cy._registry import Array, Implementation
+    from logmap_cy._registry import Implementation
 
 # What "auto" tries: the row, and the steps (elements times steps) from which on it wins.
 # 2**17 steps take 0.3 ms on one core. Sharing them out costs 5 us on a quiet machine, but a time slice of 8 ms was

@@ -10,8 +10,9 @@ import numpy as np
 from logmap_cy._registry import ROWS
 
 if TYPE_CHECKING:
+    from logmap_cy._contract import Array
     from logmap_cy._opencl import Device
-    from logmap_cy._registry import Array, Implementation
+    from logmap_cy._registry import Implementation
 
 OVERLAP_WORK = 10**6  # candidate solutions; views cut by slices need a handful
 

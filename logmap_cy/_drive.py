@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from logmap_cy._registry import Array, Compute
+    from logmap_cy._contract import Array, Compute
 
 SMALL = 2**16  # elements; an array up to this is never cut, its steps are
 LARGE = 2**25  # elements; the article's array: one ufunc call over it takes 0.2 s

@@ -1,3 +1,3 @@
-from logmap_cy._registry import Array
+from logmap_cy._contract import Array
 
 def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None: ...

@@ -9,13 +9,13 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from logmap_cy._registry import Array
+    from logmap_cy._contract import Array
 
 BLOCK = 2**15  # elements; two buffers of 256 KiB: 2**14 to 2**16 measured alike, 2**12 1.4 times slower
 
 
 def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:  # noqa: ARG001
-    """Write num steps of the map on x to out; see logmap_cy._registry.Compute for the contract.
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
 
     Wants p <= 2**32: products stay below 2**64, as logmap_cy/_step.pxd proves.
     """

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from logmap_cy._registry import Array
+    from logmap_cy._contract import Array
 
 INT64_MAX = 2**63 - 1
 
 
 def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:  # noqa: ARG001
-    """Write num steps of the map on x to out; see logmap_cy._registry.Compute for the contract.
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
 
     Wants mu * (p - 1) * p < 2**63. The article starts from x as it is, and so does this where the first
     product fits; other arrays are reduced modulo p first.

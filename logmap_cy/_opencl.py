@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
 import threading
 from collections import OrderedDict
@@ -11,8 +10,10 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from logmap_cy._fork import ForkGuard
+
 if TYPE_CHECKING:
-    from logmap_cy._registry import Array
+    from logmap_cy._contract import Array
 
 INSTALL = 'pip install "logmap-cy[opencl]"'
 PROGRAMS = 64  # programs kept for each device; the longest unused one goes first
@@ -55,7 +56,7 @@ class Discovery:
     @property
     def reason(self) -> str | None:
         """Why there is no device and what to do about it, or None where there is one."""
-        if _Fork.lost:
+        if _drivers.lost:
             return "OpenCL was used before fork() and does not survive it; use multiprocessing's spawn or forkserver"
         return None if self.devices else "; ".join(self.notes)
 
@@ -69,19 +70,7 @@ class Times:
     read_ns: int
 
 
-class _Fork:
-    """Whether this process is a fork of one that had asked for OpenCL devices: drivers hang in it."""
-
-    used = False
-    lost = False
-
-    @classmethod
-    def in_child(cls) -> None:
-        cls.lost = cls.used
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Fork.in_child)
+_drivers = ForkGuard()  # they hang in a forked child
 
 
 @functools.cache
@@ -91,7 +80,7 @@ def discover() -> Discovery:
         import pyopencl as cl  # noqa: PLC0415  # optional, and takes 0.2 s
     except Exception as error:  # noqa: BLE001  # a broken driver loader fails in its own ways
         return Discovery((), (f"pyopencl cannot be imported ({error}); {INSTALL}",))
-    _Fork.used = True
+    _drivers.started = True
     try:
         platforms = cl.get_platforms()
     except cl.Error as error:
@@ -187,7 +176,7 @@ def release() -> None:
 
 @dataclass(frozen=True)
 class Kernel:
-    """The implementation kernels/NAME.cl on one device; a logmap_cy._registry.Compute that returns its Times."""
+    """The implementation kernels/NAME.cl on one device; a logmap_cy._contract.Compute that returns its Times."""
 
     name: str
     device: Device

@@ -29,7 +29,7 @@ cdef inline uint64_t steps(uint64_t u, int64_t num, uint64_t p, uint64_t mu, bin
 
 
 def compute(const integer[::1] x, integer[::1] out, int64_t num, uint64_t p, uint64_t mu, int threads):
-    """Write num steps of the map on x to out; see logmap_cy._registry.Compute for the contract."""
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
     cdef:
         Py_ssize_t i, n = x.shape[0]
         bint one

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from logmap_cy._registry import Array
+    from logmap_cy._contract import Array
 
 
 def iterate(value: int, num: int, p: int, mu: int) -> int:
@@ -18,5 +18,5 @@ def iterate(value: int, num: int, p: int, mu: int) -> int:
 
 
 def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:  # noqa: ARG001
-    """Write num steps of the map on x to out; see logmap_cy._registry.Compute for the contract."""
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
     out[:] = np.fromiter((iterate(value, num, p, mu) for value in x.tolist()), out.dtype, len(x))

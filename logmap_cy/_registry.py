@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from logmap_cy import _opencl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]
+    from logmap_cy._contract import Compute
+
 Kind: TypeAlias = Literal["python", "numpy", "cython", "opencl"]
-
-
-class Compute(Protocol):
-    """What every implementation is: a function that writes num steps of the map on x to out.
-
-    x and out are one-dimensional, contiguous, aligned and in native byte order, of one length > 0 and one dtype
-    (int32, int64, uint32 or uint64); they are the same memory or share none. num >= 1, p >= 1, 0 <= mu < p,
-    threads >= 1. The GIL is released while computing in compiled code. Nothing is touched after the return.
-    """
-
-    def __call__(self, x: Array, out: Array, num: int, p: int, mu: int, threads: int, /) -> object:
-        """Write num steps of ``x <- mu * x * (x + 1) mod p`` to out."""
 
 
 @dataclass(frozen=True)

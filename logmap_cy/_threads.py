@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import os
 
+from logmap_cy._fork import ForkGuard
 from logmap_cy._prange import openmp_threads
 
-
-class _Pool:
-    """Whether OpenMP's threads were started, and whether this process is a fork of one that had started them."""
-
-    started = False
-    lost = False
-
-    @classmethod
-    def after_fork(cls) -> None:
-        cls.lost = cls.started
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Pool.after_fork)
+_pool = ForkGuard()
 
 
 def cores() -> int:
@@ -37,7 +25,7 @@ def resolve(threads: int | None) -> int:
     forked child of a process that used threads: GNU's OpenMP waits for ever for threads that fork() left behind.
     """
     limit = min(openmp_threads(), cores()) if threads is None else min(threads, os.cpu_count() or 1)
-    if limit <= 1 or _Pool.lost:
+    if limit <= 1 or _pool.lost:
         return 1
-    _Pool.started = True
+    _pool.started = True
     return limit

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
     from conftest import Case
-    from logmap_cy._registry import Array
+    from logmap_cy._contract import Array
 
 # Ids that -k can take, as in -k "1Mi and not python".
 SIZES = [pytest.param(2**10, id="1Ki"), pytest.param(2**16, id="64Ki"), pytest.param(2**20, id="1Mi")]

@@ -15,7 +15,7 @@ from logmap_cy import implementations, logmap
 
 if TYPE_CHECKING:
     from conftest import Case, Oracle
-    from logmap_cy._registry import Array
+    from logmap_cy._contract import Array
 
 DTYPES = [np.int32, np.int64, np.uint32, np.uint64]
 LENGTHS = [0, 1, 7, 64, 97, 1009, 2**16]

@@ -1,4 +1,4 @@
-"""All that this plugin knows of pytest-benchmark's insides, and nothing else does.
+"""All that this plugin knows of pytest-benchmark's insides, and of pytest's, and nothing else does.
 
 pytest-benchmark has no public way to take a time back, nor to ask for the budget of a benchmark. What is used here
 beyond its documentation is named, and tests/test_host.py fails when pytest-benchmark changes it:
@@ -6,7 +6,8 @@ beyond its documentation is named, and tests/test_host.py fails when pytest-benc
 - a fixture's `has_error`, which keeps a benchmark out of the JSON (its hookspec names it);
 - `stats.stats.data`, the list of times: a benchmark without times is in no table, histogram, CSV or comparison;
 - `skipped`, which keeps pytest-benchmark from warning that a benchmark was not used, where the gate refused to time;
-- `_max_time`, `_min_rounds` and `_timer` of a fixture: the options after markers and the command line.
+- `_max_time`, `_min_rounds` and `_timer` of a fixture: the options after markers and the command line;
+- pytest's `Metafunc._arg2fixturedefs`: whose fixture of a name a test gets, ours or its own suite's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,19 @@ from pytest_benchmark.fixture import BenchmarkFixture
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BenchmarkFixture", "Budget", "budget", "is_enabled", "pedantic", "statistics", "times_s", "withhold"]
+    import pytest
+
+__all__ = [
+    "BenchmarkFixture",
+    "Budget",
+    "budget",
+    "is_enabled",
+    "pedantic",
+    "provides",
+    "statistics",
+    "times_s",
+    "withhold",
+]
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,12 @@ def statistics(benchmark: BenchmarkFixture) -> Any:
 def pedantic(benchmark: BenchmarkFixture, target: Callable[..., Any], args: Any, kwargs: Any, **options: Any) -> Any:
     """Return what benchmark.pedantic does."""
     return benchmark.pedantic(target, args=args, kwargs=kwargs, **options)  # type: ignore[no-untyped-call]
+
+
+def provides(metafunc: pytest.Metafunc, name: str, module: str) -> bool:
+    """Return whether the fixture `name` that a test gets is the one defined in module."""
+    found = metafunc._arg2fixturedefs.get(name)  # noqa: SLF001
+    return bool(found) and getattr(found[-1].func, "__module__", None) == module
 
 
 def withhold(benchmark: BenchmarkFixture) -> bool:

@@ -52,7 +52,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses a device once on each that is chosen; without any, once, to be skipped with the reason."""
-    if "cl_device" in metafunc.fixturenames:
+    if host.provides(metafunc, "cl_device", __name__):
         found = devices.discover().named(metafunc.config.getoption("cl_device"))
         metafunc.parametrize("cl_device", found or [None], ids=str, indirect=True, scope="session")
 

@@ -50,6 +50,7 @@ class Session:
             self.withhold(item, report.when or "call", words, excinfo)
         elif report.when == "call" and report.passed and host.times_s(benchmark):
             self.results[item.nodeid] = self._result(item, benchmark)
+            self.withheld.pop(item.nodeid, None)  # a test that was run again, and passed
 
     def withhold(self, item: pytest.Item, phase: str, message: str, excinfo: Raised | None) -> None:
         """Take the time of item out of every report; say why, if there was one or the gate refused to take it."""

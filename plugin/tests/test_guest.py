@@ -101,3 +101,38 @@ def test_the_options_explain_themselves(pytester: pytest.Pytester) -> None:
     for option in ("--cl-device=NAME", "--cl-require", "--cl-list", "--benchgate-markdown=FILE"):
         assert option in text
     assert "gate" in str(pytester.runpytest_subprocess("--fixtures").stdout)
+
+
+def test_a_suite_s_own_fixtures_of_our_names_are_left_alone(suite: Suite) -> None:
+    run = suite("""
+        import pytest
+
+        @pytest.fixture
+        def cl_device():
+            return "mine"
+
+        @pytest.fixture
+        def gate(benchmark):
+            return benchmark
+
+        def test_it(cl_device, gate):
+            assert cl_device == "mine"
+            gate(lambda: 1)
+    """)
+    run.result.assert_outcomes(passed=1)
+    assert run.timed() == ["test_it"]
+
+
+def test_a_test_that_passes_when_run_again_counts(suite: Suite) -> None:
+    run = suite(
+        """
+        calls = []
+        def test_it(benchmark):
+            calls.append(1)
+            benchmark.pedantic(lambda: 1, rounds=3)
+            assert len(calls) > 1
+        """,
+        "--reruns=1",
+    )
+    assert run.timed() == ["test_it"]
+    assert "withheld" not in run.text
