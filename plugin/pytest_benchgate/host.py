@@ -15,24 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchmark.fixture import BenchmarkFixture
+from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414  # the others import it here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
-
-__all__ = [
-    "BenchmarkFixture",
-    "Budget",
-    "budget",
-    "is_enabled",
-    "pedantic",
-    "provides",
-    "statistics",
-    "times_s",
-    "withhold",
-]
 
 
 @dataclass(frozen=True)
@@ -74,7 +62,7 @@ def pedantic(benchmark: BenchmarkFixture, target: Callable[..., Any], args: Any,
 def provides(metafunc: pytest.Metafunc, name: str, module: str) -> bool:
     """Return whether the fixture `name` that a test gets is the one defined in module."""
     found = metafunc._arg2fixturedefs.get(name)  # noqa: SLF001
-    return bool(found) and getattr(found[-1].func, "__module__", None) == module
+    return found is not None and getattr(found[-1].func, "__module__", None) == module
 
 
 def withhold(benchmark: BenchmarkFixture) -> bool:
