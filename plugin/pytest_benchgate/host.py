@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414  # the others import it here
+from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414, TC002  # the others import it here
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -267,3 +267,37 @@ def test_the_timed_calls_are_benchmark_s_own(suite: Suite) -> None:
             assert theirs and len(callers) == 2 and len(ours) == 1
     """)
     run.result.assert_outcomes(passed=1)
+
+
+def test_by_a_fake_clock_every_figure_is_exact(suite: Suite) -> None:
+    """Setup, call and teardown of a round share the budget: 1 s for 10 + 70 + 20 ms are 10 rounds, of 70 ms each."""
+    run = suite("""
+        import pytest
+
+        class Clock:
+            now = 0.0
+            def __call__(self):
+                return self.now
+            def spend(self, ms):
+                self.now = round(self.now + ms / 1000, 6)
+
+        clock = Clock()
+
+        @pytest.mark.benchmark(timer=clock, max_time=1.0, min_rounds=3)
+        def test_budget(gate):
+            gate.work(items=7, bytes=14)
+            gate(lambda: clock.spend(70), setup=lambda: clock.spend(10), teardown=lambda: clock.spend(20), expect=None)
+
+        @pytest.mark.benchmark(timer=clock, max_time=0.01, min_rounds=3)
+        def test_least(gate):
+            gate(lambda: clock.spend(70), setup=lambda: clock.spend(10), expect=None)
+
+        @pytest.mark.benchmark(timer=clock)
+        def test_pedantic(gate):
+            gate.pedantic(lambda: clock.spend(70), rounds=4, iterations=5, expect=None)
+    """)
+    run.result.assert_outcomes(passed=3)
+    stats = {bench["name"]: bench["stats"] for bench in run.data["benchmarks"]}
+    assert [entry["rounds"] for entry in stats.values()] == [10, 3, 4]
+    assert all(entry["median"] == pytest.approx(0.07) for entry in stats.values())
+    assert run.data["benchmarks"][0]["extra_info"]["benchgate"]["rates"] == pytest.approx({"items": 100, "bytes": 200})
