@@ -102,7 +102,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=120,
         check=False,
-        cwd="/" if os.name == "posix" else None,
+        cwd=os.sep,
     )
 
 

@@ -60,7 +60,8 @@ def compiled_modules() -> dict[str, str]:
         if path.is_relative_to(library) and not path.is_relative_to(site):
             continue
         try:
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             continue
     return found

@@ -41,6 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--cl-device={chosen.cl_device!r} is none of the devices found:\n{devices.discover().describe()}"
         )
+    if chosen.markdown:
+        try:
+            chosen.markdown.parent.mkdir(parents=True, exist_ok=True)
+            chosen.markdown.touch()
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--benchgate-markdown={str(chosen.markdown)!r} cannot be written: {error}"
+            ) from error
     config.stash[SESSION] = Session(chosen, config.rootpath)
 
 
@@ -110,8 +118,9 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the reports that go to files."""
-    session.config.stash[SESSION].write_files()
+    """Write the reports that go to files; not in a worker of xdist, where no times are taken."""
+    if not hasattr(session.config, "workerinput"):
+        session.config.stash[SESSION].write_files()
 
 
 @pytest.hookimpl(trylast=True)

@@ -114,7 +114,6 @@ class Session:
             return
         text = markdown.render(report)
         if self.config.markdown:
-            self.config.markdown.parent.mkdir(parents=True, exist_ok=True)
             self.config.markdown.write_text(text, "utf-8")
         if self.config.summary:
             with self.config.summary.open("a", encoding="utf-8") as file:

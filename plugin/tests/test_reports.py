@@ -151,3 +151,17 @@ def test_hostile_ids_in_a_real_run(suite: Suite, monkeypatch: pytest.MonkeyPatch
     run.result.assert_outcomes(passed=1)
     assert "<script" not in summary.read_text("utf-8")
     assert len(run.data["benchmarks"]) == 1
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_any_work(suite: Suite) -> None:
+    run = suite("def test_it(benchmark): benchmark(lambda: 1)", "--benchgate-markdown=.")
+    assert run.result.ret == pytest.ExitCode.USAGE_ERROR
+    run.result.stderr.fnmatch_lines(["ERROR: --benchgate-markdown='.' cannot be written: *"])
+    assert run.data == {}
+
+
+def test_workers_of_xdist_write_no_report(suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    suite("def test_it(gate): gate(lambda: 1, expect=2)", "-n", "2")
+    assert not summary.exists()
