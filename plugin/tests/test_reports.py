@@ -156,7 +156,7 @@ def test_hostile_ids_in_a_real_run(suite: Suite, monkeypatch: pytest.MonkeyPatch
 def test_a_report_that_cannot_be_written_is_refused_before_any_work(suite: Suite) -> None:
     run = suite("def test_it(benchmark): benchmark(lambda: 1)", "--benchgate-markdown=.")
     assert run.result.ret == pytest.ExitCode.USAGE_ERROR
-    run.result.stderr.fnmatch_lines(["ERROR: --benchgate-markdown='.' cannot be written: *"])
+    run.result.stderr.fnmatch_lines(["ERROR: --benchgate-markdown: cannot write .: *"])
     assert run.data == {}
 
 
