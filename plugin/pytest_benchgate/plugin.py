@@ -44,11 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if chosen.markdown:
         try:
             chosen.markdown.parent.mkdir(parents=True, exist_ok=True)
-            chosen.markdown.touch()
+            chosen.markdown.open("a").close()
         except OSError as error:
-            raise pytest.UsageError(
-                f"--benchgate-markdown={str(chosen.markdown)!r} cannot be written: {error}"
-            ) from error
+            raise pytest.UsageError(f"--benchgate-markdown: cannot write {chosen.markdown}: {error}") from error
     config.stash[SESSION] = Session(chosen, config.rootpath)
 
 
