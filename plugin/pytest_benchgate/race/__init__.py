@@ -1,0 +1,1 @@
+"""The second gate: a paired comparison of two builds."""

@@ -1,0 +1,157 @@
+"""From the pairs of a race to its verdict: pure functions over numbers.
+
+A *launch* starts both workers once and gives one number: the median over its pairs of d = ln(t_head / t_base). What
+differs between starts of one build (page placement, allocator, hash seeds) is as large as a slowdown worth finding, so
+the launch is the unit of evidence, and more pairs within one only measure its luck more exactly.
+
+If the builds are equal, the sides of a launch are exchangeable and its number is symmetric around 0, whatever the
+noise. Then y = clip((number - ln(1 + threshold)) / scale, -1, 1) has a mean of at most 0, so that for each stake g in
+(0, 1) the product of (1 + g * y) over the launches is a supermartingale that starts at 1, and so is the mean over
+stakes. By Ville's inequality it ever reaches x with a probability of at most 1 / x: looking after each launch is free.
+
+Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting (JRSS B, 2023); Ramdas, Grünwald, Vovk
+and Shafer, Game-theoretic statistics and safe anytime-valid inference (Statistical Science, 2023).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+class Verdict(Enum):
+    """What a race found out about head, compared with base."""
+
+    SLOWER = "slower"
+    FASTER = "faster"
+    SAME = "same"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a race is decided.
+
+    Attributes
+    ----------
+    threshold: the relative slowdown that matters: 0.03 is 3 %.
+    alpha: the chance that any race of the suite raises a false alarm.
+    races: how many there are in the suite; each gets alpha / races.
+    beta: how cautious `same` is; too cautious costs only time.
+    scale: the distance from the threshold, in ln(ratio), from which on a launch counts fully.
+    stakes: the bets that the evidence is the mean of.
+    least_launches: how many there must be before `same`.
+
+    """
+
+    threshold: float = 0.03
+    alpha: float = 0.001
+    races: int = 1
+    beta: float = 0.2
+    scale: float = 0.025
+    stakes: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9, 0.99)
+    least_launches: int = 3
+
+    def __post_init__(self) -> None:
+        for name, value in (("threshold", self.threshold), ("scale", self.scale)):
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name}={value!r} must be above 0; 0.03 stands for 3 %")
+        for name, value in (("alpha", self.alpha), ("beta", self.beta), *(("stakes", stake) for stake in self.stakes)):
+            if not 0 < value < 1:
+                raise ValueError(f"{name}={value!r} must lie between 0 and 1")
+        for name, count in (
+            ("races", self.races),
+            ("least_launches", self.least_launches),
+            ("stakes", len(self.stakes)),
+        ):
+            if count < 1:
+                raise ValueError(f"{name}={count} must be 1 or more")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict, after how many launches it fell, and how strong the evidence for an alarm is.
+
+    Attributes
+    ----------
+    launches: how many it took; all of them for UNSURE.
+    evidence: the e-value of the alarm (SLOWER or FASTER): one of equal builds reaches x with a chance of at most 1 / x.
+
+    """
+
+    verdict: Verdict
+    launches: int
+    evidence: float
+
+
+def launch_number(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
+    """Return the number of a launch: the median of ln(head / base) over its pairs of nanoseconds."""
+    return statistics.median(math.log(head / base) for base, head in zip(base_ns, head_ns, strict=True))
+
+
+def evidence(payoffs: Iterable[float], stakes: Sequence[float]) -> Iterator[float]:
+    """Yield the e-process after each payoff in [-1, 1]: the mean over stakes of the product of (1 + stake * payoff)."""
+    capitals = [1.0] * len(stakes)
+    for payoff in payoffs:
+        capitals = [capital * (1 + stake * payoff) for capital, stake in zip(capitals, stakes, strict=True)]
+        yield sum(capitals) / len(capitals)
+
+
+def decide(numbers: Sequence[float], rule: Rule) -> Decision:
+    """Return the first decision that the launches, in their order, come to; UNSURE where they come to none.
+
+    SLOWER and FASTER at races / alpha; SAME where "slower by the threshold" and "faster by it" are both refuted, at
+    1 / beta.
+    """
+    edge = math.log1p(rule.threshold)
+    slower = [max(-1.0, min(1.0, (number - edge) / rule.scale)) for number in numbers]
+    faster = [max(-1.0, min(1.0, (-number - edge) / rule.scale)) for number in numbers]
+    for_slower, for_faster = evidence(slower, rule.stakes), evidence(faster, rule.stakes)
+    against_slower = evidence([-payoff for payoff in slower], rule.stakes)
+    against_faster = evidence([-payoff for payoff in faster], rule.stakes)
+    alarm, refuted = rule.races / rule.alpha, 1 / rule.beta
+    not_slower = not_faster = False
+    strongest = 1.0
+    for launch, (is_slower, is_faster, no_slower, no_faster) in enumerate(
+        zip(for_slower, for_faster, against_slower, against_faster, strict=True), start=1
+    ):
+        strongest = max(strongest, is_slower, is_faster)
+        if is_slower >= alarm:
+            return Decision(Verdict.SLOWER, launch, is_slower)
+        if is_faster >= alarm:
+            return Decision(Verdict.FASTER, launch, is_faster)
+        not_slower |= no_slower >= refuted
+        not_faster |= no_faster >= refuted
+        if not_slower and not_faster and launch >= rule.least_launches:
+            return Decision(Verdict.SAME, launch, strongest)
+    return Decision(Verdict.UNSURE, len(numbers), strongest)
+
+
+def interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Return (low, high, coverage): order statistics between which the median of the launches' distribution lies.
+
+    The narrowest symmetric pair whose coverage, 1 - 2 P(Binomial(n, 1/2) < rank), is at least `confidence`; the two
+    extremes, with the coverage that they have, where there are too few launches for it. No distribution is assumed.
+    """
+    if not numbers:
+        raise ValueError("no launches; an interval needs at least one")
+    ordered, count = sorted(numbers), len(numbers)
+
+    def coverage(rank: int) -> float:
+        return 1 - 2 * float(sum(math.comb(count, below) for below in range(rank)) / 2**count)
+
+    rank = 1
+    while rank + 1 <= (count + 1) // 2 and coverage(rank + 1) >= confidence:
+        rank += 1
+    return ordered[rank - 1], ordered[count - rank], max(coverage(rank), 0.0)
+
+
+def percent(number: float) -> float:
+    """Return ln(ratio) as a change in percent: 5.0 is 5 % slower."""
+    return 100 * math.expm1(number)
