@@ -90,14 +90,14 @@ def _kind(cl: Any, handle: Any) -> str:
     return next((kind for kind in KINDS if handle.type & getattr(cl.device_type, kind.upper())), "other")
 
 
-def _events(result: Any) -> list[Any]:
+def events(result: Any) -> list[Any]:
     """Return the OpenCL events that result is, or consists of; none where pyopencl was never imported."""
     cl = sys.modules.get("pyopencl")
     if cl is None:
         return []
     candidates = result if isinstance(result, list | tuple) else [result]
-    events = [event for event in candidates if isinstance(event, cl.Event)]
-    return events if len(events) == len(candidates) else []
+    found = [candidate for candidate in candidates if isinstance(candidate, cl.Event)]
+    return found if len(found) == len(candidates) else []
 
 
 def events_ns(result: Any) -> float | None:
@@ -105,21 +105,20 @@ def events_ns(result: Any) -> float | None:
 
     Each event's end less its start: stamps of one event only, for those of two need not be of one clock.
     """
-    events = _events(result)
-    if not events:
+    found = events(result)
+    if not found:
         return None
-    for event in events:
+    for event in found:
         event.wait()
     try:
-        return float(sum(event.profile.end - event.profile.start for event in events))
+        return float(sum(event.profile.end - event.profile.start for event in found))
     except sys.modules["pyopencl"].Error:  # a queue without profiling
         return None
 
 
 def unfinished(result: Any, queue: Any) -> str:
     """Return what the call that has just returned left behind on its device, in words; "" for nothing."""
-    events = _events(result)
-    for event in events:
+    for event in events(result):
         status = event.command_execution_status
         if status > 0:  # CL_COMPLETE is 0, SUBMITTED, QUEUED and RUNNING are above, errors below
             names = {3: "queued", 2: "submitted", 1: "running"}

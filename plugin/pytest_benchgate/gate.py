@@ -124,7 +124,7 @@ class Gate:
         if check.written:
             check.restore((args, kwargs), before)
             call.run(lambda again, arguments: check.verify(again, arguments, "in a call after the last round"))
-        self._ask_device(call, device_ns)
+        self._ask_device(call, result, device_ns)
         self.verified = True
         return result
 
@@ -230,12 +230,14 @@ class Gate:
         if not call.setup:
             check.restore((call.args, call.kwargs), before)
         call.run(lambda again, arguments: check.verify(again, arguments, "in a call after the last round"))
-        self._ask_device(call, device_ns)
+        self._ask_device(call, result, device_ns)
         self.verified = True
         return result
 
-    def _ask_device(self, call: _Call, device_ns: Callable[[Any], float] | None) -> None:
+    def _ask_device(self, call: _Call, result: Any, device_ns: Callable[[Any], float] | None) -> None:
         """Take the device's own times from a few further calls: no clock of ours, and nothing in what was timed."""
+        if device_ns is None and not devices.events(result):
+            return
         timer = host.budget(self.benchmark).timer
         spent: list[float] = []
         begin = timer()
