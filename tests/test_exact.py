@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
@@ -153,10 +153,12 @@ def test_any_array_and_any_parameters(case: Case, oracle: Oracle, data: st.DataO
     x = data.draw(st.sampled_from(layouts(x)), "layout")
     # Few moduli for OpenCL: each is a program to build.
     bound = min(2**32, np.iinfo(dtype).max + 1)
+    if not case.row.domain.contains(bound, bound - 1):
+        bound = 2**20  # with any mu below p, one product stays below 2**60
     few = case.row.kind == "opencl"
     p = data.draw(st.sampled_from([61, 6700417, bound]) if few else st.integers(1, bound), "p")
     mu = data.draw(st.sampled_from([22, -5]) if few else st.integers(-(2**70), 2**70), "mu")
-    assume(case.row.domain.contains(p, mu % p))
+    assert case.row.domain.contains(p, mu % p)
     num = data.draw(st.integers(0, 35), "num")
     expected = oracle(x, num, p, mu)
 
