@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="inherited pipes as POSIX has them")
-PLAN = Plan(pairs=5, block_ns=1e6)
+PLAN = Plan(pairs=15, block_ns=1e6)
 SUITE = """
     import os, time, pytest
     import build
@@ -62,7 +62,7 @@ def test_the_number_is_the_log_of_head_over_base(sides: Callable[..., tuple[Side
     assert isinstance(same, Timed)
     assert math.log(2) < slower.number < math.log(4.5)
     assert abs(same.number) < math.log(1.5)
-    assert len(slower.base_ns) == len(slower.head_ns) == 5
+    assert len(slower.base_ns) == len(slower.head_ns) == 15
 
 
 BREAKS = {

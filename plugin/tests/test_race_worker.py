@@ -92,7 +92,7 @@ def test_blocks_are_timed_as_ordered(pytester: pytest.Pytester) -> None:
             ready, three, one, done = test(channel, f"test_it.py::test_call[{naps}]", 3, 1)
             assert ready["once_ns"] >= 1e7 * naps
             assert 3e7 * naps <= three["ns"]
-            assert 1e7 * naps <= one["ns"] < three["ns"]
+            assert 1e7 * naps <= one["ns"]
             assert done == {"answer": "done", "outcome": "passed", "reason": ""}
         for name in ("pedantic", "gate"):
             assert test(channel, f"test_it.py::test_{name}", 3, 1)[-1]["outcome"] == "passed"
