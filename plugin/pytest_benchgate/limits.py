@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_benchgate.results import Work
 
 PLACES = 3
+LARGEST = 2**30  # bytes moved; twice the article's run
 SAMPLES = 9
 SAMPLE_S = 1e-3  # a sample repeats a small copy until it takes this long
 BUDGET_S = 0.1  # for the samples of one place
@@ -53,8 +54,11 @@ def copy_seconds(moved_bytes: float) -> list[float]:
     """Return samples of the seconds that a copy takes which reads half of moved_bytes and writes the other half.
 
     The best of a few places in memory, for a place can be unlucky for as long as it lives; by one thread or by all,
-    whichever is faster, for a benchmark may use all as well.
+    whichever is faster, for a benchmark may use all as well. More than LARGEST is scaled from a copy of that size, which is
+    beyond every cache: arrays as large as the machine's memory would end the process.
     """
+    if moved_bytes > LARGEST:
+        return [seconds * moved_bytes / LARGEST for seconds in copy_seconds(LARGEST)]
     length = max(int(moved_bytes) // 2, 1)
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     tried = []
@@ -106,6 +110,7 @@ class Limits:
 
     known: tuple[Limit, ...] = (COPY,)
     measured: dict[tuple[str, float], tuple[float, float]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)  # the limits that could not be measured, and why
 
     def add(self, limits: Iterable[Limit]) -> None:
         """Add what a hook returned."""
@@ -126,7 +131,11 @@ class Limits:
             amount = work.amounts().get(limit.resource)
             if not amount:
                 continue
-            limit_s, best_s = self._seconds(limit, amount)
+            try:
+                limit_s, best_s = self._seconds(limit, amount)
+            except Exception as error:  # noqa: BLE001  # a hook's own code; its failure must not cost the benchmark
+                self.failures[limit.name] = f"{type(error).__name__}: {error}"
+                continue
             shares.append(Share(limit.name, limit_s, limit_s / median_s))
             if median_s < DOUBT * best_s and doubt is None:
                 doubt = (

@@ -10,6 +10,7 @@ from pytest_benchgate import config as options
 from pytest_benchgate import devices, hookspec, host, machine
 from pytest_benchgate.gate import Gate
 from pytest_benchgate.reports import github, json_addition, terminal
+from pytest_benchgate.reports.quantity import printable
 from pytest_benchgate.session import BENCHMARK, GATE, SESSION, Session
 
 if TYPE_CHECKING:
@@ -131,8 +132,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("benchgate", sep="-", blue=True, bold=True)
     for line in lines:
         terminalreporter.line(line, **_colour(line))
+    for name, reason in session.limits.failures.items():
+        terminalreporter.line(f"limit {printable(name)} could not be measured: {printable(reason)}", yellow=True)
     for line in session.unlike:
-        terminalreporter.line(f"compared with another machine: {line}", yellow=True)
+        terminalreporter.line(f"compared with another machine: {printable(line)}", yellow=True)
     if session.config.annotate:
         for line in github.render(report):
             terminalreporter.line(line)

@@ -84,3 +84,27 @@ def test_reports_have_rates_shares_and_doubts(suite: Suite) -> None:
     run.result.stdout.fnmatch_lines(["benchmark*median*rate*of the limit"])
     run.result.stdout.fnmatch_lines_random(["test_copy * *elements/s, * ?B/s, * ?op/s * % of copy, * % of peak"])
     assert "suspicious: test_too_good is " in run.text
+
+
+def test_a_limit_that_fails_costs_nothing_but_itself(suite: Suite) -> None:
+    run = suite(
+        "def test_it(gate):\n    gate.work(bytes=64, operations=1)\n    gate(lambda: 1, expect=1)",
+        conftest="""
+            from pytest_benchgate import Limit
+
+            def broken(amount):
+                raise MemoryError("too much")
+
+            def pytest_benchgate_limits(config):
+                return [Limit("peak", "operations", broken)]
+        """,
+    )
+    run.result.assert_outcomes(passed=1)
+    assert "limit peak could not be measured: MemoryError: too much" in run.text
+    assert run.data["benchmarks"][0]["extra_info"]["benchgate"]["limits"].keys() == {"copy"}
+
+
+def test_more_bytes_than_any_memory_are_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_benchgate.limits.LARGEST", 2**20)
+    million = min(copy_seconds(2**20))
+    assert 0.1 < min(copy_seconds(2**60)) / 2**40 / million < 10
