@@ -54,8 +54,8 @@ def copy_seconds(moved_bytes: float) -> list[float]:
     """Return samples of the seconds that a copy takes which reads half of moved_bytes and writes the other half.
 
     The best of a few places in memory, for a place can be unlucky for as long as it lives; by one thread or by all,
-    whichever is faster, for a benchmark may use all as well. More than LARGEST is scaled from a copy of that size, which is
-    beyond every cache: arrays as large as the machine's memory would end the process.
+    whichever is faster, for a benchmark may use all as well. More than LARGEST is scaled from a copy of that size,
+    which is beyond every cache: arrays as large as the machine's memory would end the process.
     """
     if moved_bytes > LARGEST:
         return [seconds * moved_bytes / LARGEST for seconds in copy_seconds(LARGEST)]
