@@ -7,18 +7,20 @@ beyond its documentation is named, and tests/test_host.py fails when pytest-benc
 - `stats.stats.data`, the list of times: a benchmark without times is in no table, histogram, CSV or comparison;
 - `skipped`, which keeps pytest-benchmark from warning that a benchmark was not used, where the gate refused to time;
 - `_max_time`, `_min_rounds` and `_timer` of a fixture: the options after markers and the command line;
+- the arguments of BenchmarkFixture and `_make_stats`, for times that were taken elsewhere, by a race;
 - pytest's `Metafunc._arg2fixturedefs`: whose fixture of a name a test gets, ours or its own suite's.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414, TC002  # the others import it here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import pytest
 
@@ -73,3 +75,70 @@ def withhold(benchmark: BenchmarkFixture) -> bool:
         return False
     statistics(benchmark).data.clear()
     return True
+
+
+# Options of pytest, pytest-benchmark and others that a race must not be stopped by, and what they are set to.
+TAKE_TIMES = {
+    "benchmark_disable": False,
+    "benchmark_skip": False,
+    "benchmark_enable": True,
+    "benchmark_cprofile": None,
+    "dist": "no",  # pytest-xdist: a race is one worker a side
+    "numprocesses": None,
+    "tx": [],
+    "distload": False,
+}
+# What the session has done already, or will do: select tests, and write reports.
+BE_A_WORKER = {
+    "race": None,
+    "race_base_python": None,
+    "race_json": None,
+    "benchgate_markdown": None,
+    "benchmark_json": None,
+    "benchmark_save": None,
+    "benchmark_autosave": None,
+    "benchmark_compare": [],
+    "benchmark_compare_fail": [],
+    "benchmark_histogram": [],
+    "xmlpath": None,
+    "keyword": "",
+    "markexpr": "",
+    "deselect": None,
+    "lf": False,
+    "failedfirst": False,
+    "stepwise": False,
+    "usepdb": False,
+    "trace": False,
+    "collectonly": False,
+}
+
+
+def processors() -> set[int]:
+    """Return the processors that this process may use; none where the system does not let them be chosen."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
+def take_times(config: pytest.Config, *, as_worker: bool = False) -> None:
+    """Run benchmarks timed, in this process, whatever the suite's own options say; as a worker, nothing else."""
+    for name, value in {**TAKE_TIMES, **(BE_A_WORKER if as_worker else {})}.items():
+        if hasattr(config.option, name):
+            setattr(config.option, name, value)
+
+
+def record(item: pytest.Item, times_s: Iterable[float], group: str | None, extra_info: dict[str, Any]) -> None:
+    """Give pytest-benchmark times that were taken elsewhere: for its tables, its JSON and its storage."""
+    session = item.config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001
+    marker = item.get_closest_marker("benchmark")
+    benchmark = BenchmarkFixture(  # type: ignore[no-untyped-call]
+        item,
+        add_stats=session.benchmarks.append,
+        logger=session.logger,
+        warner=item.warn,
+        disabled=False,
+        **{**session.options, **(marker.kwargs if marker else {})},
+    )
+    benchmark.group = group
+    benchmark.extra_info.update(extra_info)
+    stats = benchmark._make_stats(1)  # type: ignore[no-untyped-call]  # noqa: SLF001
+    for time_s in times_s:
+        stats.update(time_s)

@@ -8,13 +8,14 @@ import pytest
 
 from pytest_benchgate import config as options
 from pytest_benchgate import devices, hookspec, host, machine
-from pytest_benchgate.gate import Gate
 from pytest_benchgate.reports import github, json_addition, terminal
 from pytest_benchgate.reports.quantity import printable
 from pytest_benchgate.session import BENCHMARK, GATE, SESSION, Session
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from pytest_benchgate.gate import Gate
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,7 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
             chosen.markdown.open("a").close()
         except OSError as error:
             raise pytest.UsageError(f"--benchgate-markdown: cannot write {chosen.markdown}: {error}") from error
-    config.stash[SESSION] = Session(chosen, config.rootpath)
+    session = config.stash[SESSION] = Session(chosen, config.rootpath)
+    config.addinivalue_line(
+        "markers", f"{options.MARK}(race_threshold, race_alpha, race_budget, race_max_launches, race_strict): for one test"
+    )
+    if chosen.race:
+        from pytest_benchgate.race.session import start  # noqa: PLC0415  # needs POSIX
+
+        start(config, chosen.race, session)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -128,12 +136,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     session = config.stash[SESSION]
     report = session.report()
     lines = terminal.render(report)
-    if lines or session.unlike:
+    if lines or session.unlike or session.unwritten:
         terminalreporter.section("benchgate", sep="-", blue=True, bold=True)
     for line in lines:
         terminalreporter.line(line, **_colour(line))
     for name, reason in session.limits.failures.items():
         terminalreporter.line(f"limit {printable(name)} could not be measured: {printable(reason)}", yellow=True)
+    for place, reason in session.unwritten.items():
+        terminalreporter.line(f"{printable(place)} could not be written: {printable(reason)}", red=True)
     for line in session.unlike:
         terminalreporter.line(f"compared with another machine: {printable(line)}", yellow=True)
     if session.config.annotate:
@@ -142,12 +152,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _colour(line: str) -> dict[str, bool]:
-    return {"red": line.startswith("withheld:"), "yellow": line.startswith("suspicious:")}
+    return {"red": line.startswith(("withheld:", "slower:")), "yellow": line.startswith(("suspicious:", "note:"))}
 
 
 @pytest.fixture
 def gate(request: pytest.FixtureRequest, benchmark: host.BenchmarkFixture) -> Gate:
     """Benchmark a function whose answer is verified before its time counts: gate(function, *args, expect=...)."""
+    from pytest_benchgate.gate import Gate  # noqa: PLC0415  # with NumPy, which takes a while to import
+
     made = Gate(benchmark)
     if "cl_queue" in request.fixturenames:
         made.queue = request.getfixturevalue("cl_queue")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 SCHEMA = 1  # of the addition to pytest-benchmark's JSON: counted up when a field changes its meaning or goes
 
@@ -108,9 +107,84 @@ class Withheld:
 
 
 @dataclass(frozen=True)
+class Raced:
+    """A benchmark's race.
+
+    Attributes
+    ----------
+    nodeid, name, path, line: of the test; the path is relative to pytest's rootdir, lines count from 1.
+    verdict: "slower", "faster", "same", "unsure", "new", "error" or "skipped".
+    failed: whether the test fails for it.
+    threshold: the relative slowdown that mattered.
+    numbers: ln(head / base), one a launch.
+    change, low, high: their median and an interval for it, as ln(head / base); None without launches.
+    coverage: the confidence of the interval, which few launches keep below 95 %.
+    evidence: the e-value for an alarm: equal builds reach x with a chance of at most 1 / x.
+    alarm: the evidence that an alarm takes: the number of races over alpha.
+    pairs: how many in all launches together.
+    seconds: how long it took, its share of the starts included.
+    base_s, head_s: the median seconds of one call, by side.
+    side, reason: where there was no race: on which side, and why.
+    visible: of a null race: the smallest slowdown, as ln(ratio), that could have been seen within the budget.
+    repeat: the command that repeats this race.
+
+    """
+
+    nodeid: str
+    name: str
+    path: str
+    line: int
+    verdict: str
+    failed: bool
+    threshold: float
+    alarm: float
+    repeat: str
+    numbers: tuple[float, ...] = ()
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    coverage: float | None = None
+    evidence: float = 1.0
+    pairs: int = 0
+    seconds: float = 0.0
+    base_s: float | None = None
+    head_s: float | None = None
+    side: str = ""
+    reason: str = ""
+    visible: float | None = None
+
+
+@dataclass(frozen=True)
+class RaceReport:
+    """All races of a session.
+
+    Attributes
+    ----------
+    base, head: what was raced.
+    alpha: the chance that any of `races` benchmarks raises a false alarm.
+    races: how many benchmarks the whole suite has, all of its shards together.
+    launches, seconds: of the session.
+    raced: the races that are over.
+    complete: whether all are.
+    notes: what else a person should know.
+
+    """
+
+    base: str
+    head: str
+    alpha: float
+    races: int
+    launches: int = 0
+    seconds: float = 0.0
+    raced: tuple[Raced, ...] = ()
+    complete: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Report:
     """All of one session."""
 
     results: tuple[Result, ...] = ()
     withheld: tuple[Withheld, ...] = ()
-    machine: dict[str, Any] = field(default_factory=dict)
+    race: RaceReport | None = None

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from pytest_benchgate import host, machine
-from pytest_benchgate.gate import Gate
 from pytest_benchgate.limits import Limits
 from pytest_benchgate.reports import markdown
-from pytest_benchgate.results import SCHEMA, Report, Result, Withheld
+from pytest_benchgate.results import SCHEMA, RaceReport, Report, Result, Withheld
 
 if TYPE_CHECKING:
     from pytest_benchgate.config import Config
+    from pytest_benchgate.gate import Gate
 
 BENCHMARK = pytest.StashKey[host.BenchmarkFixture]()
-GATE = pytest.StashKey[Gate]()
+GATE = pytest.StashKey["Gate"]()
 Raised: TypeAlias = pytest.ExceptionInfo[BaseException]
 SESSION = pytest.StashKey["Session"]()
 
@@ -34,10 +34,12 @@ class Session:
     results: dict[str, Result] = field(default_factory=dict)
     withheld: dict[str, Withheld] = field(default_factory=dict)
     unlike: list[str] = field(default_factory=list)
+    race: RaceReport | None = None
+    unwritten: dict[str, str] = field(default_factory=dict)
 
     def report(self) -> Report:
         """Return what is known by now."""
-        return Report(tuple(self.results.values()), tuple(self.withheld.values()))
+        return Report(tuple(self.results.values()), tuple(self.withheld.values()), self.race)
 
     def saw(self, item: pytest.Item, report: pytest.TestReport, excinfo: Raised | None) -> None:
         """Take note of a phase of a test: what fails in any of them has its time withheld."""
@@ -62,7 +64,7 @@ class Session:
         earlier = self.withheld.get(item.nodeid)
         refused = phase == "call" and GATE in item.stash
         if earlier is None and (timed or refused):
-            path, line = self._place(item, excinfo)
+            path, line = self.place(item, excinfo)
             reason = message.strip().splitlines()[0] if message.strip() else "failed"
             self.withheld[item.nodeid] = Withheld(
                 item.nodeid, item.name, phase, timed, reason, message.strip(), path, line
@@ -70,7 +72,7 @@ class Session:
         elif earlier is not None and timed:
             self.withheld[item.nodeid] = dataclasses.replace(earlier, timed=True)
 
-    def _place(self, item: pytest.Item, excinfo: Raised | None) -> tuple[str, int]:
+    def place(self, item: pytest.Item, excinfo: Raised | None) -> tuple[str, int]:
         """Return the line of the test's own file that raised, or else the test's first line."""
         entries = [entry for entry in excinfo.traceback if Path(entry.path) == item.path] if excinfo else []
         line = entries[-1].lineno + 1 if entries else (item.reportinfo()[1] or 0) + 1
@@ -110,7 +112,7 @@ class Session:
     def write_files(self) -> None:
         """Write the reports that go to files."""
         report = self.report()
-        if not (report.results or report.withheld):
+        if not (report.results or report.withheld or report.race):
             return
         text = markdown.render(report)
         if self.config.markdown:

@@ -2,17 +2,19 @@
 
 Orders, from the session:
 
-    {"order": "run", "nodeid": ID}   start this test; it runs up to its benchmark
-    {"order": "block", "calls": K}   call the benchmarked function K times
-    {"order": "end"}                 let the test go on to its end
-    {"order": "quit"}                end the worker
+    {"order": "run", "nodeid": ID, "next": ID}   start this test; it runs up to its benchmark. NEXT, or null, comes after
+    {"order": "block", "calls": K, "processor": P}   call the benchmarked function K times, on processor P or, null, any
+    {"order": "end"}                             let the test go on to its end
+    {"order": "quit"}                            end the worker
 
 Answers, from the worker:
 
-    {"answer": "collected", "nodeids": [...]}                       once, first
-    {"answer": "ready", "once_ns": N}                               the function was called once, which took N ns
-    {"answer": "block", "ns": N}                                    the block took N ns
-    {"answer": "done", "outcome": OUTCOME, "reason": TEXT}          the test has ended
+    {"answer": "collected", "nodeids": [...], "errors": {FILE: TEXT}}   once, first
+    {"answer": "ready", "once_ns": N, "iterations": I, "group": G, "files": {PATH: SHA-256}}
+                                                    the function was called once, I times in a pedantic round, in N ns; its
+                                                    group; the raced files that this worker loaded since it last said
+    {"answer": "block", "ns": N, "threaded": B}     the block took N ns; whether other threads than the main one worked
+    {"answer": "done", "outcome": OUTCOME, "reason": TEXT}   the test has ended
 """
 
 from __future__ import annotations

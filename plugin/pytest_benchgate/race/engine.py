@@ -11,7 +11,9 @@ from pytest_benchgate.race.launch import Failed, Plan, Side, Timed, launch
 from pytest_benchgate.race.statistics import Decision, Rule, Verdict, decide, interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
+
+    from pytest_benchgate.race.reaper import Reaper
 
 
 @dataclass
@@ -20,21 +22,39 @@ class Race:
 
     Attributes
     ----------
-    numbers: ln(head / base), one a launch.
+    rule: when it is decided.
+    budget_s: how many seconds it may take; its share of the starts counts.
+    max_launches: how many launches it may take.
+    launches: what came of each.
+    seconds: how many it took.
     decision: UNSURE until there is one.
     failed: why it was given up, or None.
 
     """
 
     nodeid: str
-    numbers: list[float] = field(default_factory=list)
+    rule: Rule = Rule()  # noqa: RUF009  # frozen
+    budget_s: float = 60.0
+    max_launches: int = 60
+    launches: list[Timed] = field(default_factory=list)
+    seconds: float = 0.0
     decision: Decision = Decision(Verdict.UNSURE, 0, 1.0)  # noqa: RUF009  # frozen
     failed: Failed | None = None
 
     @property
     def open(self) -> bool:
         """Whether another launch may tell more."""
-        return self.failed is None and self.decision.verdict is Verdict.UNSURE
+        return (
+            self.failed is None
+            and self.decision.verdict is Verdict.UNSURE
+            and len(self.launches) < self.max_launches
+            and self.seconds < self.budget_s
+        )
+
+    @property
+    def numbers(self) -> list[float]:
+        """ln(head / base), one a launch."""
+        return [launched.number for launched in self.launches]
 
     def interval(self) -> tuple[float, float, float]:
         """Return low, high and coverage of the median number; see statistics.interval."""
@@ -43,33 +63,37 @@ class Race:
 
 def run(
     sides: Sequence[Side],
-    nodeids: Iterable[str],
-    rule: Rule,
+    races: Sequence[Race],
     plan: Plan,
     *,
     seed: int,
-    max_launches: int,
-    budget_s: float,
-    progress: Callable[[int, Sequence[Race]], None] = lambda launches, races: None,  # noqa: ARG005
+    reaper: Reaper,
+    loaded: Callable[[str, dict[str, str]], None] = lambda side, files: None,  # noqa: ARG005
+    closed: Callable[[Race], None] = lambda race: None,  # noqa: ARG005
+    progress: Callable[[int], None] = lambda launches: None,  # noqa: ARG005
     clock: Callable[[], float] = time.monotonic,
-) -> list[Race]:
-    """Race all of nodeids until each is decided, max_launches are done, or budget_s seconds are spent.
+) -> None:
+    """Race each of races until it is decided, has failed, or has spent what it may.
 
-    progress is called after each launch, with the number of launches so far and all races.
+    `closed` gets each race as soon as it is over; `progress` is called after each launch with their number.
     """
     rng = random.Random(seed)  # noqa: S311  # chance, not secrecy
-    races = [Race(nodeid) for nodeid in nodeids]
-    deadline = clock() + budget_s
-    for count in range(1, max_launches + 1):
-        undecided = {race.nodeid: race for race in races if race.open}
-        if not undecided or clock() >= deadline:
-            break
-        for nodeid, found in launch(sides, undecided, plan, rng.getrandbits(32)).items():
+    count = 0
+    while undecided := {race.nodeid: race for race in races if race.open}:
+        start, own = clock(), 0.0
+        for nodeid, (found, seconds) in launch(sides, undecided, plan, rng.getrandbits(32), reaper, loaded).items():
             race = undecided[nodeid]
+            race.seconds += seconds
+            own += seconds
             if isinstance(found, Timed):
-                race.numbers.append(found.number)
-                race.decision = decide(race.numbers, rule)
+                race.launches.append(found)
+                race.decision = decide(race.numbers, race.rule)
             else:
                 race.failed = found
-        progress(count, races)
-    return races
+        for race in undecided.values():
+            race.seconds += max(clock() - start - own, 0.0) / len(undecided)
+        count += 1
+        for race in undecided.values():
+            if not race.open:
+                closed(race)
+        progress(count)

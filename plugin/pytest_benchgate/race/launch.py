@@ -1,37 +1,59 @@
 """One launch of a race: both workers started, and pairs of blocks timed in random order.
 
-A worker that dies, hangs or fails costs the test that it was at, with the reason and the side, and is started again.
+A worker that dies or hangs costs the test that it was at, with the reason and the side, and both are started again.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
 import tempfile
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from pytest_benchgate import host
 from pytest_benchgate.race import worker
 from pytest_benchgate.race.channel import Channel, Closed, Late
-from pytest_benchgate.race.statistics import launch_number
+from pytest_benchgate.race.statistics import interval, launch_number, logarithms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from pytest_benchgate.race.reaper import Reaper
+
 SHOWN = 2000  # characters of a dead worker's output
+CONFIDENCE = 0.9  # of the interval of a launch's median
+ENDING_S = 10.0  # how long a worker may take to end after it has closed its pipe
+# What the session's own environment must not tell a worker: options that are given to it already, and its CI's reports.
+WITHOUT = ("PYTEST_ADDOPTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_CURRENT_TEST")
 
 
 @dataclass(frozen=True)
 class Side:
-    """A build: the interpreter of its environment, and the folder in which its tests are run."""
+    """A build: the interpreter of its environment, and the folder in which its tests are run.
+
+    Attributes
+    ----------
+    name: "base" or "head".
+    python: the interpreter.
+    folder: the current directory of its worker.
+    arguments: what its pytest gets.
+    temporary: a folder for the files that its tests make; the system's, where it is None.
+
+    """
 
     name: str
     python: Path
     folder: Path
+    arguments: tuple[str, ...] = ()
+    temporary: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -40,42 +62,73 @@ class Plan:
 
     Attributes
     ----------
-    pytest_args: what the workers' pytest gets.
-    pairs: how many pairs the number of a launch is the median of.
+    names: the top-level modules that are raced, whose files each worker tells of.
+    pairs: how many pairs the number of a launch is the median of, at most.
+    agreeing_pairs: how many are enough if they agree: if the interval of their median is no wider than precision.
+    least_pairs: how many are enough if they take longer than timed_ns together.
+    precision: in ln(ratio); a fraction of the threshold.
     block_ns: about how long a block takes.
     limit_s: how long any answer of a worker may take; a longer one is a hang.
+    start_limit_s: how long a worker may take to start and to collect its tests.
 
     """
 
-    pytest_args: tuple[str, ...] = ()
-    pairs: int = 15
+    names: tuple[str, ...] = ()
+    pairs: int = 25
+    agreeing_pairs: int = 5
+    least_pairs: int = 3
+    precision: float = 0.01
     block_ns: float = 2e6
+    timed_ns: float = 6e8
     limit_s: float = 60.0
+    start_limit_s: float = 300.0
 
 
 @dataclass(frozen=True)
 class Timed:
-    """The number of a launch, ln(head / base), and the nanoseconds of one call in each pair, by side."""
+    """What a launch found out about a benchmark.
+
+    Attributes
+    ----------
+    number: ln(head / base).
+    base_ns, head_ns: the nanoseconds of one call in each pair, by side.
+    group: the benchmark's group, on head.
+
+    """
 
     number: float
     base_ns: tuple[float, ...]
     head_ns: tuple[float, ...]
+    group: str | None = None
+
+
+class Why(Enum):
+    """Why a test gave no number."""
+
+    LACKS = "lacks"  # a side has no such test
+    SKIPPED = "skipped"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Failed:
-    """Why a test gave no number, and on which side."""
+    """A test that gave no number, on which side ("base", "head", or "base and head"), and the reason."""
 
     side: str
     reason: str
+    why: Why = Why.FAILED
+
+
+class Lost(Failed):
+    """A test at which a worker was lost: it has died, or it hangs."""
 
 
 class Missing(Exception):
-    """A side could not be asked, or its test did not come to its benchmark."""
+    """A worker that gave no answer."""
 
     def __init__(self, side: Side, reason: str) -> None:
         super().__init__(f"{side.name}: {reason}")
-        self.failed = Failed(side.name, reason)
+        self.failed = Lost(side.name, reason)
 
 
 @dataclass
@@ -84,8 +137,10 @@ class Worker:
 
     side: Side
     plan: Plan
+    reaper: Reaper
     seed: int
     nodeids: frozenset[str] = frozenset()
+    errors: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] = field(init=False)
     channel: Channel = field(init=False)
 
@@ -93,24 +148,19 @@ class Worker:
         """Start the process; `collect` waits for it, so that both sides start at once."""
         (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
         self.output = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the worker
-        command = [
-            str(self.side.python),
-            "-m",
-            "pytest",
-            "-p",
-            "pytest_benchgate.race.worker",
-            "-p",
-            "no:cacheprovider",
-        ]
-        self.process = subprocess.Popen(  # noqa: S603
-            [*command, *self.plan.pytest_args],
+        told = {"pipes": [orders_in, answers_out], "seed": self.seed, "names": self.plan.names}
+        env = {name: value for name, value in os.environ.items() if name not in WITHOUT}
+        env |= {worker.ORDERS: json.dumps(told), "PYTHONHASHSEED": str(self.seed)}
+        if self.side.temporary:
+            env["TMPDIR"] = str(self.side.temporary)
+        self.process = self.reaper.start(
+            # -P: the current directory, with its source tree, must not stand before the installed build.
+            [str(self.side.python), "-P", "-m", "pytest", "-p", "pytest_benchgate.race.worker", *self.side.arguments],
             cwd=self.side.folder,
-            env=os.environ | {worker.PIPES: f"{orders_in},{answers_out}", "PYTHONHASHSEED": str(self.seed)},
+            env=env,
             pass_fds=(orders_in, answers_out),
-            stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a group of its own, to be ended with all that it started
         )
         os.close(orders_in)
         os.close(answers_out)
@@ -118,100 +168,203 @@ class Worker:
 
     def collect(self) -> None:
         """Wait for the tests that this side has."""
-        self.nodeids = frozenset(self.ask()["nodeids"])
+        answer = self.answer(self.plan.start_limit_s)
+        self.nodeids, self.errors = frozenset(answer["nodeids"]), answer["errors"]
 
     def ask(self, **order: Any) -> dict[str, Any]:
-        """Send an order, if there is one, and return the answer; raise Missing where there is none."""
+        """Send an order and return the answer; raise Missing where there is none."""
+        self.tell(**order)
+        return self.answer()
+
+    def tell(self, **order: Any) -> None:
+        """Send an order."""
         try:
-            if order:
-                self.channel.send(**order)
-            return self.channel.receive(self.plan.limit_s)
+            self.channel.send(**order)
+        except Closed:
+            raise Missing(self.side, self._end()) from None
+
+    def answer(self, limit_s: float | None = None) -> dict[str, Any]:
+        """Return the next answer; raise Missing where there is none."""
+        limit_s = limit_s or self.plan.limit_s
+        try:
+            return self.channel.receive(limit_s)
         except Late:
-            raise Missing(self.side, f"no answer within {self.plan.limit_s:g} s: it hangs") from None
+            raise Missing(self.side, f"no answer within {limit_s:g} s: it hangs, or is too slow to race") from None
         except Closed:
             raise Missing(self.side, self._end()) from None
 
     def _end(self) -> str:
         """Return how the process ended, with the last of what it printed."""
-        status = self.process.wait()
-        how = f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
+        deadline = time.monotonic() + ENDING_S
+        # WNOWAIT: the number stays its own, so that close() can end the group whose leader this was.
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while (state := os.waitid(os.P_PID, self.process.pid, options)) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if state is None:
+            how = "its pipe is closed, but it has not ended"
+        elif state.si_code == os.CLD_EXITED:
+            how = f"exit status {state.si_status}"
+        else:
+            how = f"signal {signal.Signals(state.si_status).name}"
+            if state.si_status == signal.SIGKILL:
+                how += "; the system kills so where memory runs out"
         self.output.seek(0)
         return f"the worker died ({how}):\n{self.output.read().decode('utf-8', 'replace')[-SHOWN:]}".rstrip()
 
-    def run(self, nodeid: str) -> float:
-        """Run a test up to its benchmark; return the nanoseconds of the one call that it made there."""
-        if nodeid not in self.nodeids:
-            raise Missing(self.side, "there is no such test")
-        answer = self.ask(order="run", nodeid=nodeid)
-        if answer["answer"] != "ready":
-            raise Missing(self.side, answer["reason"] or "it uses no benchmark that can be raced")
-        return float(answer["once_ns"])
-
-    def block(self, calls: int) -> float:
-        """Return the nanoseconds of one call, in a block of so many."""
-        answer = self.ask(order="block", calls=calls)
+    def block(self, calls: int, processor: int | None) -> Block:
+        """Time a block of so many calls; raise Stopped where the test ends instead."""
+        answer = self.ask(order="block", calls=calls, processor=processor)
         if answer["answer"] != "block":
-            raise Missing(self.side, answer["reason"])
-        return float(answer["ns"]) / calls
-
-    def end(self) -> None:
-        """Let the test go on to its end, which it must reach."""
-        answer = self.ask(order="end")
-        if answer["outcome"] != "passed":
-            raise Missing(self.side, answer["reason"])
+            raise Stopped(self.side, answer)
+        return Block(float(answer["ns"]) / calls, answer["threaded"])
 
     def close(self) -> None:
         """End the process, however it is, and what belongs to it."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.reaper.end(self.process)
         self.channel.close()
         self.output.close()
 
 
-def launch(sides: Sequence[Side], nodeids: Iterable[str], plan: Plan, seed: int) -> dict[str, Timed | Failed]:
-    """Race each test once between the two sides, base and head; return what came of it.
+@dataclass(frozen=True)
+class Block:
+    """The nanoseconds of one call in a block, and whether other threads than the main one did work in it."""
 
-    The seed is of this launch: hashes and the order of starts and pairs come from it, and both sides get the same.
+    call_ns: float
+    threaded: bool
+
+
+class Stopped(Exception):
+    """A test that ended where a block was asked for."""
+
+    def __init__(self, side: Side, answer: dict[str, Any]) -> None:
+        super().__init__(side.name)
+        self.side, self.answer = side, answer
+
+
+def launch(
+    sides: Sequence[Side],
+    nodeids: Iterable[str],
+    plan: Plan,
+    seed: int,
+    reaper: Reaper,
+    loaded: Callable[[str, dict[str, str]], None] = lambda side, files: None,  # noqa: ARG005
+) -> dict[str, tuple[Timed | Failed, float]]:
+    """Race each test once between the two sides, base and head; return what came of it, and the seconds that it took.
+
+    The seed is of this launch: hashes, the order of starts, tests and pairs come from it, and both sides get the same.
+    `loaded` gets each side's name and the raced files that it loaded, with their SHA-256, as they come.
     """
     rng = random.Random(seed)  # noqa: S311  # chance, not secrecy
-    found: dict[str, Timed | Failed] = {}
+    found: dict[str, tuple[Timed | Failed, float]] = {}
     waiting = list(nodeids)
     while waiting:
         with ExitStack() as stack:
-            workers = [Worker(side, plan, rng.getrandbits(32)) for side in sides]
+            shared = rng.getrandbits(32)
+            workers = [Worker(side, plan, reaper, shared) for side in sides]
             for one in rng.sample(workers, len(workers)):
-                one.seed = workers[0].seed
                 one.start()
                 stack.callback(one.close)
             try:
                 for one in workers:
                     one.collect()
             except Missing as missing:
-                return found | dict.fromkeys(waiting, missing.failed)
+                return found | dict.fromkeys(waiting, (missing.failed, 0.0))
             while waiting:
-                nodeid = waiting.pop(0)
-                found[nodeid] = _race(workers, nodeid, plan, rng)
-                if isinstance(found[nodeid], Failed):
-                    break  # the other side may be within the test still: both are started anew
+                nodeid, following = waiting.pop(0), waiting[0] if waiting else None
+                start = time.monotonic()
+                try:
+                    what: Timed | Failed = _race(workers, nodeid, following, plan, rng, loaded)
+                except Missing as missing:
+                    what = missing.failed
+                found[nodeid] = what, time.monotonic() - start
+                if isinstance(what, Lost):
+                    break  # both sides are started anew
     return found
 
 
-def _race(workers: Sequence[Worker], nodeid: str, plan: Plan, rng: random.Random) -> Timed | Failed:
-    """Race one test, which both workers run up to its benchmark."""
+def _race(
+    workers: Sequence[Worker],
+    nodeid: str,
+    following: str | None,
+    plan: Plan,
+    rng: random.Random,
+    loaded: Callable[[str, dict[str, str]], None],
+) -> Timed | Failed:
+    """Race one test; both workers are idle before and after. Raise Missing where one of them is lost."""
+    lacking = {one.side.name: one for one in workers if nodeid not in one.nodeids}
+    if lacking:
+        broken = {name: one.errors.get(nodeid.partition("::")[0]) for name, one in lacking.items()}
+        reasons = [reason for reason in broken.values() if reason]
+        if reasons:
+            return Failed(" and ".join(name for name in broken if broken[name]), reasons[0])
+        return Failed(" and ".join(lacking), "there is no such test", Why.LACKS)
+    for one in workers:
+        one.tell(order="run", nodeid=nodeid, next=following)
+    answers = [one.answer() for one in workers]
+    if any(answer["answer"] != "ready" for answer in answers):
+        for one, answer in zip(workers, answers, strict=True):
+            if answer["answer"] == "ready":
+                one.ask(order="end")
+        return _failed([(one.side, a) for one, a in zip(workers, answers, strict=True) if a["answer"] != "ready"])
+    for one, answer in zip(workers, answers, strict=True):
+        loaded(one.side.name, answer["files"])
     try:
-        once_ns = max(one.run(nodeid) for one in workers)
-        calls = 1
-        while once_ns * calls < plan.block_ns:
-            calls = max(calls + 1, min(int(plan.block_ns / once_ns), 10 * calls))
-            once_ns = max(one.block(calls) for one in workers)
-        times: dict[str, list[float]] = {one.side.name: [] for one in workers}
-        for _ in range(plan.pairs):
-            for one in rng.sample(workers, len(workers)):
-                times[one.side.name].append(one.block(calls))
+        times = _time(workers, max(answer["once_ns"] for answer in answers), plan, rng)
+    except Stopped as stopped:
         for one in workers:
-            one.end()
-    except Missing as missing:
-        return missing.failed
-    base_ns, head_ns = (times[one.side.name] for one in workers)
-    return Timed(launch_number(base_ns, head_ns), tuple(base_ns), tuple(head_ns))
+            if one.side is not stopped.side:
+                one.ask(order="end")
+        return _failed([(stopped.side, stopped.answer)])
+    for one in workers:
+        one.tell(order="end")
+    ends = [(one.side, one.answer()) for one in workers]
+    if any(end["outcome"] != "passed" for _, end in ends):
+        return _failed([(side, end) for side, end in ends if end["outcome"] != "passed"])
+    number = launch_number(*times)
+    base_ns, head_ns = (
+        tuple(time / answer["iterations"] for time in of_side) for of_side, answer in zip(times, answers, strict=True)
+    )
+    return Timed(number, base_ns, head_ns, answers[-1]["group"])
+
+
+def _time(workers: Sequence[Worker], once_ns: float, plan: Plan, rng: random.Random) -> list[list[float]]:
+    """Return the nanoseconds of a call in each pair, for each worker; one number of calls a block for both.
+
+    Both stay on one processor, a random one: on a busy machine, two that each keep the one where they happen to be
+    differed by up to 30 % for as long as a launch lasts. A function that uses threads needs all of them.
+    """
+    calls, blocks = 1, [one.block(1, None) for one in workers]
+    while (call_ns := max(once_ns, *(block.call_ns for block in blocks))) * calls < plan.block_ns:
+        calls = max(calls + 1, min(int(plan.block_ns / call_ns), 10 * calls))
+        blocks, once_ns = [one.block(calls, None) for one in workers], 0.0
+    processors = sorted(host.processors())
+    alone = processors and not any(block.threaded for block in blocks)
+    processor = rng.choice(processors) if alone else None
+    times: list[list[float]] = [[] for _ in workers]
+    while not _enough(times, calls, plan):
+        for index in rng.sample(range(len(workers)), len(workers)):
+            times[index].append(workers[index].block(calls, processor).call_ns)
+    return times
+
+
+def _enough(times: Sequence[Sequence[float]], calls: int, plan: Plan) -> bool:
+    """Return whether a launch has pairs enough: they agree well, or they have taken too long.
+
+    The rule sees how far the pairs lie apart, but not to which side: the number of equal builds stays symmetric.
+    """
+    count = len(times[0])
+    if count >= plan.pairs or (count >= plan.least_pairs and calls * sum(map(sum, times)) >= plan.timed_ns):
+        return True
+    if count < plan.agreeing_pairs:
+        return False
+    low, high, _ = interval(logarithms(*times), CONFIDENCE)
+    return high - low <= plan.precision
+
+
+def _failed(answers: Sequence[tuple[Side, dict[str, Any]]]) -> Failed:
+    """Return what became of a test that ended too early, or badly, on these sides."""
+    outcomes = {answer["outcome"] for _, answer in answers}
+    why = Why.SKIPPED if outcomes == {"skipped"} else Why.FAILED
+    told = [answer for _, answer in answers if why is Why.SKIPPED or answer["outcome"] != "skipped"]
+    reason = next((answer["reason"] for answer in told if answer["reason"]), "")
+    return Failed(" and ".join(side.name for side, _ in answers), reason or "it calls no benchmark that can be raced", why)

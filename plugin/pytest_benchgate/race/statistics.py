@@ -22,7 +22,10 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterable, Iterator, Sequence
+
+TRIALS, POWER, RESOLUTION = 100, 0.95, 0.0005  # of smallest_visible: 0.05 % at best
 
 
 class Verdict(Enum):
@@ -32,6 +35,9 @@ class Verdict(Enum):
     FASTER = "faster"
     SAME = "same"
     UNSURE = "unsure"
+    NEW = "new"  # base has no such benchmark
+    ERROR = "error"  # it cannot be raced, or fails
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,12 @@ class Decision:
 
 def launch_number(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
     """Return the number of a launch: the median of ln(head / base) over its pairs of nanoseconds."""
-    return statistics.median(math.log(head / base) for base, head in zip(base_ns, head_ns, strict=True))
+    return statistics.median(logarithms(base_ns, head_ns))
+
+
+def logarithms(base_ns: Sequence[float], head_ns: Sequence[float]) -> list[float]:
+    """Return ln(head / base) of each pair."""
+    return [math.log(head / base) for base, head in zip(base_ns, head_ns, strict=True)]
 
 
 def evidence(payoffs: Iterable[float], stakes: Sequence[float]) -> Iterator[float]:
@@ -150,6 +161,33 @@ def interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float,
     while rank + 1 <= (count + 1) // 2 and coverage(rank + 1) >= confidence:
         rank += 1
     return ordered[rank - 1], ordered[count - rank], max(coverage(rank), 0.0)
+
+
+def smallest_visible(numbers: Sequence[float], rule: Rule, launches: int, rng: random.Random, most: float = 0.5) -> float | None:
+    """Return the smallest slowdown, as ln(ratio), that a race of so many launches tells from none; None above `most`.
+
+    By simulation: the scatter of a null race's numbers, mirrored (equal builds are symmetric), is drawn from with
+    replacement and shifted; an alarm at threshold 0 must come in POWER of TRIALS races. No threshold below this makes
+    sense on the machine that the numbers are from.
+    """
+    if not numbers:
+        raise ValueError("no launches; their scatter is what this needs")
+    scatter = [*numbers, *(-number for number in numbers)]
+    trials = [rng.choices(scatter, k=launches) for _ in range(TRIALS)]
+    alarm = rule.races / rule.alpha
+
+    def found(shift: float) -> bool:
+        payoffs = ([max(-1.0, min(1.0, (number + shift) / rule.scale)) for number in trial] for trial in trials)
+        alarms = sum(any(value >= alarm for value in evidence(payoff, rule.stakes)) for payoff in payoffs)
+        return alarms >= POWER * TRIALS
+
+    low, high = 0.0, math.log1p(most)
+    if not found(high):
+        return None
+    while high - low > RESOLUTION:
+        middle = (low + high) / 2
+        low, high = (low, middle) if found(middle) else (middle, high)
+    return high
 
 
 def percent(number: float) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.reports import race
 from pytest_benchgate.reports.quantity import printable
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def render(report: Report) -> list[str]:
-    """Return a command for each time that was withheld, and for each that is suspicious."""
+    """Return a command for each time that was withheld or is suspicious, and for each race with something to tell."""
     lines = [
         command("error", entry.message, file=entry.path, line=str(entry.line), title=f"time withheld: {entry.name}")
         for entry in report.withheld
@@ -24,6 +25,13 @@ def render(report: Report) -> list[str]:
         if result.suspicious:
             file = result.nodeid.split("::", maxsplit=1)[0]
             lines.append(command("warning", result.suspicious, file=file, title=f"suspicious: {result.name}"))
+    for raced in report.race.raced if report.race else ():
+        kind = "error" if raced.failed else "warning" if raced.verdict in {"unsure", "new"} else None
+        if raced.verdict == "faster":
+            kind = "notice"
+        if kind and report.race:
+            text = race.message(raced, report.race)
+            lines.append(command(kind, text, file=raced.path, line=str(raced.line), title=f"{raced.verdict}: {raced.name}"))
     return lines
 
 

@@ -6,12 +6,13 @@ import html
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.reports import race
 from pytest_benchgate.reports.quantity import device_time, printable, rates, scaled, shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_benchgate.results import Report
+    from pytest_benchgate.results import RaceReport, Report
 
 HEADER = ("benchmark", "median", "IQR", "rounds", "rate", "of the limit", "on device", "verified")
 
@@ -27,6 +28,8 @@ SPECIAL = "|`*_[]\\~@#:!"  # as entities: no table cell ends, no link, mention, 
 
 def render(report: Report) -> str:
     """Return the whole report."""
+    if report.race:
+        return render_race(report.race)
     verified = sum(result.verified for result in report.results)
     count = f"{verified} of {len(report.results)} times verified by gate, {len(report.withheld)} withheld."
     lines = ["## Benchmarks", "", count, ""]
@@ -55,6 +58,29 @@ def render(report: Report) -> str:
     for title, entries in (("Suspicious", doubts), ("Withheld", withheld)):
         lines += [f"### {title}", "", *entries, ""] if entries else []
     return "\n".join(lines) + "\n"
+
+
+def render_race(report: RaceReport) -> str:
+    """Return the report of a race, slowest first."""
+    rows = [(literal(raced.name), *map(literal_figures, race.row(raced))) for raced in race.ordered(report)]
+    told = [raced for raced in race.ordered(report) if raced.failed or raced.verdict in {"new", "unsure", "skipped"}]
+    lines = ["## Race", "", literal_figures(race.heading(report)), "", f"*{race.terms(report)}*", ""]
+    lines += [*table(race.HEADER, rows), ""] if rows else []
+    lines += [f"- {literal_figures(note)}" for note in report.notes] + [""] * bool(report.notes)
+    for raced in told:
+        lines += [f"<details><summary>{raced.verdict}: {literal(raced.name)}</summary>", ""]
+        lines += [f"<pre>{html.escape(_lines(race.message(raced, report)))}</pre>", "", "</details>", ""]
+    return "\n".join(lines) + "\n"
+
+
+def literal_figures(text: str) -> str:
+    """Return words and figures, which need no font of their own, so that nothing in them is obeyed."""
+    return "".join(f"&#{ord(char)};" if char in SPECIAL else char for char in html.escape(printable(text)))
+
+
+def _lines(text: str) -> str:
+    """Return text with its line breaks, but for empty lines, which would end the HTML block."""
+    return "\n".join(printable(line) for line in text.splitlines() if line.strip())
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

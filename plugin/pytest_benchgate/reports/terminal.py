@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.reports import race
 from pytest_benchgate.reports.quantity import device_time, printable, rates, scaled, shares
 
 if TYPE_CHECKING:
-    from pytest_benchgate.results import Report, Result
+    from collections.abc import Sequence
+
+    from pytest_benchgate.results import RaceReport, Report, Result
 
 HEADER = ("benchmark", "median", "rate", "of the limit", "on device")
 
 
 def render(report: Report) -> list[str]:
     """Return the lines of the section; none where the plugin has nothing to add to pytest-benchmark's tables."""
+    if report.race:
+        return _race(report.race)
     told = [result for result in report.results if result.verified or result.work or result.device_ns is not None]
     if not (told or report.withheld):
         return []
@@ -40,7 +45,31 @@ def _table(results: list[Result]) -> list[str]:
         (printable(r.name), scaled(r.median_s, "s"), printable(rates(r)), printable(shares(r)), device_time(r))
         for r in ordered
     ]
-    columns = [column for column in zip(HEADER, *rows, strict=True) if any(column[1:])]
+    return _columns([HEADER, *rows])
+
+
+def _race(report: RaceReport) -> list[str]:
+    """Return the races, slowest first, then what was found as a whole, and what is worth a word."""
+    rows = [(printable(raced.name), *race.row(raced)) for raced in race.ordered(report)]
+    lines = _columns([race.HEADER, *rows]) if rows else []
+    lines += [f"note: {printable(note)}" for note in report.notes]
+    for raced in race.ordered(report):
+        if raced.verdict in {"new", "error", "skipped"}:
+            first = (raced.reason.strip() or raced.verdict).splitlines()[-1 if raced.verdict == "error" else 0]
+            lines.append(f"{raced.verdict}: {printable(raced.name)} ({raced.side}): {printable(first)}")
+    seen = [raced.visible for raced in report.raced if raced.visible is not None]
+    if seen:
+        alarms = sum(raced.verdict in {"slower", "faster"} for raced in report.raced)
+        lines.append(
+            f"null race: {alarms} alarms; the smallest slowdown that could have been seen is "
+            f"{race.percent(min(seen))[1:]} to {race.percent(max(seen))[1:]}, by benchmark"
+        )
+    return [*lines, printable(race.heading(report)), race.terms(report)]
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows, the first of which is a header, in columns; one without an entry is left out."""
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in columns]
     return [
         "  ".join(

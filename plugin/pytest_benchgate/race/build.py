@@ -1,0 +1,316 @@
+"""A build of each side: a wheel, built the same way, in an environment that lies over the one that runs pytest.
+
+The environment of a side holds the project alone. All else (pytest, NumPy, drivers) it takes from the environment of the
+session, so that the versions of everything else are equal by construction, and nothing is installed twice. Wheels are
+built by one environment of build tools for both sides. Both are cached by content: the source tree, the tools'
+versions, the interpreter, the compiler's variables.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import site
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import tomllib
+import venv
+import warnings
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import build
+
+from pytest_benchgate.race import git
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_benchgate.race.reaper import Reaper
+
+LAYOUT = 1  # of the cache: counted up when older entries are of no use
+UNUSED_S = 14 * 86400.0  # entries that no race used for so long are removed
+COMPLETE = "benchgate.json"  # written last: an entry without it is not complete
+COMPILER = re.compile(r"(CC|CXX|FC|LD|AR|NVCC)|.*FLAGS|MACOSX_DEPLOYMENT_TARGET|SKBUILD_.*|CMAKE_.*")
+
+
+class BuildFailed(Exception):
+    """A side that could not be built, with the build's own output."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """The environment of a side.
+
+    Attributes
+    ----------
+    python: its interpreter.
+    folder: where it lies.
+    names: the top-level modules of the project.
+    cached: whether it was there already.
+
+    """
+
+    python: Path
+    folder: Path
+    names: tuple[str, ...]
+    cached: bool
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Builds sides into a cache.
+
+    Attributes
+    ----------
+    cache: the folder of all entries.
+    reaper: gets what is half done, so that it goes away if the session does.
+    locks: holds the entries that this session uses; another one must not remove them.
+    say: shows progress.
+
+    """
+
+    cache: Path
+    reaper: Reaper
+    locks: ExitStack
+    say: Callable[[str], None]
+
+    def build(self, source: Path, project: Path, tree: str, who: str, original: Path) -> Built:
+        """Return the environment with the project (a folder, relative to source) of a source tree with this hash.
+
+        The tree is clean afterwards. `original` is the user's own, whose paths must not be seen. Raises BuildFailed.
+        """
+        requires = build_requires(source / project)
+        tools = self._tools(requires)
+        key = _key("side", tree, str(project), tools["versions"], _interpreter(), _compiler())
+        entry = self.cache / key
+        with self._entry(entry) as complete:
+            if complete:
+                return self._built(entry, cached=True)
+            start = time.monotonic()
+            self.say(f"{who}: building ...")
+            output = _Output(self.reaper)
+            try:
+                self._make(entry, Path(tools["folder"]), source, project, original, output)
+            except (build.BuildBackendException, build.BuildException, subprocess.CalledProcessError, OSError) as error:
+                raise BuildFailed(f"{who} could not be built: {error}\n{output.text}".rstrip()) from error
+            finally:
+                git.clean(source)
+            _write(entry / COMPLETE, {"names": _names(entry)})
+            self.say(f"{who}: built in {time.monotonic() - start:.1f} s")
+        return self._built(entry, cached=False)
+
+    def _make(self, entry: Path, tools: Path, source: Path, project: Path, original: Path, output: _Output) -> None:
+        """Build a wheel with the tools and install it into a new environment."""
+        python, wheels = _python(tools), source.parent / f"{source.name}-wheel"
+        builder = build.ProjectBuilder(source / project, python_executable=str(python), runner=output.run)
+        # What the backend warns of comes as warnings of this process, where the suite may have made them errors.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if more := builder.get_requires_for_build("wheel"):
+                _pip(python, output, "install", *sorted(more))
+            wheel = builder.build("wheel", wheels)
+        venv.EnvBuilder(symlinks=True).create(entry)
+        _pip(python, output, "--python", str(_python(entry)), "install", "--no-deps", "--no-index", wheel)
+        shutil.rmtree(wheels)
+        _lie_over(entry, original / project)
+
+    def _built(self, entry: Path, *, cached: bool) -> Built:
+        told = json.loads((entry / COMPLETE).read_text("utf-8"))
+        return Built(_python(entry), entry, tuple(told["names"]), cached)
+
+    def _tools(self, requires: tuple[str, ...]) -> dict[str, str]:
+        """Return the folder and the versions of an environment with these build requirements, one for both sides."""
+        entry = self.cache / _key("tools", *requires, _interpreter())
+        with self._entry(entry) as complete:
+            if not complete:
+                self.say(f"installing the build tools: {', '.join(requires)}")
+                output = _Output(self.reaper)
+                try:
+                    venv.EnvBuilder(symlinks=True, with_pip=True).create(entry)
+                    _pip(_python(entry), output, "install", *requires)
+                    versions = output.of([str(_python(entry)), "-m", "pip", "freeze", "--all"])
+                except (subprocess.CalledProcessError, OSError) as error:
+                    text = output.text or getattr(error, "output", "")
+                    raise BuildFailed(f"the build tools could not be installed: {error}\n{text}".rstrip()) from error
+                _write(entry / COMPLETE, {"versions": versions})
+        versions = json.loads((entry / COMPLETE).read_text("utf-8"))["versions"]
+        return {"folder": str(entry), "versions": versions}
+
+    @contextmanager
+    def _entry(self, entry: Path) -> Iterator[bool]:
+        """Give whether entry is complete already; hold it for this session, alone while it is being made."""
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        lock = self.locks.enter_context(entry.with_suffix(".lock").open("a"))
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        complete = (entry / COMPLETE).is_file()
+        if not complete:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            complete = (entry / COMPLETE).is_file()  # another session may have made it in between
+        try:
+            if not complete:
+                shutil.rmtree(entry, ignore_errors=True)
+                self.reaper.watch(entry)
+            yield complete
+        except BaseException:
+            shutil.rmtree(entry, ignore_errors=True)
+            raise
+        else:
+            os.utime(entry.with_suffix(".lock"))
+        finally:
+            self.reaper.forget(entry)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+
+    def prune(self) -> None:
+        """Remove the entries that no race has used for long, and none uses now."""
+        for lock in self.cache.glob("*.lock"):
+            if time.time() - lock.stat().st_mtime < UNUSED_S:
+                continue
+            with lock.open("a") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink()
+
+
+def find_project(source: Path, folder: Path) -> Path | None:
+    """Return the folder of the project that folder, relative to source, belongs to; None where nothing is to be built."""
+    for candidate in (folder, *folder.parents):
+        path = source / candidate
+        if (path / "setup.py").is_file():
+            return candidate
+        if (path / "pyproject.toml").is_file():
+            told = tomllib.loads((path / "pyproject.toml").read_text("utf-8"))
+            if "build-system" in told or "project" in told:
+                return candidate
+    return None
+
+
+def build_requires(project: Path) -> tuple[str, ...]:
+    """Return what the project's build needs, as pyproject.toml says or, where it does not, as PEP 517 has it."""
+    path = project / "pyproject.toml"
+    told = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return tuple(sorted(told.get("build-system", {}).get("requires", ("setuptools>=40.8.0", "wheel"))))
+
+
+@dataclass
+class _Output:
+    """Runs commands, and keeps what they print."""
+
+    reaper: Reaper
+    text: str = ""
+
+    def run(self, command: Any, cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        """Run a command, with the programs of its interpreter's environment first."""
+        self.of(command, cwd, extra_environ)
+
+    def of(self, command: Any, cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> str:
+        """Return what a command prints."""
+        env = {**os.environ, **(extra_environ or {})}
+        env.pop("PYTHONPATH", None)
+        env["PATH"] = os.pathsep.join([str(Path(command[0]).parent), env.get("PATH", os.defpath)])
+        with tempfile.TemporaryFile() as printed:
+            process = self.reaper.start(
+                [*map(str, command)], cwd=cwd, env=env, stdout=printed, stderr=subprocess.STDOUT
+            )
+            try:
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # the reaper does the waiting that counts
+            finally:
+                self.reaper.end(process)
+                printed.seek(0)
+                text = printed.read().decode("utf-8", "replace")
+                self.text += text
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, [*map(str, command)])
+        return text
+
+
+def _pip(python: Path, output: _Output, *arguments: str) -> None:
+    output.run([str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments])
+
+
+def _python(environment: Path) -> Path:
+    return environment / "bin" / "python"
+
+
+def _site_packages(environment: Path) -> Path:
+    return Path(sysconfig.get_path("purelib", "venv", {"base": str(environment)}))
+
+
+def _names(environment: Path) -> list[str]:
+    """Return the top-level modules of what is installed in an environment, without its own metadata and libraries."""
+    found = {
+        Path(file.parts[0]).name.partition(".")[0]
+        for one in importlib.metadata.distributions(path=[str(_site_packages(environment))])
+        for file in one.files or ()
+        if file.suffix in {".py", ".so", ".pyd"} and not file.parts[0].endswith((".dist-info", ".libs", ".data"))
+        if file.parts[0] != ".."
+    }
+    return sorted(found)
+
+
+def _lie_over(environment: Path, original: Path) -> None:
+    """Let an environment find what the session's own has, behind what it has itself; without the project's own hooks.
+
+    The hooks of an editable install of the project, or the path of its sources, would stand before everything else.
+    """
+    target = _site_packages(environment)
+    raced = {_normal(one) for one in importlib.metadata.distributions(path=[str(target)])}
+    folders = [Path(folder) for folder in [*site.getsitepackages(), *_user_site()] if Path(folder).is_dir()]
+    lines = [str(folder) for folder in folders]
+    for folder in folders:
+        hooks = {
+            Path(str(one.locate_file(file))).resolve()
+            for one in importlib.metadata.distributions(path=[str(folder)])
+            if _normal(one) in raced
+            for file in one.files or ()
+            if file.suffix == ".pth"
+        }
+        for path in sorted(set(folder.glob("*.pth"))):
+            if path.resolve() not in hooks:
+                for line in path.read_text("utf-8", "replace").splitlines():
+                    if line.startswith(("import ", "import\t")):
+                        lines.append(line)
+                    elif line.strip() and not line.startswith("#"):
+                        place = folder / line.rstrip()
+                        lines += [str(place)] if place.resolve() not in {original, original / "src"} else []
+    (target / "benchgate-session.pth").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _normal(distribution: importlib.metadata.Distribution) -> str:
+    return re.sub(r"[-_.]+", "-", distribution.name or "").lower()
+
+
+def _user_site() -> list[str]:
+    return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+
+
+def _interpreter() -> str:
+    return json.dumps([sys.version, os.path.realpath(sys.executable), site.getsitepackages(), sys.prefix])
+
+
+def _compiler() -> str:
+    return json.dumps({name: value for name, value in sorted(os.environ.items()) if COMPILER.fullmatch(name)})
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join([str(LAYOUT), *parts]).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _write(path: Path, told: object) -> None:
+    """Write a file as a whole, or not at all."""
+    half = path.with_suffix(".half")
+    half.write_text(json.dumps(told), "utf-8")
+    half.replace(path)

@@ -1,0 +1,173 @@
+"""The two source trees of a race, from a git repository: a revision as it was, and the working tree as it is.
+
+Each tree is checked out in a clone that shares the repository's objects: fast, with tags and history for those who
+derive a version from them, and without a trace in the repository itself, not even the objects of uncommitted changes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A commit of the working tree gets the same name each time.
+NOBODY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "race"), ("EMAIL", "race@localhost"), ("DATE", "2000-01-01T00:00:00Z"))
+}
+# Set where git itself calls us, in a hook for one: they would lead each command to the wrong repository.
+MISLEADING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
+
+
+class GitError(Exception):
+    """What git said when it could not do as asked."""
+
+
+def git(*arguments: str, cwd: Path, **env: str) -> str:
+    """Return what `git ARGUMENTS` prints, run in cwd; GitError where it fails."""
+    clean = {name: value for name, value in os.environ.items() if name not in MISLEADING}
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607  # the user's
+            cwd=cwd,
+            env={**clean, **env, "GIT_TERMINAL_PROMPT": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise GitError("git is not installed") from None
+    if done.returncode:
+        raise GitError(f"git {' '.join(arguments)}: {done.stderr.strip() or f'exit status {done.returncode}'}")
+    return done.stdout.rstrip("\n")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A source tree.
+
+    Attributes
+    ----------
+    commit: its commit; for a working tree with changes, one that exists in its own clone only.
+    tree: git's hash of its content.
+    label: how it is called in reports.
+
+    """
+
+    commit: str
+    tree: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The user's repository, of which nothing is changed."""
+
+    root: Path
+
+    @classmethod
+    def around(cls, folder: Path) -> Repository:
+        """Return the repository that folder lies in; GitError where there is none."""
+        return cls(Path(git("rev-parse", "--show-toplevel", cwd=folder)))
+
+    def resolve(self, revision: str) -> Tree:
+        """Return the tree of a revision; "A..." or "A...B" is the merge base with HEAD or B, as in git diff."""
+        if revision.startswith("-"):
+            raise GitError(f"{revision!r} is no revision")
+        one, dots, other = revision.partition("...")
+        if dots:
+            try:
+                commit = git("merge-base", one or "HEAD", other or "HEAD", cwd=self.root)
+            except GitError as error:
+                raise GitError(
+                    f"{revision}: {error}; in a shallow clone, fetch the history (actions/checkout: fetch-depth: 0)"
+                ) from error
+        else:
+            try:
+                commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", cwd=self.root)
+            except GitError:
+                raise GitError(f"{revision!r} is no revision of {self.root}; git log shows which there are") from None
+        short = commit[:10]
+        return Tree(commit, self._tree(commit), short if commit.startswith(revision) else f"{revision} ({short})")
+
+    def _tree(self, commit: str) -> str:
+        return git("rev-parse", f"{commit}^{{tree}}", cwd=self.root)
+
+    def check_out(self, tree: Tree, folder: Path) -> None:
+        """Check a tree of this repository out in a clone of its own."""
+        self._clone(folder)
+        git("checkout", "--quiet", "--detach", tree.commit, cwd=folder)
+        self._submodules(folder)
+
+    def check_out_working_tree(self, folder: Path) -> Tree:
+        """Check the working tree out as it is, with changes and new files, but without those that git ignores."""
+        self._clone(folder)
+        ours = Path(git("rev-parse", "--absolute-git-dir", cwd=self.root))
+        common = ours / git("rev-parse", "--git-common-dir", cwd=self.root)
+        for source, name in ((ours, "index"), (common if common.is_dir() else ours, "info/exclude")):
+            if (source / name).is_file():  # the index saves git from reading what has not changed
+                (folder / ".git" / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(source / name, folder / ".git" / name)
+        # The clone's own index and objects, over the user's files.
+        both = ("--git-dir", str(folder / ".git"), "--work-tree", str(self.root))
+        head = git("rev-parse", "HEAD", cwd=self.root)
+        git(*both, "add", "--all", cwd=self.root)
+        content = git(*both, "write-tree", cwd=self.root)
+        changed = content != self._tree(head)
+        commit = git("commit-tree", content, "-p", head, "-m", "working tree", cwd=folder, **NOBODY) if changed else head
+        git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder)
+        self._submodules(folder)
+        return Tree(commit, content, "the working tree" if changed else f"the working tree ({head[:10]})")
+
+    def _clone(self, folder: Path) -> None:
+        git("clone", "--quiet", "--shared", "--no-checkout", str(self.root), str(folder), cwd=self.root)
+
+    def _submodules(self, folder: Path) -> None:
+        """Fill in the submodules, from the copies of them that the user's repository has."""
+        if not (folder / ".gitmodules").is_file():
+            return
+        git("submodule", "--quiet", "init", cwd=folder)
+        modules = Path(git("rev-parse", "--git-common-dir", cwd=self.root))
+        for line in git("config", "--get-regexp", r"^submodule\..*\.url$", cwd=folder).splitlines():
+            key = line.split(" ", maxsplit=1)[0]
+            local = self.root / modules / "modules" / key.removeprefix("submodule.").removesuffix(".url")
+            if local.is_dir():
+                git("config", key, str(local), cwd=folder)
+        git("-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--recursive", cwd=folder)
+
+    def has(self, tree: Tree, path: str) -> str | None:
+        """Return the text of the file at path, relative to the root, in a tree; None where there is none."""
+        try:
+            return git("show", f"{tree.commit}:{path}", cwd=self.root)
+        except GitError:
+            return None
+
+
+def clean(folder: Path) -> None:
+    """Take back what a build left in a clone."""
+    git("reset", "--quiet", "--hard", cwd=folder)
+    git("clean", "-ffdxq", cwd=folder)
+
+
+def overlay(source: Path, target: Path, paths: Iterable[Path]) -> None:
+    """Put files and folders of source, by their relative paths, in the place of target's."""
+    for path in paths:
+        old, new = target / path, source / path
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        else:
+            old.unlink(missing_ok=True)
+        old.parent.mkdir(parents=True, exist_ok=True)
+        if new.is_dir():
+            shutil.copytree(new, old, symlinks=True)
+        else:
+            shutil.copy2(new, old, follow_symlinks=False)

@@ -1,0 +1,97 @@
+"""Ends what a session leaves behind, however the session ends: Ctrl-C, kill -9, an error, or as it should.
+
+A small process of its own reads from a pipe which processes and folders are temporary. Once the pipe closes, which the
+system does for a session that was killed too, it kills the processes, with all of their groups, and removes the folders.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PATIENCE_S = 5.0  # for processes that still write into a folder while it is removed
+
+
+class Reaper:
+    """The session's handle of the process; a context manager, whose end is the end of all that was watched."""
+
+    def __enter__(self) -> Reaper:
+        """Start the process."""
+        orders, self._orders = os.pipe()
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-I", "-S", __file__],
+            stdin=orders,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the session
+        )
+        os.close(orders)
+        return self
+
+    def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+        """Start a process in a group of its own, which `end` ends, or the end of the session."""
+        process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, **options)  # noqa: S603
+        self.watch(process.pid)
+        return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill what is left of a process's group. It must not have been waited for: its number is its own until then."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # all of the group have ended
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self.forget(process.pid)
+
+    def watch(self, what: int | Path) -> None:
+        """Let a process group, by its leader's number, or a folder end with the session."""
+        self._tell("watch", what)
+
+    def forget(self, what: int | Path) -> None:
+        """Let it be: it has ended, or it is to stay."""
+        self._tell("forget", what)
+
+    def _tell(self, order: str, what: int | Path) -> None:
+        line = json.dumps([order, what if isinstance(what, int) else str(what)])
+        os.write(self._orders, line.encode() + b"\n")
+
+    def __exit__(self, *error: object) -> None:
+        """End all that is watched, and the process."""
+        os.close(self._orders)
+        self._process.wait()
+
+
+def main(orders: IO[str]) -> None:
+    """Read orders until there are no more, then end what is watched."""
+    watched: dict[int | str, None] = {}
+    for line in orders:
+        order, what = json.loads(line)
+        if order == "watch":
+            watched[what] = None
+        else:
+            watched.pop(what, None)
+    for group in watched:
+        if isinstance(group, int):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE_S
+    for folder in watched:
+        if isinstance(folder, str):
+            while Path(folder).exists() and time.monotonic() < deadline:
+                shutil.rmtree(folder, ignore_errors=True)
+                time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    main(sys.stdin)

@@ -1,0 +1,324 @@
+"""Where the two sides of a race come from: a revision and the working tree, two environments, or one build twice."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.metadata
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import tomllib
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_benchgate.race import git
+from pytest_benchgate.race.build import Builder, find_project
+from pytest_benchgate.race.launch import Side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.race.reaper import Reaper
+
+TESTS = re.compile(r"(tests?|bench(es|marks?|marking)?|perf)", re.IGNORECASE)  # folders that belong to their tests
+HAS = """
+import importlib.metadata as m, json, sys
+try:
+    import pytest_benchgate, pytest_benchmark, pytest
+except ImportError as error:
+    sys.exit(f"{error}")
+print(json.dumps({d.name: [d.version, [str(f) for f in d.files or ()]] for d in m.distributions() if d.name}))
+"""
+
+
+class SidesError(Exception):
+    """A race that cannot be set up, with what to do about it."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """The two sides, ready to start.
+
+    Attributes
+    ----------
+    sides: base and head.
+    labels: how each is called in reports.
+    names: the top-level modules that are raced; none where that is not known.
+    homes: the folders from which each side's raced modules must come; none where any will do.
+    repeat: the option that repeats this race.
+    notes: what a person should know of it.
+    is_new: whether a test, by its file and function, is not in base's own tree.
+    null: whether both sides are known to be the same.
+
+    """
+
+    sides: tuple[Side, Side]
+    labels: tuple[str, str]
+    names: tuple[str, ...]
+    homes: tuple[tuple[Path, ...], tuple[Path, ...]]
+    repeat: str
+    notes: tuple[str, ...] = ()
+    is_new: Callable[[str, str], bool] = lambda file, function: False  # noqa: ARG005
+    null: bool = False
+
+
+@contextmanager
+def prepare(
+    config: pytest.Config, race: RaceConfig, files: Sequence[Path], reaper: Reaper, say: Callable[[str], None]
+) -> Iterator[Field]:
+    """Give the sides of a race over the tests in these files (paths relative to pytest's rootdir).
+
+    Raises SidesError, BuildFailed or git.GitError.
+    """
+    with ExitStack() as stack:
+        scratch = Path(tempfile.mkdtemp(prefix="race-")).resolve()
+        reaper.watch(scratch)
+        if race.base_python or race.base == "self":
+            yield _in_place(config, race, files, scratch)
+        else:
+            yield _from_git(config, race, files, scratch, reaper, stack, say)
+
+
+def _in_place(config: pytest.Config, race: RaceConfig, files: Sequence[Path], scratch: Path) -> Field:
+    """Race two environments, or one with itself, over the tests as they lie."""
+    pythons = (race.base_python or Path(sys.executable), Path(sys.executable))
+    sides = tuple(
+        Side(name, python, config.invocation_params.dir, arguments(config, config.rootpath, files, scratch / name), scratch / name)
+        for name, python in zip(("base", "head"), pythons, strict=True)
+    )
+    for side in sides:
+        (scratch / side.name).mkdir()
+    if not race.base_python:
+        label = "this environment"
+        return Field((sides[0], sides[1]), (label, label), _own_names(config), ((), ()), "--race=self", null=True)
+    base, head = (_distributions(python) for python in pythons)
+    differ = sorted(name for name in base.keys() & head.keys() if base[name][0] != head[name][0])
+    project = _project_name(config.rootpath)
+    names = sorted({top for name in [*differ, project] for side in (base, head) for top in _tops(side.get(name, ("", []))[1])})
+    notes = [f"{name}: {base[name][0]} in base, {head[name][0]} in head" for name in differ]
+    if not differ:
+        notes.append("both environments have the same versions of everything")
+    return Field(
+        (sides[0], sides[1]),
+        (str(pythons[0]), str(pythons[1])),
+        tuple(names),
+        ((), ()),
+        f"--race-base-python={shlex.quote(str(race.base_python))}",
+        tuple(notes),
+    )
+
+
+def _from_git(
+    config: pytest.Config,
+    race: RaceConfig,
+    files: Sequence[Path],
+    scratch: Path,
+    reaper: Reaper,
+    stack: ExitStack,
+    say: Callable[[str], None],
+) -> Field:
+    """Race a revision and the working tree, each built into an environment of its own."""
+    repository = git.Repository.around(config.rootpath)
+    root = config.rootpath.relative_to(repository.root)
+    base = repository.resolve(race.base or "")
+    repository.check_out(base, scratch / "base")
+    head = repository.check_out_working_tree(scratch / "head")
+    builder = Builder(race.cache, reaper, stack, say)
+    pythons, names, homes = [], set(), []
+    project = find_project(scratch / "head", root)
+    for name, tree in (("base", base), ("head", head)):
+        source = scratch / name
+        if project is None:
+            pythons.append(Path(sys.executable))
+            homes.append((source,))
+        else:
+            built = builder.build(source, project, tree.tree, f"{name}, {tree.label}", repository.root)
+            pythons.append(built.python)
+            names |= set(built.names)
+            homes.append((built.folder.resolve(), source))
+    builder.prune()
+    changed = []
+    if race.tests == "head":
+        paths = _tests(config, files)
+        changed = [path for path in paths if _differs(scratch, root / path)]
+        git.overlay(scratch / "head", scratch / "base", [root / path for path in changed])
+    sides = []
+    for name, python in zip(("base", "head"), pythons, strict=True):
+        folder = scratch / name / root
+        here = [path for path in files if (folder / path).is_file()]
+        try:
+            cwd = folder / config.invocation_params.dir.relative_to(config.rootpath)
+        except ValueError:
+            cwd = folder
+        temporary = scratch / f"{name}-tmp"
+        temporary.mkdir()
+        sides.append(Side(name, python, cwd if cwd.is_dir() else folder, arguments(config, folder, here, temporary), temporary))
+    notes = []
+    if base.tree == head.tree:
+        notes.append("base and head are the same source tree: this is a null race")
+    elif changed:
+        shown = ", ".join(map(str, changed[:3])) + (" ..." if len(changed) > 3 else "")  # noqa: PLR2004
+        notes.append(f"head's tests are run on both sides; they differ from base's own: {shown}")
+
+    def is_new(file: str, function: str) -> bool:
+        text = repository.has(base, (root / file).as_posix())
+        return text is None or function not in _functions(text)
+
+    return Field(
+        (sides[0], sides[1]),
+        (base.label, head.label),
+        tuple(sorted(names)) or tuple(sorted(_sources(scratch, root))),
+        (homes[0], homes[1]),
+        f"--race={shlex.quote(base.commit)}",
+        tuple(notes),
+        is_new,
+        null=base.tree == head.tree,
+    )
+
+
+def _differs(scratch: Path, path: Path) -> bool:
+    base, head = scratch / "base" / path, scratch / "head" / path
+    if not head.exists():
+        return False
+    if head.is_dir():
+        if not base.is_dir():
+            return True
+        inside = {one.relative_to(side) for side in (base, head) for one in side.rglob("*") if one.is_file()}
+        return any(_differs_file(base / one, head / one) for one in inside)
+    return _differs_file(base, head)
+
+
+def _differs_file(base: Path, head: Path) -> bool:
+    return not (base.is_file() and head.is_file()) or base.read_bytes() != head.read_bytes()
+
+
+def _tests(config: pytest.Config, files: Sequence[Path]) -> list[Path]:
+    """Return what belongs to the tests: their files, each conftest.py above, their folders, pytest's configuration."""
+    found: dict[Path, None] = {}
+    for file in files:
+        for folder in [*file.parents][::-1]:
+            if TESTS.fullmatch(folder.name):
+                found[folder] = None
+                break
+            found[folder / "conftest.py"] = None
+        else:
+            found[file] = None
+    if config.inipath and config.inipath.is_relative_to(config.rootpath):
+        found[config.inipath.relative_to(config.rootpath)] = None
+    return [path for path in found if (config.rootpath / path).exists()]
+
+
+def _functions(text: str) -> set[str]:
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return set()
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def _sources(scratch: Path, root: Path) -> set[str]:
+    """Return the top-level modules of a tree that is not built: what lies at its root or in src, but for its tests."""
+    return {
+        path.stem
+        for side in ("base", "head")
+        for place in (scratch / side / root, scratch / side / root / "src")
+        for path in [*place.glob("*.py"), *(one.parent for one in place.glob("*/__init__.py"))]
+        if not TESTS.fullmatch(path.stem) and path.stem not in {"conftest", "setup"} and not path.stem.startswith("test_")
+    }
+
+
+def arguments(config: pytest.Config, root: Path, files: Sequence[Path], temporary: Path) -> tuple[str, ...]:
+    """Return what a worker's pytest gets: the session's own options, over these files, in this root."""
+    given = list(config.invocation_params.args)
+    for place in config.known_args_namespace.file_or_dir:
+        if place in given:
+            given.remove(place)
+    configured = config.getini("addopts")
+    options = [*configured, *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(str, given)]
+    ini = []
+    if config.inipath and config.inipath.is_relative_to(config.rootpath):
+        place = root / config.inipath.relative_to(config.rootpath)
+        ini = [f"-c={place}"] if place.is_file() else []
+    cov = ["--no-cov"] if config.pluginmanager.hasplugin("_cov") or config.pluginmanager.hasplugin("pytest_cov") else []
+    return (
+        *_without(options, {"--rootdir", "-c", "--config-file", "--basetemp"}, ("--benchmark-json", "--race", "--benchgate-")),
+        *ini,
+        *cov,
+        f"--rootdir={root}",
+        "-oaddopts=",
+        f"-ocache_dir={temporary / 'cache'}",
+        f"--basetemp={temporary / 'base'}",
+        *(str(root / file) for file in files),
+    )
+
+
+def without_output(config: pytest.Config) -> list[str]:
+    """Return the session's own options, without what selects tests, sets the race or writes reports."""
+    given = list(config.invocation_params.args)
+    for place in config.known_args_namespace.file_or_dir:
+        if place in given:
+            given.remove(place)
+    names = {"-k", "-m", "--junitxml", "--junit-xml", "--benchmark-json", "--benchmark-save", "--durations", "--deselect"}
+    kept = _without([str(one) for one in given], names, ("--race", "--benchgate-"))
+    return [one for one in kept if not re.fullmatch(r"-[qvx]+|--benchmark-only|--benchmark-autosave", one)]
+
+
+def _without(options: Sequence[str], names: set[str], prefixes: tuple[str, ...]) -> list[str]:
+    """Return options without these, which all take a value, if not after "=" then as the next argument."""
+    kept, skip = [], False
+    for option in options:
+        name, given, _ = option.partition("=")
+        if skip and not option.startswith("-"):
+            skip = False
+        elif name in names or name.startswith(prefixes):
+            skip = not given and name != "--race-strict"
+        else:
+            skip = False
+            kept.append(option)
+    return kept
+
+
+def _distributions(python: Path) -> dict[str, tuple[str, list[str]]]:
+    """Return the version and the files of each distribution that an environment has."""
+    try:
+        done = subprocess.run([str(python), "-P", "-c", HAS], capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError as error:
+        raise SidesError(f"--race-base-python: {python} cannot be run: {error}") from error
+    if done.returncode:
+        raise SidesError(
+            f"--race-base-python: {python} lacks what a worker needs: {done.stderr.strip()}; "
+            f"install pytest-benchgate, and what the tests import, there: {python} -m pip install pytest-benchgate"
+        )
+    return {re.sub(r"[-_.]+", "-", name).lower(): tuple(told) for name, told in json.loads(done.stdout).items()}
+
+
+def _tops(files: Sequence[str]) -> set[str]:
+    return {
+        Path(file).parts[0].partition(".")[0]
+        for file in files
+        if file.endswith((".py", ".so")) and not file.startswith("..") and ".dist-info" not in file
+    }
+
+
+def _project_name(root: Path) -> str:
+    with contextlib.suppress(OSError, tomllib.TOMLDecodeError, KeyError):
+        name = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["name"]
+        return re.sub(r"[-_.]+", "-", name).lower()
+    return ""
+
+
+def _own_names(config: pytest.Config) -> tuple[str, ...]:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        if name := _project_name(config.rootpath):
+            return tuple(sorted(_tops([str(file) for file in importlib.metadata.files(name) or ()])))
+    return ()

@@ -1,0 +1,97 @@
+"""What every format says of a race, in words."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pytest_benchgate.reports.quantity import scaled
+
+if TYPE_CHECKING:
+    from pytest_benchgate.results import Raced, RaceReport
+
+HEADER = ("benchmark", "verdict", "change", "interval", "coverage", "base", "head", "launches", "pairs", "took")
+# The order in which verdicts are listed; within one, the slowest change comes first.
+MOST = 0.5  # slowdowns beyond it are not looked for when a null race says what can be seen
+ORDER = ("slower", "error", "unsure", "same", "faster", "new", "skipped")
+
+
+def percent(number: float) -> str:
+    """Return ln(ratio) as a change in percent: "+5.1 %" is slower."""
+    return f"{100 * math.expm1(number):+.1f} %"
+
+
+def threshold(number: float) -> str:
+    """Return 0.03 as "3 %"."""
+    return f"{100 * number:.3g} %"
+
+
+def ordered(report: RaceReport) -> list[Raced]:
+    """Return the races, slowest first."""
+    return sorted(report.raced, key=lambda raced: (ORDER.index(raced.verdict), -(raced.change or 0.0), raced.nodeid))
+
+
+def row(raced: Raced) -> tuple[str, ...]:
+    """Return what stands beside the benchmark's name, by HEADER."""
+    if raced.change is None or raced.low is None or raced.high is None or raced.coverage is None:
+        return (raced.verdict, *[""] * 7, scaled(raced.seconds, "s"))
+    return (
+        raced.verdict,
+        percent(raced.change),
+        f"{percent(raced.low)} .. {percent(raced.high)}",
+        f"{100 * raced.coverage:.0f} %",
+        scaled(raced.base_s or 0, "s"),
+        scaled(raced.head_s or 0, "s"),
+        str(len(raced.numbers)),
+        str(raced.pairs),
+        scaled(raced.seconds, "s"),
+    )
+
+
+def heading(report: RaceReport) -> str:
+    """Return what was raced, and how it went as a whole."""
+    counts = {verdict: sum(raced.verdict == verdict for raced in report.raced) for verdict in ORDER}
+    found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "nothing decided"
+    missing = "" if report.complete else " (interrupted: not all races are over)"
+    return f"{found}{missing}: {report.head} against {report.base}"
+
+
+def terms(report: RaceReport) -> str:
+    """Return what the verdicts mean."""
+    thresholds = sorted({raced.threshold for raced in report.raced})
+    return (
+        f"threshold {', '.join(map(threshold, thresholds)) or '-'}; if nothing differs, the chance of any alarm among "
+        f"all {report.races} is below {100 * report.alpha:.3g} %; {report.launches} launches, {report.seconds:.1f} s"
+    )
+
+
+def message(raced: Raced, report: RaceReport) -> str:
+    """Return why a test fails, or is worth a word, with the command that repeats its race."""
+    if raced.verdict in {"error", "new", "skipped"}:
+        text = f"{raced.verdict} ({raced.side}): {raced.reason}"
+    elif raced.verdict in {"slower", "faster", "unsure", "same"}:
+        change, interval, coverage, base, head, launches, pairs, _ = row(raced)[1:]
+        text = (
+            f"{raced.verdict}: {change} ({interval}, with {coverage} confidence), {base} -> {head} a call, after "
+            f"{launches} launches and {pairs} pairs"
+        )
+        if raced.verdict in {"slower", "faster"}:
+            text += (
+                f". Equal builds would give such evidence with a chance below 1 in {raced.evidence:.0f}, and any alarm "
+                f"in this suite of {report.races} with one below {100 * report.alpha:.3g} %"
+            )
+        elif raced.verdict == "unsure":
+            text += ". The budget is spent: raise --race-budget or --race-max-launches, or the threshold"
+    if raced.visible is not None and raced.failed:
+        text += f". {invisible(raced)}"
+    return f"{text}\nrepeat: {raced.repeat}"
+
+
+def invisible(raced: Raced) -> str:
+    """Return why a null race fails."""
+    most = math.log1p(MOST)
+    seen = f"above {threshold(MOST)}" if (raced.visible or most) >= most else percent(raced.visible or 0.0)[1:]
+    return (
+        f"The threshold of {threshold(raced.threshold)} cannot be seen here: within the budget, the smallest visible "
+        f"slowdown is {seen}. Raise --race-threshold to it, or --race-budget, or quieten the machine"
+    )
