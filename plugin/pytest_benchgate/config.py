@@ -166,8 +166,8 @@ def _add_race_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--race",
         metavar="REVISION",
-        help="race each benchmark's base, built from this git revision, against head, built from the working tree as it "
-        "is; a benchmark that became slower fails. A... is the merge base with A, as in git diff; self races this "
+        help="race each benchmark's base, built from this git revision, against head, built from the working tree as "
+        "it is; a benchmark that became slower fails. A... is the merge base with A, as in git diff; self races this "
         "environment with itself, and says which slowdown this machine can see",
     )
     group.addoption(
@@ -178,7 +178,10 @@ def _add_race_options(parser: pytest.Parser) -> None:
     )
     for name, (parse, default, metavar, text) in SETTINGS.items():
         group.addoption(
-            _option(name), metavar=metavar, type=parse, help=f"{text} (default {default}; ini: {name})".replace("%", "%%")
+            _option(name),
+            metavar=metavar,
+            type=parse,
+            help=f"{text} (default {default}; ini: {name})".replace("%", "%%"),
         )
         parser.addini(name, text, default=default)
     group.addoption("--race-strict", action="store_true", default=None, help="fail what is `unsure` (ini: race_strict)")
@@ -196,7 +199,10 @@ def _add_race_options(parser: pytest.Parser) -> None:
         "--race-json", metavar="FILE", type=Path, help="write the results of the race to FILE, as they come"
     )
     group.addoption(
-        "--race-cache", metavar="FOLDER", type=Path, help="keep the builds here (ini: race_cache; default: in your cache)"
+        "--race-cache",
+        metavar="FOLDER",
+        type=Path,
+        help="keep the builds here (ini: race_cache; default: in your cache)",
     )
     parser.addini("race_cache", "the folder of the builds", default="")
 
@@ -230,7 +236,9 @@ def _race(config: pytest.Config) -> RaceConfig | None:
     if base_python is not None:
         found = shutil.which(base_python)
         if found is None:
-            raise pytest.UsageError(f"--race-base-python: {base_python} is no program; give an environment's bin/python")
+            raise pytest.UsageError(
+                f"--race-base-python: {base_python} is no program; give an environment's bin/python"
+            )
         base_python = Path(found).absolute()
     settings = {name: _setting(config, name, parse) for name, (parse, *_) in SETTINGS.items()}
     import platformdirs  # noqa: PLC0415  # most runs of pytest race nothing

@@ -17,7 +17,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414, TC002  # the others import it here
+from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414  # the others import it here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,7 +78,7 @@ def withhold(benchmark: BenchmarkFixture) -> bool:
 
 
 # Options of pytest, pytest-benchmark and others that a race must not be stopped by, and what they are set to.
-TAKE_TIMES = {
+TAKE_TIMES: dict[str, Any] = {
     "benchmark_disable": False,
     "benchmark_skip": False,
     "benchmark_enable": True,
@@ -89,7 +89,7 @@ TAKE_TIMES = {
     "distload": False,
 }
 # What the session has done already, or will do: select tests, and write reports.
-BE_A_WORKER = {
+BE_A_WORKER: dict[str, Any] = {
     "race": None,
     "race_base_python": None,
     "race_json": None,

@@ -51,7 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--benchgate-markdown: cannot write {chosen.markdown}: {error}") from error
     session = config.stash[SESSION] = Session(chosen, config.rootpath)
     config.addinivalue_line(
-        "markers", f"{options.MARK}(race_threshold, race_alpha, race_budget, race_max_launches, race_strict): for one test"
+        "markers",
+        f"{options.MARK}(race_threshold, race_alpha, race_budget, race_max_launches, race_strict): for one test",
     )
     if chosen.race:
         from pytest_benchgate.race.session import start  # noqa: PLC0415  # needs POSIX

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_benchgate.gate import Gate
 
 BENCHMARK = pytest.StashKey[host.BenchmarkFixture]()
-GATE = pytest.StashKey["Gate"]()
+GATE: pytest.StashKey[Gate] = pytest.StashKey()
 Raised: TypeAlias = pytest.ExceptionInfo[BaseException]
 SESSION = pytest.StashKey["Session"]()
 

@@ -1,8 +1,8 @@
 """A build of each side: a wheel, built the same way, in an environment that lies over the one that runs pytest.
 
-The environment of a side holds the project alone. All else (pytest, NumPy, drivers) it takes from the environment of the
-session, so that the versions of everything else are equal by construction, and nothing is installed twice. Wheels are
-built by one environment of build tools for both sides. Both are cached by content: the source tree, the tools'
+The environment of a side holds the project alone. All else (pytest, NumPy, drivers) it takes from the environment of
+the session, so that the versions of everything else are equal by construction, and nothing is installed twice. Wheels
+are built by one environment of build tools for both sides. Both are cached by content: the source tree, the tools'
 versions, the interpreter, the compiler's variables.
 """
 
@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import build
-
 from pytest_benchgate.race import git
 
 if TYPE_CHECKING:
@@ -186,7 +185,7 @@ class Builder:
 
 
 def find_project(source: Path, folder: Path) -> Path | None:
-    """Return the folder of the project that folder, relative to source, belongs to; None where nothing is to be built."""
+    """Return the folder of the project that a folder of source belongs to; None where there is none to build."""
     for candidate in (folder, *folder.parents):
         path = source / candidate
         if (path / "setup.py").is_file():
@@ -212,9 +211,9 @@ class _Output:
     reaper: Reaper
     text: str = ""
 
-    def run(self, command: Any, cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+    def run(self, cmd: Any, cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         """Run a command, with the programs of its interpreter's environment first."""
-        self.of(command, cwd, extra_environ)
+        self.of(cmd, cwd, extra_environ)
 
     def of(self, command: Any, cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> str:
         """Return what a command prints."""

@@ -2,7 +2,7 @@
 
 Orders, from the session:
 
-    {"order": "run", "nodeid": ID, "next": ID}   start this test; it runs up to its benchmark. NEXT, or null, comes after
+    {"order": "run", "nodeid": ID, "next": ID}   start this test; it runs up to its benchmark; NEXT, or null, is next
     {"order": "block", "calls": K, "processor": P}   call the benchmarked function K times, on processor P or, null, any
     {"order": "end"}                             let the test go on to its end
     {"order": "quit"}                            end the worker
@@ -11,8 +11,9 @@ Answers, from the worker:
 
     {"answer": "collected", "nodeids": [...], "errors": {FILE: TEXT}}   once, first
     {"answer": "ready", "once_ns": N, "iterations": I, "group": G, "files": {PATH: SHA-256}}
-                                                    the function was called once, I times in a pedantic round, in N ns; its
-                                                    group; the raced files that this worker loaded since it last said
+                                                    the function was called once, or I times in a pedantic round, in N
+                                                    ns; its group; the raced files that this worker loaded since it last
+                                                    said
     {"answer": "block", "ns": N, "threaded": B}     the block took N ns; whether other threads than the main one worked
     {"answer": "done", "outcome": OUTCOME, "reason": TEXT}   the test has ended
 """

@@ -93,7 +93,9 @@ class Repository:
                 ) from error
         else:
             try:
-                commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", cwd=self.root)
+                commit = git(
+                    "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", cwd=self.root
+                )
             except GitError:
                 raise GitError(f"{revision!r} is no revision of {self.root}; git log shows which there are") from None
         short = commit[:10]
@@ -123,7 +125,9 @@ class Repository:
         git(*both, "add", "--all", cwd=self.root)
         content = git(*both, "write-tree", cwd=self.root)
         changed = content != self._tree(head)
-        commit = git("commit-tree", content, "-p", head, "-m", "working tree", cwd=folder, **NOBODY) if changed else head
+        commit = (
+            git("commit-tree", content, "-p", head, "-m", "working tree", cwd=folder, **NOBODY) if changed else head
+        )
         git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder)
         self._submodules(folder)
         return Tree(commit, content, "the working tree" if changed else f"the working tree ({head[:10]})")

@@ -47,7 +47,9 @@ class Identity:
         """Return what a person should know about what was raced."""
         if self.same:
             return []
-        base, head = ({(Path(path).name, content) for path, content in self.files[side].items()} for side in ("base", "head"))
+        base, head = (
+            {(Path(path).name, content) for path, content in self.files[side].items()} for side in ("base", "head")
+        )
         if not base and not head:
             return ["the benchmarks have loaded none of the project's modules, so what was raced is not known"]
         if base == head:

@@ -119,6 +119,9 @@ class Failed:
     why: Why = Why.FAILED
 
 
+NO_END = Failed("", "it ended before it was timed")
+
+
 class Lost(Failed):
     """A test at which a worker was lost: it has died, or it hangs."""
 
@@ -291,40 +294,49 @@ def _race(
     loaded: Callable[[str, dict[str, str]], None],
 ) -> Timed | Failed:
     """Race one test; both workers are idle before and after. Raise Missing where one of them is lost."""
-    lacking = {one.side.name: one for one in workers if nodeid not in one.nodeids}
-    if lacking:
-        broken = {name: one.errors.get(nodeid.partition("::")[0]) for name, one in lacking.items()}
-        reasons = [reason for reason in broken.values() if reason]
-        if reasons:
-            return Failed(" and ".join(name for name in broken if broken[name]), reasons[0])
-        return Failed(" and ".join(lacking), "there is no such test", Why.LACKS)
+    if lacking := [one for one in workers if nodeid not in one.nodeids]:
+        return _lacks(lacking, nodeid)
     for one in workers:
         one.tell(order="run", nodeid=nodeid, next=following)
-    answers = [one.answer() for one in workers]
-    if any(answer["answer"] != "ready" for answer in answers):
-        for one, answer in zip(workers, answers, strict=True):
-            if answer["answer"] == "ready":
-                one.ask(order="end")
-        return _failed([(one.side, a) for one, a in zip(workers, answers, strict=True) if a["answer"] != "ready"])
-    for one, answer in zip(workers, answers, strict=True):
-        loaded(one.side.name, answer["files"])
+    answers = {one.side.name: one.answer() for one in workers}
+    if early := {name: answer for name, answer in answers.items() if answer["answer"] != "ready"}:
+        return _finish(workers, early) or NO_END
+    for name, answer in answers.items():
+        loaded(name, answer["files"])
     try:
-        times = _time(workers, max(answer["once_ns"] for answer in answers), plan, rng)
+        times = _time(workers, max(answer["once_ns"] for answer in answers.values()), plan, rng)
     except Stopped as stopped:
-        for one in workers:
-            if one.side is not stopped.side:
-                one.ask(order="end")
-        return _failed([(stopped.side, stopped.answer)])
-    for one in workers:
-        one.tell(order="end")
-    ends = [(one.side, one.answer()) for one in workers]
-    if any(end["outcome"] != "passed" for _, end in ends):
-        return _failed([(side, end) for side, end in ends if end["outcome"] != "passed"])
-    number = launch_number(*times)
+        return _finish(workers, {stopped.side.name: stopped.answer}) or NO_END
+    if failed := _finish(workers, {}):
+        return failed
+    base, head = answers.values()
     base_ns, head_ns = (
-        tuple(time / answer["iterations"] for time in of_side) for of_side, answer in zip(times, answers, strict=True)
+        tuple(time / answer["iterations"] for time in of_side)
+        for of_side, answer in zip(times, (base, head), strict=True)
     )
-    return Timed(number, base_ns, head_ns, answers[-1]["group"])
+    return Timed(launch_number(*times), base_ns, head_ns, head["group"])
+
+
+def _lacks(workers: Sequence[Worker], nodeid: str) -> Failed:
+    """Return what to say of a test that these have not collected."""
+    errors = {one.side.name: one.errors[file] for one in workers if (file := nodeid.partition("::")[0]) in one.errors}
+    if errors:
+        return Failed(" and ".join(errors), next(iter(errors.values())))
+    return Failed(" and ".join(one.side.name for one in workers), "there is no such test", Why.LACKS)
+
+
+def _finish(workers: Sequence[Worker], early: dict[str, dict[str, Any]]) -> Failed | None:
+    """Let the tests that are not `early`, by the names of their sides, go on to their ends; return what went wrong."""
+    going = [one for one in workers if one.side.name not in early]
+    for one in going:
+        one.tell(order="end")
+    ends = {one.side.name: one.answer() for one in going}
+    bad = early | {name: answer for name, answer in ends.items() if answer["outcome"] != "passed"}
+    if not bad:
+        return None
+    why = Why.SKIPPED if {answer["outcome"] for answer in bad.values()} == {"skipped"} else Why.FAILED
+    reasons = [answer["reason"] for answer in bad.values() if why is Why.SKIPPED or answer["outcome"] != "skipped"]
+    return Failed(" and ".join(bad), next(filter(None, reasons), "it calls no benchmark that can be raced"), why)
 
 
 def _time(workers: Sequence[Worker], once_ns: float, plan: Plan, rng: random.Random) -> list[list[float]]:
@@ -359,12 +371,3 @@ def _enough(times: Sequence[Sequence[float]], calls: int, plan: Plan) -> bool:
         return False
     low, high, _ = interval(logarithms(*times), CONFIDENCE)
     return high - low <= plan.precision
-
-
-def _failed(answers: Sequence[tuple[Side, dict[str, Any]]]) -> Failed:
-    """Return what became of a test that ended too early, or badly, on these sides."""
-    outcomes = {answer["outcome"] for _, answer in answers}
-    why = Why.SKIPPED if outcomes == {"skipped"} else Why.FAILED
-    told = [answer for _, answer in answers if why is Why.SKIPPED or answer["outcome"] != "skipped"]
-    reason = next((answer["reason"] for answer in told if answer["reason"]), "")
-    return Failed(" and ".join(side.name for side, _ in answers), reason or "it calls no benchmark that can be raced", why)

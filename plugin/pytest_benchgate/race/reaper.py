@@ -1,7 +1,7 @@
 """Ends what a session leaves behind, however the session ends: Ctrl-C, kill -9, an error, or as it should.
 
 A small process of its own reads from a pipe which processes and folders are temporary. Once the pipe closes, which the
-system does for a session that was killed too, it kills the processes, with all of their groups, and removes the folders.
+system does for a session that was killed too, it kills the processes, with their groups, and removes the folders.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ PATIENCE_S = 5.0  # for processes that still write into a folder while it is rem
 class Reaper:
     """The session's handle of the process; a context manager, whose end is the end of all that was watched."""
 
-    def __enter__(self) -> Reaper:
+    def __enter__(self) -> Self:
         """Start the process."""
         orders, self._orders = os.pipe()
         self._process = subprocess.Popen(  # noqa: S603
@@ -46,7 +46,7 @@ class Reaper:
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill what is left of a process's group. It must not have been waited for: its number is its own until then."""
+        """Kill what is left of a process's group. Its number is its own, for it has not been waited for until here."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # all of the group have ended
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -10,13 +10,14 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from pytest_benchgate import config as options
 from pytest_benchgate import host, machine
 from pytest_benchgate.race import engine, git, sides
+from pytest_benchgate.race.arguments import without_output
 from pytest_benchgate.race.build import BuildFailed
 from pytest_benchgate.race.identity import Identity, SelfRace
 from pytest_benchgate.race.launch import Plan, Why
@@ -81,7 +82,9 @@ class RaceSession:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Race all benchmarks, and report each as soon as it is decided."""
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
-            raise session.Interrupted(f"{session.testsfailed} error{'s' * (session.testsfailed != 1)} during collection")
+            raise session.Interrupted(
+                f"{session.testsfailed} error{'s' * (session.testsfailed != 1)} during collection"
+            )
         if session.config.option.collectonly or not session.items:
             return True
         self._items = {item.nodeid: item for item in session.items}
@@ -118,7 +121,10 @@ class RaceSession:
 
         def progress(launches: int) -> None:
             self._session.race = dataclasses.replace(
-                self._report(), launches=launches, seconds=time.monotonic() - start, notes=(*field.notes, *identity.notes())
+                self._report(),
+                launches=launches,
+                seconds=time.monotonic() - start,
+                notes=(*field.notes, *identity.notes()),
             )
             self._save()
             self._show(races, launches)
@@ -163,7 +169,8 @@ class RaceSession:
         hook = item.config.hook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for when in ("setup", "call", "teardown"):
-            outcome, text = "passed", None
+            outcome: Literal["passed", "failed", "skipped"] = "passed"
+            text: str | tuple[str, int, str] | None = None
             if when == "call" and raced.failed:
                 outcome, text = "failed", words.message(raced, report)
             elif when == "call" and raced.verdict == "skipped":
@@ -187,9 +194,20 @@ class RaceSession:
             verdict, side, reason = self._why(item, race)
         failed = verdict in {Verdict.SLOWER, Verdict.ERROR} or (verdict is Verdict.UNSURE and settings["race_strict"])
         raced = Raced(
-            race.nodeid, item.name, path, line, verdict.value, failed, race.rule.threshold, race.rule.races / race.rule.alpha,
-            self._repeat(item), evidence=race.decision.evidence, seconds=race.seconds, side=side, reason=reason,
-        )  # fmt: skip
+            nodeid=race.nodeid,
+            name=item.name,
+            path=path,
+            line=line,
+            verdict=verdict.value,
+            failed=failed,
+            threshold=race.rule.threshold,
+            alarm=race.rule.races / race.rule.alpha,
+            repeat=self._repeat(item),
+            evidence=race.decision.evidence,
+            seconds=race.seconds,
+            side=side,
+            reason=reason,
+        )
         if not race.launches:
             return raced
         low, high, coverage = race.interval()
@@ -210,7 +228,9 @@ class RaceSession:
         rng = random.Random(0)  # noqa: S311  # the same numbers, the same figure
         visible = smallest_visible(race.numbers, race.rule, max(affordable, 1), rng)
         blind = visible is None or visible > math.log1p(race.rule.threshold)
-        return dataclasses.replace(raced, visible=math.log1p(words.MOST) if visible is None else visible, failed=failed or blind)
+        return dataclasses.replace(
+            raced, visible=math.log1p(words.MOST) if visible is None else visible, failed=failed or blind
+        )
 
     def _why(self, item: pytest.Item, race: engine.Race) -> tuple[Verdict, str, str]:
         """Return the verdict on a race that could not be run, the side, and the reason."""
@@ -228,7 +248,7 @@ class RaceSession:
         """Return the command that repeats one race: the session's own options, but for what selects and writes."""
         assert self._field is not None  # noqa: S101
         settings = self._settings[item.nodeid]
-        given = sides.without_output(self._config)
+        given = without_output(self._config)
         changed = [
             f"--{name.replace('_', '-')}={f'{100 * value:.6g}%' if name == 'race_threshold' else value}"
             for name, value in settings.items()
@@ -243,9 +263,15 @@ class RaceSession:
         if raced is None or raced.verdict == "skipped":
             return None
         letters = {"slower": "S", "error": "E", "unsure": "?", "same": ".", "faster": "f", "new": "n"}
-        word = raced.verdict.upper() if raced.change is None else f"{raced.verdict.upper()} {words.percent(raced.change)}"
+        word = (
+            raced.verdict.upper() if raced.change is None else f"{raced.verdict.upper()} {words.percent(raced.change)}"
+        )
         colour = {"red": True} if raced.failed else {"yellow": True} if raced.verdict == "unsure" else {"green": True}
-        return report.outcome, "F" if raced.failed and raced.verdict == "same" else letters[raced.verdict], (word, colour)
+        return (
+            report.outcome,
+            "F" if raced.failed and raced.verdict == "same" else letters[raced.verdict],
+            (word, colour),
+        )
 
     def _save(self) -> None:
         """Write what is known by now, so that it outlives a crash of the session."""

@@ -6,7 +6,6 @@ import ast
 import contextlib
 import importlib.metadata
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -18,14 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pytest_benchgate.race import git
+from pytest_benchgate.race.arguments import arguments
 from pytest_benchgate.race.build import Builder, find_project
 from pytest_benchgate.race.launch import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    import pytest
 
     from pytest_benchgate.config import RaceConfig
     from pytest_benchgate.race.reaper import Reaper
@@ -93,7 +93,13 @@ def _in_place(config: pytest.Config, race: RaceConfig, files: Sequence[Path], sc
     """Race two environments, or one with itself, over the tests as they lie."""
     pythons = (race.base_python or Path(sys.executable), Path(sys.executable))
     sides = tuple(
-        Side(name, python, config.invocation_params.dir, arguments(config, config.rootpath, files, scratch / name), scratch / name)
+        Side(
+            name,
+            python,
+            config.invocation_params.dir,
+            arguments(config, config.rootpath, files, scratch / name),
+            scratch / name,
+        )
         for name, python in zip(("base", "head"), pythons, strict=True)
     )
     for side in sides:
@@ -104,7 +110,9 @@ def _in_place(config: pytest.Config, race: RaceConfig, files: Sequence[Path], sc
     base, head = (_distributions(python) for python in pythons)
     differ = sorted(name for name in base.keys() & head.keys() if base[name][0] != head[name][0])
     project = _project_name(config.rootpath)
-    names = sorted({top for name in [*differ, project] for side in (base, head) for top in _tops(side.get(name, ("", []))[1])})
+    names = sorted(
+        {top for name in [*differ, project] for side in (base, head) for top in _tops(side.get(name, ("", []))[1])}
+    )
     notes = [f"{name}: {base[name][0]} in base, {head[name][0]} in head" for name in differ]
     if not differ:
         notes.append("both environments have the same versions of everything")
@@ -134,7 +142,9 @@ def _from_git(
     repository.check_out(base, scratch / "base")
     head = repository.check_out_working_tree(scratch / "head")
     builder = Builder(race.cache, reaper, stack, say)
-    pythons, names, homes = [], set(), []
+    pythons: list[Path] = []
+    names: set[str] = set()
+    homes: list[tuple[Path, ...]] = []
     project = find_project(scratch / "head", root)
     for name, tree in (("base", base), ("head", head)):
         source = scratch / name
@@ -162,7 +172,9 @@ def _from_git(
             cwd = folder
         temporary = scratch / f"{name}-tmp"
         temporary.mkdir()
-        sides.append(Side(name, python, cwd if cwd.is_dir() else folder, arguments(config, folder, here, temporary), temporary))
+        sides.append(
+            Side(name, python, cwd if cwd.is_dir() else folder, arguments(config, folder, here, temporary), temporary)
+        )
     notes = []
     if base.tree == head.tree:
         notes.append("base and head are the same source tree: this is a null race")
@@ -233,59 +245,10 @@ def _sources(scratch: Path, root: Path) -> set[str]:
         for side in ("base", "head")
         for place in (scratch / side / root, scratch / side / root / "src")
         for path in [*place.glob("*.py"), *(one.parent for one in place.glob("*/__init__.py"))]
-        if not TESTS.fullmatch(path.stem) and path.stem not in {"conftest", "setup"} and not path.stem.startswith("test_")
+        if not TESTS.fullmatch(path.stem)
+        and path.stem not in {"conftest", "setup"}
+        and not path.stem.startswith("test_")
     }
-
-
-def arguments(config: pytest.Config, root: Path, files: Sequence[Path], temporary: Path) -> tuple[str, ...]:
-    """Return what a worker's pytest gets: the session's own options, over these files, in this root."""
-    given = list(config.invocation_params.args)
-    for place in config.known_args_namespace.file_or_dir:
-        if place in given:
-            given.remove(place)
-    configured = config.getini("addopts")
-    options = [*configured, *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(str, given)]
-    ini = []
-    if config.inipath and config.inipath.is_relative_to(config.rootpath):
-        place = root / config.inipath.relative_to(config.rootpath)
-        ini = [f"-c={place}"] if place.is_file() else []
-    cov = ["--no-cov"] if config.pluginmanager.hasplugin("_cov") or config.pluginmanager.hasplugin("pytest_cov") else []
-    return (
-        *_without(options, {"--rootdir", "-c", "--config-file", "--basetemp"}, ("--benchmark-json", "--race", "--benchgate-")),
-        *ini,
-        *cov,
-        f"--rootdir={root}",
-        "-oaddopts=",
-        f"-ocache_dir={temporary / 'cache'}",
-        f"--basetemp={temporary / 'base'}",
-        *(str(root / file) for file in files),
-    )
-
-
-def without_output(config: pytest.Config) -> list[str]:
-    """Return the session's own options, without what selects tests, sets the race or writes reports."""
-    given = list(config.invocation_params.args)
-    for place in config.known_args_namespace.file_or_dir:
-        if place in given:
-            given.remove(place)
-    names = {"-k", "-m", "--junitxml", "--junit-xml", "--benchmark-json", "--benchmark-save", "--durations", "--deselect"}
-    kept = _without([str(one) for one in given], names, ("--race", "--benchgate-"))
-    return [one for one in kept if not re.fullmatch(r"-[qvx]+|--benchmark-only|--benchmark-autosave", one)]
-
-
-def _without(options: Sequence[str], names: set[str], prefixes: tuple[str, ...]) -> list[str]:
-    """Return options without these, which all take a value, if not after "=" then as the next argument."""
-    kept, skip = [], False
-    for option in options:
-        name, given, _ = option.partition("=")
-        if skip and not option.startswith("-"):
-            skip = False
-        elif name in names or name.startswith(prefixes):
-            skip = not given and name != "--race-strict"
-        else:
-            skip = False
-            kept.append(option)
-    return kept
 
 
 def _distributions(python: Path) -> dict[str, tuple[str, list[str]]]:

@@ -163,7 +163,9 @@ def interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float,
     return ordered[rank - 1], ordered[count - rank], max(coverage(rank), 0.0)
 
 
-def smallest_visible(numbers: Sequence[float], rule: Rule, launches: int, rng: random.Random, most: float = 0.5) -> float | None:
+def smallest_visible(
+    numbers: Sequence[float], rule: Rule, launches: int, rng: random.Random, most: float = 0.5
+) -> float | None:
     """Return the smallest slowdown, as ln(ratio), that a race of so many launches tells from none; None above `most`.
 
     By simulation: the scatter of a null race's numbers, mirrored (equal builds are symmetric), is drawn from with

@@ -23,11 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_benchgate.race.channel import Channel, Closed
-
 from pytest_benchgate import host
-
-from pytest_benchgate.host import BenchmarkFixture  # isort: skip
+from pytest_benchgate.host import BenchmarkFixture
+from pytest_benchgate.race.channel import Channel, Closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +60,7 @@ class State:
             numpy_random.seed(number)
 
     def settle(self) -> None:
-        """Take back what a suite may have changed at import: the processors that both sides share, and frozen objects."""
+        """Take back what a suite may have changed at import: the processors that it may use, frozen objects."""
         if self.processors:
             os.sched_setaffinity(0, self.processors)
         self.pinned = None

@@ -30,8 +30,8 @@ def render(report: Report) -> list[str]:
         if raced.verdict == "faster":
             kind = "notice"
         if kind and report.race:
-            text = race.message(raced, report.race)
-            lines.append(command(kind, text, file=raced.path, line=str(raced.line), title=f"{raced.verdict}: {raced.name}"))
+            text, title = race.message(raced, report.race), f"{raced.verdict}: {raced.name}"
+            lines.append(command(kind, text, file=raced.path, line=str(raced.line), title=title))
     return lines
 
 

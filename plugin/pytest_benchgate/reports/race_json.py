@@ -27,9 +27,7 @@ def read(data: dict[str, Any]) -> RaceReport:
     try:
         fields = {field.name: data[field.name] for field in dataclasses.fields(RaceReport)}
         fields["notes"] = tuple(fields["notes"])
-        fields["raced"] = tuple(
-            Raced(**{**raced, "numbers": tuple(raced["numbers"])}) for raced in fields["raced"]
-        )
+        fields["raced"] = tuple(Raced(**{**raced, "numbers": tuple(raced["numbers"])}) for raced in fields["raced"])
         return RaceReport(**fields)
     except (KeyError, TypeError) as error:
         raise ValueError(f"lacks what schema {SCHEMA} has: {error}") from error

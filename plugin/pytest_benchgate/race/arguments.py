@@ -1,0 +1,64 @@
+"""What the workers' pytest gets of the session's own options."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pytest
+
+
+PLACES = {"--rootdir", "-c", "--config-file", "--basetemp"}  # each side has its own
+REPORTS = {"--junitxml", "--junit-xml", "--benchmark-save"}
+SELECTION = {"-k", "-m", "--deselect", "--durations"}
+OURS = ("--benchmark-json", "--race", "--benchgate-")  # pytest-benchmark 5.2 empties the file as soon as it sees it
+
+
+def arguments(config: pytest.Config, root: Path, files: Sequence[Path], temporary: Path) -> tuple[str, ...]:
+    """Return what a worker's pytest gets: the session's own options, over these files, in this root."""
+    options = [*config.getini("addopts"), *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)]
+    own = [f"--rootdir={root}", f"--basetemp={temporary / 'base'}", "-oaddopts="]
+    if config.inipath and config.inipath.is_relative_to(config.rootpath):
+        place = root / config.inipath.relative_to(config.rootpath)
+        own += [f"--config-file={place}"] if place.is_file() else []
+    if config.pluginmanager.hasplugin("cacheprovider"):
+        own.append(f"-ocache_dir={temporary / 'cache'}")
+    if config.pluginmanager.hasplugin("pytest_cov"):
+        own.append("--no-cov")
+    return (*_without(options, PLACES, OURS), *own, *(str(root / file) for file in files))
+
+
+def without_output(config: pytest.Config) -> list[str]:
+    """Return the session's own options, without what selects tests, sets the race or writes reports."""
+    kept = _without(_given(config), REPORTS | SELECTION, OURS)
+    return [one for one in kept if not re.fullmatch(r"-[qvx]+|--benchmark-(only|autosave|quiet)", one)]
+
+
+def _given(config: pytest.Config) -> list[str]:
+    """Return the options of the command line, without the places of tests."""
+    given = [str(one) for one in config.invocation_params.args]
+    for place in config.known_args_namespace.file_or_dir:
+        if place in given:
+            given.remove(place)
+    return given
+
+
+def _without(options: Sequence[str], names: set[str], prefixes: tuple[str, ...]) -> list[str]:
+    """Return options without these, which all take a value, if not after "=" then as the next argument."""
+    kept, skip = [], False
+    for option in options:
+        name, given, _ = option.partition("=")
+        if skip and not option.startswith("-"):
+            skip = False
+        elif name in names or name.startswith(prefixes):
+            skip = not given and name != "--race-strict"
+        else:
+            skip = False
+            kept.append(option)
+    return kept
