@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from racing import KERN, PLAIN, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 FAST = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider")
@@ -66,3 +67,25 @@ def suite(pytester: pytest.Pytester) -> Suite:
         return Run(result, json_path)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def race_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of the builds of all races, so that each is made once."""
+    return tmp_path_factory.mktemp("race-cache")
+
+
+@pytest.fixture
+def kern(tmp_path: Path, race_cache: Path) -> Iterator[Project]:
+    """Give a project with a C extension; its races must leave nothing behind."""
+    project = Project.make(tmp_path / "kern", race_cache, KERN)
+    yield project
+    assert project.left_behind() == []
+
+
+@pytest.fixture
+def plain(tmp_path: Path, race_cache: Path) -> Iterator[Project]:
+    """Give a project of Python files only; its races must leave nothing behind."""
+    project = Project.make(tmp_path / "plain", race_cache, PLAIN)
+    yield project
+    assert project.left_behind() == []

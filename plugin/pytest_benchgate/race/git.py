@@ -30,15 +30,15 @@ class GitError(Exception):
     """What git said when it could not do as asked."""
 
 
-def git(*arguments: str, cwd: Path, **env: str) -> str:
-    """Return what `git ARGUMENTS` prints, run in cwd; GitError where it fails."""
+def git(*arguments: str, cwd: Path, given: str = "", **env: str) -> str:
+    """Return what `git ARGUMENTS` prints, run in cwd with an input; GitError where it fails."""
     clean = {name: value for name, value in os.environ.items() if name not in MISLEADING}
     try:
         done = subprocess.run(  # noqa: S603
             ["git", *arguments],  # noqa: S607  # the user's
             cwd=cwd,
             env={**clean, **env, "GIT_TERMINAL_PROMPT": "0"},
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",
@@ -133,7 +133,23 @@ class Repository:
         return Tree(commit, content, "the working tree" if changed else f"the working tree ({head[:10]})")
 
     def _clone(self, folder: Path) -> None:
-        git("clone", "--quiet", "--shared", "--no-checkout", str(self.root), str(folder), cwd=self.root)
+        """Make a repository that borrows all objects; `git clone --shared` does not, where it is shallow, as in a CI."""
+        common = self.root / git("rev-parse", "--git-common-dir", cwd=self.root)
+        kind = git("rev-parse", "--show-object-format", cwd=self.root)
+        git("init", "--quiet", "--template=", f"--object-format={kind}", str(folder), cwd=self.root)
+        objects = folder / ".git" / "objects" / "info"
+        objects.mkdir(parents=True, exist_ok=True)
+        (objects / "alternates").write_text(f"{(common / 'objects').resolve()}\n", "utf-8", "surrogateescape")
+        if (common / "shallow").is_file():
+            shutil.copyfile(common / "shallow", folder / ".git" / "shallow")
+        refs = git("for-each-ref", "--format=create %(refname) %(objectname)", "refs/tags", cwd=self.root)
+        git("update-ref", "--stdin", cwd=folder, given=refs and f"{refs}\n")
+        try:
+            origin = git("config", "remote.origin.url", cwd=self.root)
+        except GitError:
+            origin = str(self.root)
+        git("config", "remote.origin.url", origin, cwd=folder)
+        git("config", "core.hooksPath", os.devnull, cwd=folder)
 
     def _submodules(self, folder: Path) -> None:
         """Fill in the submodules, from the copies of them that the user's repository has."""

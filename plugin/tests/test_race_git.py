@@ -1,0 +1,242 @@
+"""The two source trees of a race: taken from real repositories, and nothing is changed in them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pytest_benchgate.race import git
+from racing import Project
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Give a repository: main with two commits, a tag at the first, and a branch off from there."""
+    made = Project.make(tmp_path / "p", tmp_path / "cache", {".gitignore": "*.log\n", "a.txt": "one\n", "b.txt": "b\n"})
+    for name, value in made.environment().items():
+        monkeypatch.setenv(name, value)
+    made.git("tag", "v1")
+    made.git("checkout", "--quiet", "-b", "side")
+    made.commit(**{"side.txt": "side\n"})
+    made.git("checkout", "--quiet", "main")
+    made.commit(**{"a.txt": "two\n"})
+    return made
+
+
+def repository(project: Project) -> git.Repository:
+    return git.Repository.around(project.root)
+
+
+def listed(folder: Path) -> set[str]:
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if ".git" not in path.parts and not path.is_dir()
+    }
+
+
+@pytest.mark.parametrize(
+    ("revision", "commit", "label"),
+    [
+        ("main", "main", "main (SHORT)"),
+        ("v1", "v1", "v1 (SHORT)"),
+        ("HEAD~1", "v1", "HEAD~1 (SHORT)"),
+        ("side...", "v1", "side... (SHORT)"),
+        ("main...side", "v1", "main...side (SHORT)"),
+        ("...side", "v1", "...side (SHORT)"),
+    ],
+)
+def test_revisions(project: Project, revision: str, commit: str, label: str) -> None:
+    tree = repository(project).resolve(revision)
+    assert tree.commit == project.git("rev-parse", commit)
+    assert tree.tree == project.git("rev-parse", f"{commit}^{{tree}}")
+    assert tree.label == label.replace("SHORT", tree.commit[:10])
+
+
+def test_a_commit_is_called_by_its_beginning(project: Project) -> None:
+    commit = project.git("rev-parse", "side")
+    for revision in (commit, commit[:12]):
+        assert repository(project).resolve(revision) == git.Tree(
+            commit, project.git("rev-parse", "side^{tree}"), commit[:10]
+        )
+
+
+def test_an_annotated_tag_is_its_commit(project: Project) -> None:
+    project.git("tag", "-a", "v2", "-m", "words")
+    assert repository(project).resolve("v2").commit == project.git("rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("revision", ["nothing", "-x", "--all", "", "main:a.txt", "nothing..."])
+def test_what_is_no_revision(project: Project, revision: str) -> None:
+    with pytest.raises(git.GitError, match="nothing|no revision"):
+        repository(project).resolve(revision)
+
+
+def test_a_folder_that_is_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(git.GitError, match="not a git repository"):
+        git.Repository.around(tmp_path)
+
+
+def test_a_merge_base_that_a_shallow_clone_lacks(project: Project, tmp_path: Path) -> None:
+    project.git(
+        "clone", "--quiet", "--depth=1", "--no-single-branch", f"file://{project.root}", str(tmp_path / "shallow")
+    )
+    with pytest.raises(git.GitError, match="fetch-depth: 0"):
+        git.Repository.around(tmp_path / "shallow").resolve("origin/side...")
+
+
+def test_both_trees_of_a_shallow_clone(project: Project, tmp_path: Path) -> None:
+    """As a CI has them: without history, at no branch, the base fetched beside it."""
+    shallow = tmp_path / "shallow"
+    project.git("clone", "--quiet", "--depth=1", "--no-single-branch", f"file://{project.root}", str(shallow))
+    project.git("checkout", "--quiet", "--detach", cwd=shallow)
+    (shallow / "b.txt").write_text("changed and staged\n")
+    project.git("add", "--all", cwd=shallow)
+    found = git.Repository.around(shallow)
+    found.check_out(found.resolve("origin/side"), tmp_path / "base")
+    found.check_out_working_tree(tmp_path / "head")
+    assert (tmp_path / "base" / "side.txt").read_text() == "side\n"
+    assert (tmp_path / "head" / "b.txt").read_text() == "changed and staged\n"
+
+
+def test_a_revision_is_checked_out_as_it_was(project: Project, tmp_path: Path) -> None:
+    project.write(**{"a.txt": "changed\n"})
+    before = project.state()
+    found = repository(project)
+    found.check_out(found.resolve("v1"), tmp_path / "base")
+    assert (tmp_path / "base" / "a.txt").read_text() == "one\n"
+    assert listed(tmp_path / "base") == {".gitignore", "a.txt", "b.txt"}
+    assert project.state() == before
+
+
+def test_the_working_tree_is_taken_as_it_is(project: Project, tmp_path: Path) -> None:
+    project.commit(
+        **{"staged.txt": "s\n", "half.txt": "h\n", "gone.txt": "g\n", "sub/deep.txt": "d\n", "run.sh": "#!/bin/sh\n"}
+    )
+    project.write(**{
+        "a.txt": "modified\n", "staged.txt": "staged\n", "half.txt": "staged, then\n", "new.txt": "new\n",
+        "added.txt": "added\n", "sub/more.txt": "more\n", "ignored.log": "no\n", "name with \"quotes\" é.txt": "odd\n",
+    })  # fmt: skip
+    project.git("add", "staged.txt", "half.txt", "added.txt")
+    project.write(**{"half.txt": "modified again\n"})
+    (project.root / "gone.txt").unlink()
+    (project.root / "run.sh").chmod(0o755)
+    (project.root / "link").symlink_to("a.txt")
+    (project.root / ".git" / "info" / "exclude").write_text("private\n")
+    project.write(private="mine\n")
+    before = project.state()
+    tree = repository(project).check_out_working_tree(tmp_path / "head")
+    head = tmp_path / "head"
+    assert {name: (head / name).read_text() for name in ("a.txt", "staged.txt", "half.txt", "new.txt", "added.txt", "sub/more.txt")} == {
+        "a.txt": "modified\n", "staged.txt": "staged\n", "half.txt": "modified again\n", "new.txt": "new\n",
+        "added.txt": "added\n", "sub/more.txt": "more\n",
+    }  # fmt: skip
+    assert listed(head) == {
+        ".gitignore", "a.txt", "b.txt", "staged.txt", "half.txt", "new.txt", "added.txt", "sub/deep.txt", "sub/more.txt",
+        "run.sh", "link", "name with \"quotes\" é.txt",
+    }  # fmt: skip
+    assert os.access(head / "run.sh", os.X_OK)
+    assert (head / "link").readlink() == Path("a.txt")
+    assert tree.label == "the working tree"
+    assert tree.tree == project.git("rev-parse", f"{tree.commit}^{{tree}}", cwd=head)
+    assert project.git("status", "--porcelain", cwd=head) == ""
+    assert project.state() == before
+
+
+def test_a_clean_working_tree_is_its_commit(project: Project, tmp_path: Path) -> None:
+    project.write(**{"ignored.log": "not seen\n"})
+    head = project.git("rev-parse", "HEAD")
+    tree = repository(project).check_out_working_tree(tmp_path / "head")
+    assert tree == git.Tree(head, project.git("rev-parse", "HEAD^{tree}"), f"the working tree ({head[:10]})")
+
+
+def test_the_same_changes_are_the_same_commit(project: Project, tmp_path: Path) -> None:
+    project.write(**{"a.txt": "changed\n"})
+    trees = [repository(project).check_out_working_tree(tmp_path / name) for name in ("one", "two")]
+    assert trees[0] == trees[1]
+
+
+def test_versions_can_be_derived_from_tags(project: Project, tmp_path: Path) -> None:
+    found = repository(project)
+    found.check_out(found.resolve("side"), tmp_path / "base")
+    project.write(**{"a.txt": "changed\n"})
+    found.check_out_working_tree(tmp_path / "head")
+    assert project.git("describe", "--tags", cwd=tmp_path / "base").startswith("v1-1-g")
+    assert project.git("describe", "--tags", cwd=tmp_path / "head").startswith("v1-2-g")
+
+
+def test_from_within_a_git_hook(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write(**{"new.txt": "new\n"})
+    before = project.state()
+    elsewhere = Project.make(tmp_path / "else", tmp_path / "cache", {"else.txt": ""})
+    monkeypatch.setenv("GIT_DIR", str(elsewhere.root / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(elsewhere.root))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(elsewhere.root / ".git" / "index"))
+    found = repository(project)
+    assert found.root == project.root.resolve()
+    found.check_out(found.resolve("v1"), tmp_path / "base")
+    found.check_out_working_tree(tmp_path / "head")
+    assert (tmp_path / "head" / "new.txt").is_file()
+    assert not (tmp_path / "head" / "else.txt").exists()
+    assert project.state() == before
+    assert elsewhere.git("status", "--porcelain") == ""
+
+
+def test_from_a_linked_worktree_and_a_subfolder(project: Project, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    project.git("worktree", "add", "--quiet", str(linked), "side")
+    (linked / "sub").mkdir()
+    (linked / "sub" / "new.txt").write_text("new\n")
+    found = git.Repository.around(linked / "sub")
+    assert found.root == linked.resolve()
+    tree = found.check_out_working_tree(tmp_path / "head")
+    assert listed(tmp_path / "head") == {".gitignore", "a.txt", "b.txt", "side.txt", "sub/new.txt"}
+    assert project.git("rev-parse", f"{tree.commit}^", cwd=tmp_path / "head") == project.git("rev-parse", "side")
+    assert len(project.git("worktree", "list").splitlines()) == 2
+
+
+def test_a_submodule_comes_from_the_local_copy(project: Project, tmp_path: Path) -> None:
+    """Its commit is not anywhere else, and its remote is gone."""
+    library = Project.make(tmp_path / "library", tmp_path / "cache", {"lib.c": "one\n"})
+    project.git("submodule", "--quiet", "add", str(library.root), "vendor/lib")
+    base = project.commit()
+    inside = project.root / "vendor" / "lib"
+    (inside / "lib.c").write_text("two\n")
+    project.git("commit", "--quiet", "--all", "--message", "local", cwd=inside)
+    library.root.rename(tmp_path / "moved")
+    found = repository(project)
+    found.check_out(found.resolve(base), tmp_path / "base")
+    found.check_out_working_tree(tmp_path / "head")
+    assert (tmp_path / "base" / "vendor" / "lib" / "lib.c").read_text() == "one\n"
+    assert (tmp_path / "head" / "vendor" / "lib" / "lib.c").read_text() == "two\n"
+
+
+def test_one_file_of_a_tree(project: Project) -> None:
+    found = repository(project)
+    assert found.has(found.resolve("v1"), "a.txt") == "one"
+    assert found.has(found.resolve("v1"), "side.txt") is None
+
+
+def test_what_a_build_left_is_taken_back(project: Project, tmp_path: Path) -> None:
+    repository(project).check_out_working_tree(tmp_path / "head")
+    (tmp_path / "head" / "build").mkdir()
+    (tmp_path / "head" / "build" / "x.log").write_text("built\n")
+    (tmp_path / "head" / "a.txt").write_text("generated\n")
+    git.clean(tmp_path / "head")
+    assert listed(tmp_path / "head") == {".gitignore", "a.txt", "b.txt"}
+    assert (tmp_path / "head" / "a.txt").read_text() == "two\n"
+
+
+def test_files_and_folders_replace_others(tmp_path: Path) -> None:
+    for name, files in {"source": ["t/new", "f", "d/x"], "target": ["t/old", "f/was-a-folder", "d", "kept"]}.items():
+        for file in files:
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / file).write_text(name)
+    (tmp_path / "source" / "t" / "link").symlink_to("new")
+    git.overlay(tmp_path / "source", tmp_path / "target", [Path("t"), Path("f"), Path("d"), Path("t/link")])
+    assert listed(tmp_path / "target") == {"t/new", "t/link", "f", "d/x", "kept"}
+    assert (tmp_path / "target" / "t" / "link").is_symlink()
