@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
+import random
 import sys
+import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_benchgate.race.launch import Failed, Plan, Side, Timed, launch
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_benchgate.race.launch import Failed, Plan, Side, Timed, Why, _enough, launch
+from pytest_benchgate.race.reaper import Reaper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import subprocess
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="inherited pipes as POSIX has them")
-PLAN = Plan(pairs=15, block_ns=1e6)
+PLAN = Plan(pairs=7, block_ns=1e6)
+FEW = Plan(pairs=1, block_ns=1e4)
 SUITE = """
     import os, time, pytest
     import build
 
-    def test_same(benchmark):
+    def test_before(benchmark):
         benchmark(lambda: sum(range(1000)))
-
-    def test_slower(benchmark):
-        benchmark(lambda: sum(range(1000 * build.FACTOR)))
 
     def test_broken(benchmark):
         benchmark(build.broken)
@@ -34,18 +39,34 @@ SUITE = """
 """
 
 
+class Starts(Reaper):
+    """A reaper that counts what it starts."""
+
+    count = 0
+
+    def start(self, *args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        self.count += 1
+        return super().start(*args, **options)
+
+
+@pytest.fixture
+def reaper() -> Iterator[Starts]:
+    with Starts() as started:
+        yield started
+
+
 @pytest.fixture
 def sides(tmp_path: Path) -> Callable[..., tuple[Side, Side]]:
-    """Give sides(broken=...): two folders with one suite, and a build of their own; head's `broken` is as given."""
+    """Give sides(head, base, suite): two folders with one suite, and a build of their own for each: its source."""
 
-    def make(broken: str = "return 1", factor: int = 3) -> tuple[Side, Side]:
+    def make(head: str = "", base: str = "", suite: str = SUITE) -> tuple[Side, Side]:
         made = []
-        for name, number, body in (("base", 1, "return 1"), ("head", factor, broken)):
+        for name, source in (("base", base), ("head", head)):
             folder = tmp_path / name
             folder.mkdir()
-            (folder / "test_it.py").write_text("\n".join(line[4:] for line in SUITE.splitlines()))
-            (folder / "build.py").write_text(f"import os, time, sys\nFACTOR = {number}\ndef broken():\n    {body}\n")
-            made.append(Side(name, Path(sys.executable), folder))
+            (folder / "test_it.py").write_text(textwrap.dedent(suite))
+            (folder / "build.py").write_text(textwrap.dedent(source) or "def broken(): return 1\n")
+            made.append(Side(name, Path(sys.executable), folder, ("-p", "no:cacheprovider")))
         return made[0], made[1]
 
     return make
@@ -55,76 +76,302 @@ def ids(*names: str) -> list[str]:
     return [f"test_it.py::test_{name}" for name in names]
 
 
-def test_the_number_is_the_log_of_head_over_base(sides: Callable[..., tuple[Side, Side]]) -> None:
-    found = launch(sides(), ids("slower", "same"), PLAN, seed=1)
-    slower, same = found[ids("slower")[0]], found[ids("same")[0]]
-    assert isinstance(slower, Timed)
-    assert isinstance(same, Timed)
-    assert math.log(2) < slower.number < math.log(4.5)
-    assert abs(same.number) < math.log(1.5)
-    assert len(slower.base_ns) == len(slower.head_ns) == 15
+def raced(sides: tuple[Side, Side], names: str, plan: Plan, reaper: Reaper, seed: int = 1) -> dict[str, Timed | Failed]:
+    """Launch the tests with these names, and return what came of each by its name."""
+    found = launch(sides, ids(*names.split()), plan, seed, reaper)
+    assert sorted(found) == sorted(ids(*names.split()))
+    assert all(seconds >= 0 for _, seconds in found.values())
+    return {nodeid.partition("::test_")[2]: what for nodeid, (what, _) in found.items()}
 
 
+def broken(what: Timed | Failed, side: str, reason: str, why: Why = Why.FAILED) -> None:
+    """Assert that a test gave no number, with this side and reason."""
+    assert isinstance(what, Failed)
+    assert (what.side, what.why) == (side, why)
+    assert reason in what.reason
+
+
+def test_the_number_is_the_log_of_head_over_base(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> None:
+    """Of the function, without its setup, for one call of however many iterations, in the group of head.
+
+    Neither does a slow first call, which makes what later ones use, leave blocks of one call, nor does a slow setup
+    make blocks that take minutes.
+    """
+    suite = """
+        import build, time
+
+        def test_same(benchmark):
+            benchmark(lambda: sum(range(2000)))
+
+        def test_slower(benchmark):
+            benchmark.group = build.NAME
+            benchmark(lambda: sum(range(2000 * build.FACTOR)))
+
+        def test_iterations(benchmark):
+            benchmark.pedantic(time.sleep, args=(0.002 * build.FACTOR,), iterations=5)
+
+        def test_lazy(benchmark):
+            calls = []
+            benchmark(lambda: calls.append(bool(calls) or time.sleep(0.05)))
+            assert len(calls) > 1000
+
+        def test_slow_setup(benchmark):
+            setups = []
+            benchmark.pedantic(lambda: 1, setup=lambda: setups.append(time.sleep(0.01)))
+            assert len(setups) < 200
+    """
+    both = sides("NAME, FACTOR = 'of head', 3", "NAME, FACTOR = 'of base', 1", suite)
+    found = raced(both, "same slower iterations lazy slow_setup", PLAN, reaper)
+    assert reaper.count == 2
+    timed = {name: what for name, what in found.items() if isinstance(what, Timed)}
+    assert [*timed] == [*found], found
+    assert math.log(2) < timed["slower"].number < math.log(4.5)
+    assert abs(timed["same"].number) < math.log(1.5)
+    assert timed["slower"].group == "of head"
+    assert timed["same"].group is None
+    iterations = timed["iterations"]
+    assert math.log(2) < iterations.number < math.log(4.5)
+    assert all(2e6 <= ns < 9e6 for ns in (min(iterations.base_ns), min(iterations.head_ns) / 3))
+    for what in timed.values():
+        assert 3 <= len(what.base_ns) == len(what.head_ns) <= 7
+
+
+ALLOCATION = """keep = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (2**34, keep[1]))
+    try: bytearray(2**36)
+    finally: resource.setrlimit(resource.RLIMIT_AS, keep)"""
 BREAKS = {
-    "crash": ("os.abort()", "the worker died (signal SIGABRT)"),
-    "exit": ("print('last words', flush=True); os._exit(3)", "the worker died (exit status 3)"),
-    "hang": ("time.sleep(60)", "no answer within 2 s: it hangs"),
-    "error": ("raise OSError('no good')", "OSError: no good"),
-    "later": ("build.n = getattr(build, 'n', 0) + 1; assert build.n < 4", "AssertionError"),
-}
+    "crash": ("os.abort()", "the worker died (signal SIGABRT)", 4),
+    "exit": ("print('last words', flush=True); os._exit(3)", "the worker died (exit status 3):", 4),
+    "memory": ("os.kill(os.getpid(), signal.SIGKILL)", "signal SIGKILL; the system kills so where memory runs out", 4),
+    "allocation": (ALLOCATION, "MemoryError", 2),
+    "error": ("raise OSError('no good')", "OSError: no good", 2),
+    "later": ("calls.append(1); assert len(calls) < 4", "AssertionError", 2),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "reason"), BREAKS.values(), ids=BREAKS.keys())
-def test_what_breaks_costs_its_test_only(sides: Callable[..., tuple[Side, Side]], body: str, reason: str) -> None:
-    plan = Plan(pairs=3, block_ns=1e5, limit_s=2)
-    found = launch(sides(f"import build; {body}; return 1"), ids("same", "broken", "after"), plan, seed=2)
-    broken = found[ids("broken")[0]]
-    assert isinstance(broken, Failed)
-    assert broken.side == "head"
-    assert reason in broken.reason
-    assert all(isinstance(found[nodeid], Timed) for nodeid in ids("same", "after"))
+@pytest.mark.parametrize(("body", "reason", "starts"), BREAKS.values(), ids=BREAKS.keys())
+def test_what_breaks_costs_its_test_only(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts, body: str, reason: str, starts: int
+) -> None:
+    """And a new start of both sides only where a worker is lost."""
+    if body is ALLOCATION and sys.platform != "linux":
+        pytest.skip("only Linux limits a process's address space so")
+    head = f"import os, resource, signal, time\ncalls = []\ndef broken():\n    {body}\n    return 1\n"
+    found = raced(sides(head), "before broken after", dataclasses.replace(PLAN, pairs=3, block_ns=1e5), reaper)
+    broken(found["broken"], "head", reason)
+    assert isinstance(found["before"], Timed)
+    assert isinstance(found["after"], Timed)
+    assert reaper.count == starts
     if "last words" in body:
-        assert "exit status 3" in broken.reason
+        assert "last words" in getattr(found["broken"], "reason", "").partition("status 3")[2]
 
 
-def test_a_test_that_one_side_lacks_is_said(sides: Callable[..., tuple[Side, Side]]) -> None:
-    base, head = sides()
-    (base.folder / "test_it.py").write_text("def test_other(benchmark): benchmark(lambda: 1)")
-    found = launch((base, head), ids("same"), PLAN, seed=3)
-    assert found[ids("same")[0]] == Failed("base", "there is no such test")
+def test_whose_side_it_is_and_why_is_said(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> None:
+    suite = """
+        import build, os, pytest
+
+        def test_skip_base(benchmark):
+            build.HEAD or pytest.skip("not on base")
+            benchmark(lambda: 1)
+
+        def test_skip_head(benchmark):
+            build.HEAD and pytest.skip("not on head")
+            benchmark(lambda: 1)
+
+        def test_skip_both(benchmark):
+            pytest.skip("nowhere")
+
+        def test_skip_and_fail(benchmark):
+            build.HEAD or pytest.skip("not here")
+            assert False, "wrong"
+
+        def test_fail_both(benchmark):
+            assert False, "wrong"
+
+        def test_fail_late(benchmark):
+            benchmark(lambda: 1)
+            assert False, "wrong in the end"
+
+        def test_fail_late_on_base(benchmark):
+            benchmark(lambda: 1)
+            assert build.HEAD, "wrong in the end"
+
+        def test_nothing(benchmark):
+            pass
+
+        def test_nothing_on_head(benchmark):
+            build.HEAD or benchmark(lambda: 1)
+
+        if build.HEAD:
+            def test_new(benchmark): benchmark(lambda: 1)
+        else:
+            def test_old(benchmark): benchmark(lambda: 1)
+
+        def test_fine(benchmark):
+            benchmark(lambda: 1)
+    """
+    both = sides("HEAD = True", "HEAD = False", suite)
+    names = (
+        "skip_base skip_head skip_both skip_and_fail fail_both fail_late fail_late_on_base nothing nothing_on_head new "
+        "old none fine"
+    )
+    found = raced(both, names, FEW, reaper)
+    assert reaper.count == 2
+    assert isinstance(found["fine"], Timed)
+    broken(found["skip_base"], "base", "not on base", Why.SKIPPED)
+    broken(found["skip_head"], "head", "not on head", Why.SKIPPED)
+    broken(found["skip_both"], "base and head", "nowhere", Why.SKIPPED)
+    broken(found["skip_and_fail"], "base and head", "wrong")
+    broken(found["fail_both"], "base and head", "wrong")
+    broken(found["fail_late"], "base and head", "wrong in the end")
+    broken(found["fail_late_on_base"], "base", "wrong in the end")
+    broken(found["nothing"], "base and head", "it calls no benchmark that can be raced")
+    broken(found["nothing_on_head"], "head", "it calls no benchmark that can be raced")
+    assert found["new"] == Failed("base", "there is no such test", Why.LACKS)
+    assert found["old"] == Failed("head", "there is no such test", Why.LACKS)
+    assert found["none"] == Failed("base and head", "there is no such test", Why.LACKS)
 
 
-def test_a_side_that_cannot_be_imported_fails_every_test_with_its_words(
-    sides: Callable[..., tuple[Side, Side]],
+def test_a_file_that_one_side_cannot_import_fails_its_own_tests_with_its_words(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
+) -> None:
+    """As well where it is the conftest.py of its folder that cannot be imported."""
+    both = sides("raise ImportError('undefined symbol: fast')")
+    for side in both:
+        (side.folder / "test_plain.py").write_text("def test_it(benchmark): benchmark(lambda: 1)")
+        (side.folder / "deep" / "er").mkdir(parents=True)
+        (side.folder / "deep" / "er" / "test_deep.py").write_text("def test_it(benchmark): benchmark(lambda: 1)")
+    (both[1].folder / "deep" / "conftest.py").write_text("import build")
+    (both[1].folder / "deep" / "__init__.py").touch()
+    nodeids = [*ids("before", "after"), "deep/er/test_deep.py::test_it", "test_plain.py::test_it"]
+    found = launch(both, nodeids, FEW, 4, reaper)
+    for nodeid in nodeids[:-1]:
+        broken(found[nodeid][0], "head", "undefined symbol: fast")
+    assert isinstance(found[nodeids[-1]][0], Timed)
+
+
+def test_a_side_whose_pytest_does_not_start_fails_every_test_with_its_words(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
 ) -> None:
     base, head = sides()
-    (head.folder / "build.py").write_text("raise ImportError('undefined symbol: fast')")
-    found = launch((base, head), ids("same", "after"), PLAN, seed=4)
-    for nodeid in ids("same", "after"):
-        failed = found[nodeid]
-        assert isinstance(failed, Failed)
-        assert failed.side == "head"
-        assert "undefined symbol: fast" in failed.reason or "no such test" in failed.reason
+    (head.folder / "conftest.py").write_text("raise ImportError('undefined symbol: fast')")
+    for name, what in raced((base, head), "before after", FEW, reaper).items():
+        broken(what, "head", "undefined symbol: fast")
+        assert "exit status 4" in getattr(what, "reason", ""), name
+    assert reaper.count == 2
+    late = dataclasses.replace(FEW, start_limit_s=0.01)
+    broken(raced((base, base), "before", late, reaper)["before"], "base", "no answer within 0.01 s")
 
 
-def test_both_sides_hash_alike_and_each_launch_differently(sides: Callable[..., tuple[Side, Side]]) -> None:
-    both = sides()
+def test_both_sides_hash_and_draw_alike_and_each_launch_differently(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
+) -> None:
+    """And what a worker is not to know of the session is not in its environment; its temporary folder is."""
+    source = """
+        import os, random, tempfile
+        def broken():
+            told = {name for name in ("PYTEST_ADDOPTS", "GITHUB_ACTIONS", "BENCHGATE_RACE") if name in os.environ}
+            open('drawn', 'w').write(f"{hash('text')} {random.random()}")
+            open('told', 'w').write(f"{tempfile.gettempdir()} {told}")
+    """
+    both = sides(source, source)
     for side in both:
-        (side.folder / "build.py").write_text("def broken():\n    open('hash', 'w').write(str(hash('text')))\n")
+        (side.folder / "temporary").mkdir()
+    both = tuple(dataclasses.replace(side, temporary=side.folder / "temporary") for side in both)  # type: ignore[assignment]
     seen = []
-    for seed in (1, 2):
-        launch(both, ids("broken"), Plan(pairs=1, block_ns=1), seed=seed)
-        hashes = {(side.folder / "hash").read_text() for side in both}
-        assert len(hashes) == 1
-        seen.append(hashes.pop())
-    assert seen[0] != seen[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ADDOPTS", "--no-such-option")
+        patch.setenv("GITHUB_ACTIONS", "true")
+        for seed in (1, 2):
+            assert isinstance(raced(both, "broken", Plan(pairs=1, block_ns=1), reaper, seed)["broken"], Timed)
+            base, head = ((side.folder / "drawn").read_text() for side in both)
+            assert base == head
+            seen.append(base.split())
+    for first, second in zip(*seen, strict=True):
+        assert first != second
+    for side in both:
+        assert (side.folder / "told").read_text() == f"{side.temporary} set()"
 
 
-def test_no_process_is_left_behind(sides: Callable[..., tuple[Side, Side]], tmp_path: Path) -> None:
-    launch(sides("time.sleep(60)"), ids("broken", "same"), Plan(pairs=1, block_ns=1, limit_s=1), seed=5)
-    if Path("/proc").is_dir():
-        alive = [path.parent.name for path in Path("/proc").glob("[0-9]*/cwd") if _leads_to(path, tmp_path)]
-        assert not alive
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs processors to choose from"
+)
+def test_pairs_run_on_one_processor_but_for_a_function_that_uses_threads(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
+) -> None:
+    suite = """
+        import os, pathlib, threading, time
+        ALL = os.sched_getaffinity(0)
+        seen = []
+
+        def work():
+            seen.append(frozenset(os.sched_getaffinity(0)))
+            sum(range(300_000))
+
+        def in_a_thread():
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+
+        def test_plain(benchmark):
+            benchmark(work)
+            assert seen[0] == ALL == os.sched_getaffinity(0)
+            assert len(seen[-1]) == 1
+            pathlib.Path("processor").write_text(str(seen[-1]))
+            seen.clear()
+
+        def test_threaded(benchmark):
+            benchmark(in_a_thread)
+            assert {*seen} == {frozenset(ALL)}
+    """
+    both = sides(suite=suite)
+    found = raced(both, "plain threaded", dataclasses.replace(PLAN, pairs=3), reaper)
+    assert {name: type(what) for name, what in found.items()} == {"plain": Timed, "threaded": Timed}, found
+    base, head = ((side.folder / "processor").read_text() for side in both)
+    assert base == head
+
+
+def test_the_raced_files_of_both_sides_are_told_of(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> None:
+    both = sides()
+    told: list[tuple[str, list[str]]] = []
+    plan = dataclasses.replace(FEW, names=("build",))
+    launch(both, ids("before", "after"), plan, 1, reaper, lambda side, files: told.append((side, [*files])))
+    expected = [(side.name, [str((side.folder / "build.py").resolve())]) for side in both]
+    assert sorted(told) == sorted([*expected, ("base", []), ("head", [])])
+
+
+def test_what_the_caller_raises_at_a_raced_file_ends_both_workers(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
+) -> None:
+    both = sides()
+
+    def refuse(side: str, files: dict[str, str]) -> None:
+        raise ValueError(f"{side}: {len(files)}")
+
+    with pytest.raises(ValueError, match="base: 0"):
+        launch(both, ids("before"), FEW, 1, reaper, refuse)
+    assert _left_in(both[0].folder.parent) == []
+
+
+def test_a_hang_is_ended_with_all_that_it_has_started(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> None:
+    head = """
+        import subprocess, sys, time
+        def broken():
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            time.sleep(600)
+    """
+    both = sides(head)
+    found = raced(both, "broken before", dataclasses.replace(FEW, limit_s=4), reaper)
+    broken(found["broken"], "head", "it hangs")
+    assert isinstance(found["before"], Timed)
+    assert reaper.count == 4
+    assert _left_in(both[0].folder.parent) == []
+
+
+def _left_in(folder: Path) -> list[str]:
+    """Return the processes that have a folder, or one within it, as their current one; none where that is not told."""
+    return [path.parent.name for path in Path("/proc").glob("[0-9]*/cwd") if _leads_to(path, folder)]
 
 
 def _leads_to(link: Path, folder: Path) -> bool:
@@ -132,3 +379,33 @@ def _leads_to(link: Path, folder: Path) -> bool:
         return link.resolve().is_relative_to(folder)
     except OSError:
         return False
+
+
+PAIRS = st.lists(st.tuples(st.integers(10**5, 10**7), st.integers(10**5, 10**7)), max_size=30)
+CLOSE = st.lists(st.tuples(st.integers(10**6, 1_010_000), st.integers(10**6, 1_010_000)), max_size=30)
+
+
+@given(pairs=PAIRS | CLOSE, calls=st.integers(1, 50))
+def test_whether_pairs_are_enough_does_not_depend_on_which_side_is_which(
+    pairs: list[tuple[int, int]], calls: int
+) -> None:
+    base, head = [float(first) for first, _ in pairs], [float(second) for _, second in pairs]
+    assert _enough([base, head], calls, Plan()) == _enough([head, base], calls, Plan())
+
+
+def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() -> None:
+    plan = Plan(pairs=25, agreeing_pairs=5, least_pairs=3, precision=0.01, timed_ns=6e8)
+    rng = random.Random(1)
+
+    def counted(scatter: float, call_ns: float) -> int:
+        times: tuple[list[float], list[float]] = ([], [])
+        while not _enough(times, 1, plan):
+            for side in times:
+                side.append(call_ns * math.exp(rng.gauss(0, scatter)))
+        return len(times[0])
+
+    assert counted(0.0, 1e6) == 5
+    assert 5 < counted(0.005, 1e6) < 25
+    assert counted(1.0, 1e6) == 25
+    assert counted(1e-9, 1e9) == 3
+    assert counted(1e-9, 8e7) == 4

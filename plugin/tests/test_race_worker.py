@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchgate.race.channel import Channel, Closed, Late
-from pytest_benchgate.race.worker import PIPES
+from pytest_benchgate.race.worker import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="inherited pipes as POSIX has them")
-LIMIT_S = 30
+LIMIT_S = 60
+NO_CACHE = ("-p", "no:cacheprovider")
+ONE = "def test_it(benchmark): benchmark(lambda: 1)"
 
 
 @contextmanager
-def started(pytester: pytest.Pytester, source: str, *options: str) -> Iterator[tuple[Channel, subprocess.Popen[str]]]:
-    """Start a worker on a suite with this source; end it and its pipes afterwards."""
-    pytester.makepyfile(test_it=source)
+def started(
+    *options: str, seed: int = 1, names: tuple[str, ...] = (), **env: str
+) -> Iterator[tuple[Channel, subprocess.Popen[str]]]:
+    """Start a worker on the suite in the current folder; end it and its pipes afterwards."""
     (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
+    orders = {"pipes": [orders_in, answers_out], "seed": seed, "names": names}
     worker = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "pytest_benchgate.race.worker", "-p", "no:cacheprovider", *options],
-        env=os.environ | {PIPES: f"{orders_in},{answers_out}"},
+        [sys.executable, "-m", "pytest", "-p", "pytest_benchgate.race.worker", *(options or NO_CACHE)],
+        env=os.environ | {ORDERS: json.dumps(orders)} | env,
         pass_fds=(orders_in, answers_out),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -43,12 +51,14 @@ def started(pytester: pytest.Pytester, source: str, *options: str) -> Iterator[t
         worker.communicate(timeout=LIMIT_S)
 
 
-def test(channel: Channel, nodeid: str, *calls: int) -> list[dict[str, Any]]:
-    """Run one test with blocks of so many calls; return all answers."""
-    channel.send(order="run", nodeid=nodeid)
+def race(
+    channel: Channel, name: str, *calls: int, following: str | None = None, processor: int | None = None
+) -> list[dict[str, Any]]:
+    """Run one test of test_it.py, with blocks of so many calls; return all answers."""
+    channel.send(order="run", nodeid=f"test_it.py::{name}", next=following and f"test_it.py::{following}")
     answers = [channel.receive(LIMIT_S)]
     for count in calls:
-        channel.send(order="block", calls=count)
+        channel.send(order="block", calls=count, processor=processor)
         answers.append(channel.receive(LIMIT_S))
     if answers[-1]["answer"] != "done":
         channel.send(order="end")
@@ -56,11 +66,17 @@ def test(channel: Channel, nodeid: str, *calls: int) -> list[dict[str, Any]]:
     return answers
 
 
-test.__test__ = False  # type: ignore[attr-defined]
+def said(channel: Channel, name: str) -> Any:
+    """Run one test that has put a Python value into its benchmark's group, as text; return the value."""
+    return ast.literal_eval(race(channel, name)[0]["group"])
+
+
+PASSED = {"answer": "done", "outcome": "passed", "reason": ""}
 
 
 def test_blocks_are_timed_as_ordered(pytester: pytest.Pytester) -> None:
-    source = """
+    pytester.makepyfile(
+        test_it="""
         import time, pytest
 
         @pytest.fixture(scope="session")
@@ -72,37 +88,136 @@ def test_blocks_are_timed_as_ordered(pytester: pytest.Pytester) -> None:
             calls = []
             assert benchmark(lambda: calls.append(time.sleep(naps * nap)) or 7) == 7
             assert len(calls) == 1 + 3 + 1
-            assert 0.01 * naps <= benchmark.stats.stats.min < 0.1
+            assert 0.01 * naps <= benchmark.stats.stats.min <= benchmark.stats.stats.mean
+
+        def test_arguments(benchmark):
+            assert benchmark(sorted, [1, 2], reverse=True) == [2, 1]
 
         def test_pedantic(benchmark):
-            made, ended = [], []
-            result = benchmark.pedantic(lambda x: x + 1, setup=lambda: ((made.append(1) or 5,), {}), teardown=ended.append,
-                                        rounds=99, warmup_rounds=9)
-            assert result == 6 and len(made) == len(ended) == 1 + 3 + 1
+            made, ended, calls = [], [], []
+            result = benchmark.pedantic(
+                lambda x: calls.append(x) or x + 1,
+                setup=lambda: ((made.append(1) or 5,), {}), teardown=ended.append, rounds=99, warmup_rounds=9,
+            )
+            assert result == 6 and len(made) == len(ended) == len(calls) == 1 + 3 + 1
+
+        def test_iterations(benchmark):
+            calls = []
+            benchmark.pedantic(calls.append, args=(1,), iterations=7, rounds=99)
+            assert len(calls) == 7 * (1 + 3 + 1)
 
         def test_gate(gate):
             gate(sorted, [2, 1], expect=[1, 2])
-    """
-    with started(pytester, source) as (channel, worker):
-        assert channel.receive(LIMIT_S) == {
-            "answer": "collected",
-            "nodeids": [f"test_it.py::test_{name}" for name in ("call[1]", "call[2]", "pedantic", "gate")],
+
+        def test_decorator(benchmark):
+            @benchmark
+            def result():
+                return 7
+            assert result == 7
+
+        @pytest.mark.benchmark(group="marked", min_rounds=7, max_time=1, warmup=True)
+        def test_marker(benchmark):
+            benchmark.extra_info["size"] = 5
+            benchmark(lambda: 1)
+            benchmark.extra_info["more"] = 6
+
+        def test_body(benchmark):
+            benchmark.group = "of the body"
+            benchmark(lambda: 1)
+
+        class TestClass:
+            @pytest.fixture(scope="class")
+            def shared(self):
+                return 1
+
+            def test_method(self, benchmark, shared):
+                assert benchmark(lambda: shared) == 1
+        """
+    )
+    names = [
+        "test_call[1]", "test_call[2]", "test_arguments", "test_pedantic", "test_iterations", "test_gate",
+        "test_decorator", "test_marker", "test_body", "TestClass::test_method",
+    ]  # fmt: skip
+    with started() as (channel, worker):
+        collected = channel.receive(LIMIT_S)
+        assert collected == {
+            "answer": "collected", "nodeids": [f"test_it.py::{name}" for name in names], "errors": {},
+        }  # fmt: skip
+        groups, iterations = {}, {}
+        for name in names:
+            ready, three, one, done = race(channel, name, 3, 1)
+            assert (ready["answer"], three["answer"], one["answer"], done) == ("ready", "block", "block", PASSED)
+            if name.startswith("test_call"):
+                naps = int(name[-2])
+                assert ready["once_ns"] >= 1e7 * naps
+                assert three["ns"] >= 3e7 * naps
+                assert one["ns"] >= 1e7 * naps
+            groups[name], iterations[name] = ready["group"], ready["iterations"]
+        assert {name: group for name, group in groups.items() if group} == {
+            "test_marker": "marked",
+            "test_body": "of the body",
         }
-        for naps in (1, 2):
-            ready, three, one, done = test(channel, f"test_it.py::test_call[{naps}]", 3, 1)
-            assert ready["once_ns"] >= 1e7 * naps
-            assert 3e7 * naps <= three["ns"]
-            assert 1e7 * naps <= one["ns"]
-            assert done == {"answer": "done", "outcome": "passed", "reason": ""}
-        for name in ("pedantic", "gate"):
-            assert test(channel, f"test_it.py::test_{name}", 3, 1)[-1]["outcome"] == "passed"
+        assert {name: count for name, count in iterations.items() if count != 1} == {"test_iterations": 7}
         channel.send(order="quit")
         assert worker.wait(LIMIT_S) == 0
 
 
+def test_fixtures_of_a_wider_scope_are_kept_for_the_next_test_and_torn_down_after_the_last(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        log = []
+
+        @pytest.fixture(scope="session", autouse=True)
+        def session():
+            log.append("+session"); yield; open("log", "a").write(" ".join([*log, "-session"]) + "\\n"); log.clear()
+
+        @pytest.fixture(scope="module")
+        def module():
+            log.append("+module"); yield; log.append("-module")
+
+        @pytest.fixture
+        def each():
+            log.append("+each"); yield; log.append("-each")
+
+        def test_one(benchmark, module, each): benchmark(lambda: 1)
+        def test_two(benchmark, module): benchmark(lambda: 1)
+        """
+    )
+    with started() as (channel, worker):
+        channel.receive(LIMIT_S)
+        assert race(channel, "test_one", following="test_two")[-1] == PASSED
+        assert race(channel, "test_two", following="no such test")[-1] == PASSED
+        assert race(channel, "test_one")[-1] == PASSED
+        channel.send(order="quit")
+        assert worker.wait(LIMIT_S) == 0
+    both, again = (pytester.path / "log").read_text().splitlines()
+    assert both == "+session +module +each -each -module -session"
+    assert again == both
+
+
 def test_what_cannot_be_raced_and_what_fails_is_said(pytester: pytest.Pytester) -> None:
-    source = """
-        import os, pytest
+    """With warnings as errors: what is said must not be that a coroutine was never awaited."""
+    pytester.makepyfile(
+        test_it="""
+        import asyncio, os, pytest, sys
+
+        @pytest.fixture
+        def broken():
+            raise OSError("no fixture")
+
+        @pytest.fixture
+        def ending():
+            yield
+            raise OSError("no end")
+
+        async def later():
+            pass
+
+        async def generator():
+            yield
 
         def test_fails_before(benchmark):
             assert False, "no good"
@@ -111,6 +226,12 @@ def test_what_cannot_be_raced_and_what_fails_is_said(pytester: pytest.Pytester) 
             benchmark(lambda: 1)
             assert False, "too bad"
 
+        def test_fixture(benchmark, broken):
+            benchmark(lambda: 1)
+
+        def test_teardown(benchmark, ending):
+            benchmark(lambda: 1)
+
         def test_twice(benchmark):
             benchmark(lambda: 1)
             benchmark(lambda: 1)
@@ -118,71 +239,375 @@ def test_what_cannot_be_raced_and_what_fails_is_said(pytester: pytest.Pytester) 
         def test_weave(benchmark):
             benchmark.weave("os.getpid")
 
+        def test_patch(benchmark):
+            benchmark.patch("os.getpid")
+
+        def test_weave_fixture(benchmark_weave):
+            benchmark_weave("os.getpid")
+
+        def test_async(benchmark):
+            benchmark(later)
+
+        def test_async_pedantic(benchmark):
+            benchmark.pedantic(later)
+
+        def test_async_generator(benchmark):
+            benchmark(generator)
+
+        def test_runs_async(benchmark):
+            benchmark(lambda: asyncio.run(later()))
+
         def test_skips(benchmark):
             pytest.skip("not today")
+
+        @pytest.mark.skip(reason="never")
+        def test_skip_marker(benchmark):
+            benchmark(lambda: 1)
+
+        @pytest.mark.xfail(reason="known", strict=True)
+        def test_xfail(benchmark):
+            assert False
 
         def test_raises(benchmark):
             benchmark(lambda: 1 / 0)
 
+        def test_exits(benchmark):
+            benchmark(lambda: sys.exit(3))
+
         def test_prints(benchmark):
             os.write(1, b"not JSON")
+            print("{}")
             benchmark(lambda: print("noise"))
-    """
+        """
+    )
     expected = {
         "fails_before": ("failed", "no good"),
         "fails_after": ("failed", "too bad"),
+        "fixture": ("failed", "setup: "),
+        "teardown": ("failed", "teardown: "),
         "twice": ("failed", "FixtureAlreadyUsed"),
         "weave": ("failed", "cannot be raced"),
+        "patch": ("failed", "cannot be raced"),
+        "weave_fixture": ("failed", "cannot be raced"),
+        "async": ("failed", "the function is async"),
+        "async_pedantic": ("failed", "the function is async"),
+        "async_generator": ("failed", "the function is async"),
+        "runs_async": ("passed", ""),
         "skips": ("skipped", "not today"),
+        "skip_marker": ("skipped", "never"),
+        "xfail": ("skipped", "known"),
         "raises": ("failed", "ZeroDivisionError"),
+        "exits": ("failed", "SystemExit"),
         "prints": ("passed", ""),
     }
-    with started(pytester, source, "-s") as (channel, _):
+    with started("-s", "-W", "error", *NO_CACHE) as (channel, worker):
         channel.receive(LIMIT_S)
         for name, (outcome, reason) in expected.items():
-            done = test(channel, f"test_it.py::test_{name}")[-1]
-            assert done["outcome"] == outcome, name
+            done = race(channel, f"test_{name}")[-1]
+            assert (name, done["outcome"]) == (name, outcome)
             assert reason in done["reason"], name
+            assert "never awaited" not in done["reason"], name
         channel.send(order="quit")
+        text, _ = worker.communicate(timeout=LIMIT_S)
+    assert "not JSON{}" in text
+    assert "never awaited" not in text
 
 
-@pytest.mark.parametrize(
-    "options",
-    [("--benchmark-disable",), ("--benchmark-skip",), ("-W", "error"), ("-m", "not slow", "--benchmark-only")],
-)
-def test_the_suite_s_own_options_do_not_stop_a_race(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
-    with started(pytester, "def test_it(benchmark): benchmark(lambda: 1)", *options) as (channel, worker):
+def test_a_test_that_calls_no_benchmark_ends_without_being_ready(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it="def test_it(benchmark): pass\ndef test_after(benchmark): benchmark(lambda: 1)")
+    with started() as (channel, _):
         channel.receive(LIMIT_S)
-        assert [answer["answer"] for answer in test(channel, "test_it.py::test_it", 10)] == ["ready", "block", "done"]
+        assert race(channel, "test_it") == [PASSED]
+        assert [answer["answer"] for answer in race(channel, "test_after", 2)] == ["ready", "block", "done"]
+
+
+def test_a_test_that_fails_later_answers_with_its_end_instead_of_a_block(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        def test_it(benchmark):
+            left = [1, 2, 3]
+            benchmark(lambda: left.pop())
+        """
+    )
+    with started() as (channel, _):
+        channel.receive(LIMIT_S)
+        ready, block, done = race(channel, "test_it", 2, 1)
+        assert (ready["answer"], block["answer"]) == ("ready", "block")
+        assert (done["answer"], done["outcome"]) == ("done", "failed")
+        assert "pop from empty list" in done["reason"]
+
+
+OPTIONS = {
+    "disable": ("--benchmark-disable", "--strict-markers"),
+    "skip": ("--benchmark-skip", "--maxfail=1"),
+    "expressions": ("-m", "slow", "-k", "nothing", "-W", "error", "--deselect=test_it.py::test_it"),
+    "only": ("-m", "not slow", "--benchmark-only", "--benchmark-autosave", "--benchmark-histogram=plot"),
+    "reports": ("--junitxml=report.xml", "--import-mode=importlib", "--benchmark-compare"),
+    "last failed": ("--lf", "--ff", "--sw"),
+    "xdist": ("-n", "2"),
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+def test_the_suite_s_own_options_do_not_stop_a_race(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
+    pytester.makepyfile(test_it=f"{ONE}\ndef test_other(): assert False")
+    pytester.makeini("[pytest]\nmarkers = slow")
+    cache = pytester.path / ".pytest_cache" / "v" / "cache"
+    cache.mkdir(parents=True)
+    (cache / "lastfailed").write_text('{"test_it.py::test_other": true}')
+    before = {*pytester.path.rglob("*.xml"), *pytester.path.rglob("*.json"), *pytester.path.rglob("*.svg")}
+    with started(*options) as (channel, worker):
+        collected = channel.receive(LIMIT_S)
+        assert "test_it.py::test_it" in collected["nodeids"]
+        assert [answer["answer"] for answer in race(channel, "test_it", 10)] == ["ready", "block", "done"]
         channel.send(order="quit")
-        assert worker.wait(LIMIT_S) == 0
+        text, _ = worker.communicate(timeout=LIMIT_S)
+        assert worker.returncode == 0, text
+    assert before == {*pytester.path.rglob("*.xml"), *pytester.path.rglob("*.json"), *pytester.path.rglob("*.svg")}
+
+
+def test_a_failure_and_a_collection_error_cost_only_their_own_tests_even_with_exitfirst(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        test_a="raise ImportError('undefined symbol: fast')\ndef test_it(benchmark): pass",
+        test_it="def test_fails(benchmark): assert False\ndef test_it(benchmark): benchmark(lambda: 1)",
+    )
+    folder = pytester.mkdir("folder")
+    (folder / "conftest.py").write_text("raise ImportError('undefined symbol: slow')")
+    (folder / "test_b.py").write_text(ONE)
+    with started("-x", *NO_CACHE) as (channel, worker):
+        collected = channel.receive(LIMIT_S)
+        assert collected["nodeids"] == ["test_it.py::test_fails", "test_it.py::test_it"]
+        of_file, of_folder = collected["errors"].values()
+        assert [*collected["errors"]] in (["test_a.py", "folder"], ["folder", "test_a.py"])
+        assert {"undefined symbol: fast" in of_file, "undefined symbol: fast" in of_folder} == {True, False}
+        assert race(channel, "test_fails", following="test_it")[-1]["outcome"] == "failed"
+        assert [answer["answer"] for answer in race(channel, "test_it", 2)] == ["ready", "block", "done"]
+        channel.send(order="quit")
+        assert worker.wait(LIMIT_S) in {0, 1}
+
+
+def test_equal_seeds_draw_alike_wherever_a_suite_draws_and_whatever_ran_before(pytester: pytest.Pytester) -> None:
+    """At import of conftest.py and test file, by random and a NumPy imported late, in fixtures, in the test."""
+    pytester.makeconftest("import random\nAT_IMPORT = random.random()")
+    pytester.makepyfile(
+        test_early="import random\nrandom.seed()",
+        test_it="""
+        import random, sys
+        from conftest import AT_IMPORT
+        LATE, FIRST = "numpy.random" not in sys.modules, random.random()
+        import numpy as np
+        SECOND, THIRD = np.random.random(), random.random()
+
+        import pytest
+
+        @pytest.fixture
+        def data():
+            return random.random(), np.random.random()
+
+        @pytest.fixture(scope="session")
+        def shared():
+            return random.random(), np.random.random()
+
+        @pytest.mark.parametrize("size", [1, 2])
+        def test_it(benchmark, data, shared, size):
+            found = (AT_IMPORT, FIRST, SECOND, THIRD, *data, *shared, random.random(), np.random.random())
+            benchmark.group = repr((LATE, *map(float, found)))
+            benchmark(lambda: 1)
+
+        def test_before(benchmark):
+            random.seed(), np.random.seed()
+            benchmark(lambda: 1)
+        """,
+    )
+    with ExitStack() as stack:
+        channels = [stack.enter_context(started(*NO_CACHE, seed=seed))[0] for seed in (1, 1, 2)]  # all start at once
+        for channel in channels:
+            channel.receive(LIMIT_S)
+        race(channels[1], "test_before")
+        first, second, other = ([said(channel, f"test_it[{size}]") for size in (1, 2)] for channel in channels)
+    assert first == second
+    one, two = first
+    assert one[0] is True
+    for index in range(1, len(one)):
+        assert one[index] != other[0][index], index
+        assert (one[index] != two[index]) is (index >= 5), index
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a system whose processors cannot be chosen")
+def test_what_a_suite_changes_at_import_is_settled_and_a_block_is_pinned_as_ordered(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import gc, os
+        ALL = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {max(ALL)})
+        gc.freeze()
+
+        def test_it(benchmark):
+            seen = []
+            gc.freeze()
+            os.sched_setaffinity(0, {max(ALL)})
+            benchmark(lambda: seen.append((os.sched_getaffinity(0), gc.isenabled(), gc.get_freeze_count())))
+            assert seen[1:] == [({min(ALL)}, False, 0)] * 4 + [(ALL, False, 0)] * 2
+            assert (os.sched_getaffinity(0), gc.isenabled()) == (ALL, True)
+
+        def test_without_gc(benchmark):
+            gc.disable()
+            benchmark(lambda: 1)
+            assert not gc.isenabled()
+        """
+    )
+    lowest = min(os.sched_getaffinity(0))
+    with started() as (channel, _):
+        channel.receive(LIMIT_S)
+        channel.send(order="run", nodeid="test_it.py::test_it", next=None)
+        assert channel.receive(LIMIT_S)["answer"] == "ready"
+        for calls, processor in ((3, lowest), (1, lowest), (2, None)):
+            channel.send(order="block", calls=calls, processor=processor)
+            assert channel.receive(LIMIT_S)["answer"] == "block"
+        channel.send(order="end")
+        assert channel.receive(LIMIT_S) == PASSED
+        assert race(channel, "test_without_gc", 1)[-1] == PASSED
+
+
+def test_it_is_said_whether_other_threads_did_the_work(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import threading
+
+        def work():
+            sum(range(200_000))
+
+        def in_a_thread():
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+
+        def test_plain(benchmark): benchmark(work)
+        def test_threaded(benchmark): benchmark(in_a_thread)
+        """
+    )
+    with started() as (channel, _):
+        channel.receive(LIMIT_S)
+        assert race(channel, "test_plain", 3)[1]["threaded"] is False
+        assert race(channel, "test_threaded", 3)[1]["threaded"] is True
+
+
+FAKE_TIMEOUT = """
+    import os, pytest, threading
+
+    class Specs:
+        @pytest.hookspec(firstresult=True)
+        def pytest_timeout_set_timer(self, item, settings):
+            "As pytest-timeout has it."
+
+    def pytest_addhooks(pluginmanager):
+        pluginmanager.add_hookspecs(Specs)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_timeout_set_timer(item, settings):
+        os._exit(9)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(item):
+        item.ihook.pytest_timeout_set_timer(item=item, settings=None)
+        return (yield)
+"""
+
+
+def test_a_timeout_for_each_test_does_not_end_a_race(pytester: pytest.Pytester) -> None:
+    """By a plugin that, in place of pytest-timeout, ends the process as soon as it may set a timer."""
+    pytester.makepyfile(test_it=ONE, fake_timeout=FAKE_TIMEOUT)
+    with started("-p", "fake_timeout", "-p", "no:timeout", PYTHONPATH=str(pytester.path)) as (channel, _):
+        channel.receive(LIMIT_S)
+        assert [answer["answer"] for answer in race(channel, "test_it", 2)] == ["ready", "block", "done"]
+
+
+def test_a_plugin_that_runs_failed_tests_again_does_not_have_one_timed_twice(pytester: pytest.Pytester) -> None:
+    """pytest-rerunfailures; a second "ready" would be taken for the answer to another order."""
+    pytester.makepyfile(
+        test_it="""
+        def test_it(benchmark):
+            benchmark(lambda: 1)
+            assert False, "too bad"
+
+        def test_after(benchmark): benchmark(lambda: 1)
+        """
+    )
+    with started("--reruns=2", *NO_CACHE) as (channel, _):
+        channel.receive(LIMIT_S)
+        ready, block, done = race(channel, "test_it", 2)
+        assert (ready["answer"], block["answer"], done["answer"]) == ("ready", "block", "done")
+        assert done["outcome"] not in {"passed", "skipped"}
+        assert "too bad" in done["reason"]
+        assert race(channel, "test_after", 2)[-1] == PASSED
+
+
+def test_the_raced_files_are_told_of_once_with_their_content(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        fast="VALUE = 1",
+        slow="VALUE = 2",
+        unraced="VALUE = 3",
+        test_it="""
+        import unraced
+        from package import part
+
+        def test_one(benchmark): benchmark(lambda: 1)
+
+        def test_two(benchmark):
+            import fast
+            benchmark(lambda: 1)
+        """,
+    )
+    package = pytester.mkpydir("package")
+    (package / "part.py").write_text("VALUE = 4")
+    (package / "other.py").write_text("VALUE = 5")
+    with started(names=("fast", "slow", "package")) as (channel, _):
+        channel.receive(LIMIT_S)
+        told = [race(channel, name)[0]["files"] for name in ("test_one", "test_two", "test_one")]
+
+    def hashes(*paths: Path) -> dict[str, str]:
+        return {str(path.resolve()): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+    assert told == [hashes(package / "__init__.py", package / "part.py"), hashes(pytester.path / "fast.py"), {}]
 
 
 def test_a_crash_closes_the_channel_and_a_hang_is_late(pytester: pytest.Pytester) -> None:
-    source = """
+    """A crash is noticed at once, even where the test has started something that lives on."""
+    pytester.makepyfile(
+        test_it="""
         import os, time
-        def test_hangs(benchmark): benchmark(lambda: time.sleep(60))
-        def test_crashes(benchmark): benchmark(lambda: os.abort())
-    """
-    with started(pytester, source) as (channel, worker):
+        def test_hangs(benchmark): benchmark(lambda: time.sleep(600))
+        def test_crashes(benchmark):
+            os.system("sleep 5 > /dev/null 2> /dev/null &")
+            benchmark(lambda: os.abort())
+        """
+    )
+    with started() as (channel, worker):
         channel.receive(LIMIT_S)
-        channel.send(order="run", nodeid="test_it.py::test_hangs")
+        channel.send(order="run", nodeid="test_it.py::test_hangs", next=None)
         with pytest.raises(Late):
             channel.receive(0.3)
         worker.kill()
         with pytest.raises(Closed):
             channel.receive(LIMIT_S)
-    with started(pytester, source) as (channel, worker):
+    with started() as (channel, worker):
         channel.receive(LIMIT_S)
-        channel.send(order="run", nodeid="test_it.py::test_crashes")
+        channel.send(order="run", nodeid="test_it.py::test_crashes", next=None)
         with pytest.raises(Closed):
-            channel.receive(LIMIT_S)
+            channel.receive(4)
         assert worker.wait(LIMIT_S) == -signal.SIGABRT
+        with pytest.raises(Closed):
+            channel.send(order="quit")
 
 
 def test_a_worker_whose_session_is_gone_ends_by_itself(pytester: pytest.Pytester) -> None:
-    with started(pytester, "def test_it(benchmark): benchmark(lambda: 1)") as (channel, worker):
+    pytester.makepyfile(test_it=ONE)
+    with started() as (channel, worker):
         channel.receive(LIMIT_S)
-        channel.send(order="run", nodeid="test_it.py::test_it")
+        channel.send(order="run", nodeid="test_it.py::test_it", next=None)
         assert channel.receive(LIMIT_S)["answer"] == "ready"
     assert worker.returncode != 0

@@ -68,6 +68,7 @@ class Plan:
     least_pairs: how many are enough if they take longer than timed_ns together.
     precision: in ln(ratio); a fraction of the threshold.
     block_ns: about how long a block takes.
+    most_block_ns: how long one may take with its setups, which are not timed.
     limit_s: how long any answer of a worker may take; a longer one is a hang.
     start_limit_s: how long a worker may take to start and to collect its tests.
 
@@ -79,6 +80,7 @@ class Plan:
     least_pairs: int = 3
     precision: float = 0.01
     block_ns: float = 2e6
+    most_block_ns: float = 1e8
     timed_ns: float = 6e8
     limit_s: float = 60.0
     start_limit_s: float = 300.0
@@ -158,7 +160,8 @@ class Worker:
             env["TMPDIR"] = str(self.side.temporary)
         self.process = self.reaper.start(
             # -P: the current directory, with its source tree, must not stand before the installed build.
-            [str(self.side.python), "-P", "-m", "pytest", "-p", "pytest_benchgate.race.worker", *self.side.arguments],
+            # -s: the last words of one that crashes would be lost with what pytest has captured.
+            [self.side.python, "-P", "-m", "pytest", "-p", "pytest_benchgate.race.worker", *self.side.arguments, "-s"],
             cwd=self.side.folder,
             env=env,
             pass_fds=(orders_in, answers_out),
@@ -216,10 +219,11 @@ class Worker:
 
     def block(self, calls: int, processor: int | None) -> Block:
         """Time a block of so many calls; raise Stopped where the test ends instead."""
+        start = time.perf_counter_ns()
         answer = self.ask(order="block", calls=calls, processor=processor)
         if answer["answer"] != "block":
             raise Stopped(self.side, answer)
-        return Block(float(answer["ns"]) / calls, answer["threaded"])
+        return Block(float(answer["ns"]) / calls, answer["threaded"], time.perf_counter_ns() - start)
 
     def close(self) -> None:
         """End the process, however it is, and what belongs to it."""
@@ -230,10 +234,19 @@ class Worker:
 
 @dataclass(frozen=True)
 class Block:
-    """The nanoseconds of one call in a block, and whether other threads than the main one did work in it."""
+    """A block that was timed.
+
+    Attributes
+    ----------
+    call_ns: the nanoseconds of one call.
+    threaded: whether other threads than the main one did work in it.
+    wall_ns: what all of it took, with what is not timed.
+
+    """
 
     call_ns: float
     threaded: bool
+    wall_ns: float
 
 
 class Stopped(Exception):
@@ -254,7 +267,7 @@ def launch(
 ) -> dict[str, tuple[Timed | Failed, float]]:
     """Race each test once between the two sides, base and head; return what came of it, and the seconds that it took.
 
-    The seed is of this launch: hashes, the order of starts, tests and pairs come from it, and both sides get the same.
+    The seed is of this launch: hashes, the order of starts and of pairs come from it, and both sides get the same.
     `loaded` gets each side's name and the raced files that it loaded, with their SHA-256, as they come.
     """
     rng = random.Random(seed)  # noqa: S311  # chance, not secrecy
@@ -304,7 +317,7 @@ def _race(
     for name, answer in answers.items():
         loaded(name, answer["files"])
     try:
-        times = _time(workers, max(answer["once_ns"] for answer in answers.values()), plan, rng)
+        times = _time(workers, plan, rng)
     except Stopped as stopped:
         return _finish(workers, {stopped.side.name: stopped.answer}) or NO_END
     if failed := _finish(workers, {}):
@@ -319,7 +332,13 @@ def _race(
 
 def _lacks(workers: Sequence[Worker], nodeid: str) -> Failed:
     """Return what to say of a test that these have not collected."""
-    errors = {one.side.name: one.errors[file] for one in workers if (file := nodeid.partition("::")[0]) in one.errors}
+    file = nodeid.partition("::")[0]
+    errors = {  # of the file, or of a folder that it is in
+        one.side.name: text
+        for one in workers
+        for place, text in one.errors.items()
+        if place in {"", ".", file} or file.startswith(f"{place}/")
+    }
     if errors:
         return Failed(" and ".join(errors), next(iter(errors.values())))
     return Failed(" and ".join(one.side.name for one in workers), "there is no such test", Why.LACKS)
@@ -339,16 +358,20 @@ def _finish(workers: Sequence[Worker], early: dict[str, dict[str, Any]]) -> Fail
     return Failed(" and ".join(bad), next(filter(None, reasons), "it calls no benchmark that can be raced"), why)
 
 
-def _time(workers: Sequence[Worker], once_ns: float, plan: Plan, rng: random.Random) -> list[list[float]]:
+def _time(workers: Sequence[Worker], plan: Plan, rng: random.Random) -> list[list[float]]:
     """Return the nanoseconds of a call in each pair, for each worker; one number of calls a block for both.
 
     Both stay on one processor, a random one: on a busy machine, two that each keep the one where they happen to be
     differed by up to 30 % for as long as a launch lasts. A function that uses threads needs all of them.
     """
     calls, blocks = 1, [one.block(1, None) for one in workers]
-    while (call_ns := max(once_ns, *(block.call_ns for block in blocks))) * calls < plan.block_ns:
-        calls = max(calls + 1, min(int(plan.block_ns / call_ns), 10 * calls))
-        blocks, once_ns = [one.block(calls, None) for one in workers], 0.0
+    while (call_ns := max(block.call_ns for block in blocks)) * calls < plan.block_ns:
+        # A setup in each round is not in call_ns, and may be much slower than what is timed.
+        most = int(plan.most_block_ns / max(block.wall_ns for block in blocks) * calls)
+        if most <= calls:
+            break
+        calls = min(max(calls + 1, min(int(plan.block_ns / call_ns), 10 * calls)), most)
+        blocks = [one.block(calls, None) for one in workers]
     processors = sorted(host.processors())
     alone = processors and not any(block.threaded for block in blocks)
     processor = rng.choice(processors) if alone else None

@@ -39,7 +39,7 @@ class Reaper:
         os.close(orders)
         return self
 
-    def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    def start(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[bytes]:
         """Start a process in a group of its own, which `end` ends, or the end of the session."""
         process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, **options)  # noqa: S603
         self.watch(process.pid)

@@ -44,11 +44,14 @@ class State:
 
     def __init__(self, orders: str) -> None:
         given = json.loads(orders)
+        for fd in given["pipes"]:
+            os.set_inheritable(fd, False)  # noqa: FBT003  # what a test starts must not keep them open
         self.channel = Channel(*given["pipes"])
         self.seed: int = given["seed"]
         self.names = frozenset(given["names"])
         self.processors = host.processors()
         self.pinned: int | None = None
+        self.served = False  # the test that runs: whether its benchmark was timed
         self.told: set[str] = set()
         self.errors: dict[str, str] = {}
 
@@ -173,9 +176,12 @@ class RacedBenchmark(BenchmarkFixture):
 
     def _serve(self, block: Callable[[int], int], once_ns: int, iterations: int = 1) -> None:
         """Time blocks as ordered, without the garbage collector, and fill in the statistics that a test may read."""
+        state = self.state
+        if state.served:
+            raise NotRaceable("the test was run again after its benchmark was timed, as plugins do where a test fails")
+        state.served = True
         stats = self._make_stats(iterations)  # type: ignore[no-untyped-call]
         stats.update(once_ns * 1e-9)
-        state = self.state
         state.settle()
         state.channel.send(
             answer="ready", once_ns=once_ns, iterations=iterations, group=self.group, files=state.loaded()
@@ -214,14 +220,20 @@ class Fixtures:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Open the pipes; take times whatever the suite's own options say."""
-    state = config.stash[STATE] = State(os.environ.pop(ORDERS))
-    host.take_times(config, as_worker=True)
-    config.pluginmanager.register(Fixtures(), "benchgate-race-fixtures")
-    config.pluginmanager.register(Collection(state), "benchgate-race-collection")
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Open the pipes; seed for what a conftest.py draws at import."""
+    state = early_config.stash[STATE] = State(os.environ.pop(ORDERS))
     state.sow()
     sys.meta_path.insert(0, SeedNumpy(state))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Take times whatever the suite's own options say."""
+    host.take_times(config, as_worker=True)
+    config.option.maxfail = 0  # -x: what fails costs itself only
+    config.pluginmanager.register(Fixtures(), "benchgate-race-fixtures")
+    config.pluginmanager.register(Collection(config.stash[STATE]), "benchgate-race-collection")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -288,6 +300,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
 
 def _run(session: pytest.Session, item: pytest.Item, following: pytest.Item | None, channel: Channel) -> None:
     reports = Reports()
+    session.config.stash[STATE].served = False
     session.config.pluginmanager.register(reports)
     try:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
