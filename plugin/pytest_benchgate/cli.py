@@ -1,4 +1,4 @@
-"""The command pytest-benchgate: merge the JSON of several runs into one table."""
+"""The command pytest-benchgate: merge the JSON of several runs, or of the shards of a race, into one table."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate import machine
-from pytest_benchgate.reports import markdown
+from pytest_benchgate.reports import markdown, race_json, terminal
 from pytest_benchgate.reports.quantity import printable, scaled
+from pytest_benchgate.results import Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,19 +29,29 @@ class Run:
     machine: dict[str, Any]
 
 
-def load(path: Path) -> Run:
-    """Return the run in the file at path; ValueError where it is none of pytest-benchmark's."""
+def load(path: Path) -> dict[str, Any]:
+    """Return the JSON in the file at path; ValueError where there is none."""
     try:
         data = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); pass files that --benchmark-json wrote") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no JSON ({error}); --benchmark-json and --race-json write it") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} is no JSON of pytest-benchmark; --benchmark-json writes it")  # noqa: TRY004  # its content
+    return data
+
+
+def as_run(path: Path, data: dict[str, Any]) -> Run:
+    """Return the run that data from the file at path tells of; ValueError where it is none of pytest-benchmark's."""
+    try:
         info = data["machine_info"]
         addition = info.get(machine.KEY, {})
         cells = {bench["fullname"]: _cell(bench) for bench in data["benchmarks"]}
         cells |= {entry["nodeid"]: WITHHELD for entry in data.get(machine.KEY, {}).get("withheld", ())}
         where = addition or {"cpu": info.get("cpu", {}).get("brand_raw"), "python": info.get("python_version")}
         return Run(path.stem, cells, where)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}); pass files that --benchmark-json wrote") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no JSON of pytest-benchmark ({error!r}); --benchmark-json writes it") from error
 
 
@@ -66,7 +77,7 @@ def merge(runs: Sequence[Run]) -> tuple[list[str], list[list[str]], list[str]]:
     return ["benchmark", *(run.name for run in runs)], rows, notes
 
 
-def as_markdown(header: list[str], rows: list[list[str]], notes: list[str]) -> str:
+def to_markdown(header: list[str], rows: list[list[str]], notes: list[str]) -> str:
     """Return the merged table as Markdown."""
     literal = markdown.literal
     cells = [[literal(row[0]), *row[1:]] for row in rows]
@@ -74,7 +85,7 @@ def as_markdown(header: list[str], rows: list[list[str]], notes: list[str]) -> s
     return "\n".join([*lines, "", *(f"- {literal(note)}" for note in notes)]).rstrip() + "\n"
 
 
-def as_text(header: list[str], rows: list[list[str]], notes: list[str]) -> str:
+def to_text(header: list[str], rows: list[list[str]], notes: list[str]) -> str:
     """Return the merged table for a terminal."""
     cells = [[printable(cell) for cell in row] for row in [header, *rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -86,23 +97,44 @@ def as_text(header: list[str], rows: list[list[str]], notes: list[str]) -> str:
     return "\n".join([*(line.rstrip() for line in lines), *map(printable, notes)]) + "\n"
 
 
+def _report(files: dict[Path, dict[str, Any]], *, as_markdown: bool) -> str:
+    """Return the report of all files, which are of one kind."""
+    races = [path for path, data in files.items() if data.get("kind") == race_json.KIND]
+    if not races:
+        merged = merge([as_run(path, data) for path, data in files.items()])
+        return (to_markdown if as_markdown else to_text)(*merged)
+    if len(races) < len(files):
+        raise ValueError(f"{races[0]} is of a race, and others are not; report them one kind at a time")
+    reports = []
+    for path, data in files.items():
+        try:
+            reports.append(race_json.read(data))
+        except ValueError as error:
+            raise ValueError(f"{path} {error}") from error
+    report = Report(race=race_json.merge(reports))
+    return markdown.render(report) if as_markdown else "\n".join(terminal.render(report)) + "\n"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, print or write the report; return the exit status."""
     parser = argparse.ArgumentParser(prog="pytest-benchgate", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     report = commands.add_parser(
-        "report", help="merge several runs: rows are benchmarks, columns are runs", description="Merge several runs."
+        "report",
+        help="merge several runs (rows are benchmarks, columns are runs), or the shards of a race",
+        description="Merge several runs, or the shards of a race.",
     )
-    report.add_argument("files", metavar="FILE", nargs="+", type=Path, help="a file that --benchmark-json wrote")
+    report.add_argument(
+        "files", metavar="FILE", nargs="+", type=Path, help="a file that --benchmark-json or --race-json wrote"
+    )
     report.add_argument("--markdown", action="store_true", help="a Markdown table, not one for the terminal")
     report.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to FILE, not to the terminal")
     arguments = parser.parse_args(argv)
     try:
-        merged = merge([load(path) for path in arguments.files])
+        text = _report({path: load(path) for path in arguments.files}, as_markdown=arguments.markdown)
     except ValueError as error:
         print(f"pytest-benchgate: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    text = (as_markdown if arguments.markdown else as_text)(*merged)
     if arguments.output:
         arguments.output.write_text(text, "utf-8")
     else:

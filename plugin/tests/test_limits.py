@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pytest_benchgate import Limit, Work
-from pytest_benchgate.limits import Limits, copy_seconds
+from pytest_benchgate.copying import copy_seconds
+from pytest_benchgate.limits import Limits
 from pytest_benchgate.results import Result
 
 if TYPE_CHECKING:

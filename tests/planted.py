@@ -1,0 +1,110 @@
+"""The gate itself, gated: a null race and planted slowdowns of this suite, as real commits that are built and raced.
+
+    tox run -e planted
+
+Not collected by default: each race builds the project. A race's own statistics are tested in the plugin.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PYTEST = [sys.executable, "-P", "-m", "pytest", "--benchmark-only", "--benchmark-quiet"]
+ENOUGH = "--race-budget=150"  # seconds a benchmark: a busy machine takes longer, and must not fail us
+
+
+def git(*arguments: str, cwd: Path) -> None:
+    who = ("-c", "user.name=planted", "-c", "user.email=planted@localhost")
+    subprocess.run(["git", *who, *arguments], cwd=cwd, check=True, capture_output=True)  # noqa: S607
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a repository whose one commit is the working tree as it is."""
+    made = tmp_path_factory.mktemp("planted") / "logmap-cy"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, made / name)
+    git("init", "-q", "-b", "main", cwd=made)
+    git("add", "-A", cwd=made)
+    git("commit", "-q", "-m", "base", cwd=made)
+    git("tag", "base", cwd=made)
+    return made
+
+
+def commit(repository: Path, name: str, was: str, becomes: str) -> None:
+    """Commit one change on top of base, and check it out."""
+    git("checkout", "-q", "base", cwd=repository)
+    path = repository / name
+    text = path.read_text("utf-8")
+    assert text.count(was) == 1, f"{name} has changed: plant another slowdown in it"
+    path.write_text(text.replace(was, becomes), "utf-8")
+    git("commit", "-q", "-a", "-m", f"{was!r} -> {becomes!r}", cwd=repository)
+
+
+def race(repository: Path, benchmarks: tuple[str, ...], *options: str) -> dict[str, dict[str, Any]]:
+    """Race the commit that is checked out against base; return what was found, by benchmark."""
+    out = repository.parent / "race.json"
+    ids = [f"tests/test_benchmarks.py::test_logmap[{name}]" for name in benchmarks]
+    own = [f"--race-json={out}", f"--race-cache={repository.parent / 'cache'}", "--race=base", ENOUGH]
+    done = subprocess.run(
+        [*PYTEST, *own, *options, *ids],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"CI": ""},
+    )
+    print(done.stdout, done.stderr)
+    report = json.loads(out.read_text("utf-8"))
+    assert report["complete"], done.stdout
+    found = {raced["name"].partition("[")[2].removesuffix("]"): raced for raced in report["raced"]}
+    assert found.keys() == set(benchmarks)
+    assert (done.returncode == 1) == any(raced["failed"] for raced in found.values())
+    return found
+
+
+def test_a_commit_that_changes_no_speed_raises_no_alarm(repository: Path) -> None:
+    commit(repository, "logmap_cy/_step.pxd", "once: one step", "only once: one step")
+    found = race(repository, ("1Ki-memoryview", "64Ki-unrolled", "64Ki-prange", "1Ki-opencl_loop@cl0", "64Ki-numpy"))
+    assert {name: raced["verdict"] for name, raced in found.items() if raced["verdict"] not in {"same", "unsure"}} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "becomes", "slower", "same"),
+    [
+        pytest.param(
+            "logmap_cy/_prange.pyx", "num_threads=threads, use_threads_if=threads > 1", "num_threads=1",
+            "1Mi-prange", "1Ki-memoryview", id="prange with one thread",
+            marks=pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one processor is one thread anyway"),
+        ),
+        pytest.param(
+            "kernels/opencl_loop.cl", "u = step(u);", "u = step(u) / (1 + (num >> 63));",
+            "64Ki-opencl_loop@cl0", "1Ki-memoryview", id="one division more",
+        ),
+        pytest.param(
+            "logmap_cy/_numpy.py", "np.add(u, np.uint64(1), out=t)", "np.add(u.copy(), np.uint64(1), out=t)",
+            "64Ki-numpy", "1Ki-memoryview", id="one copy more",
+        ),
+    ],
+)  # fmt: skip
+def test_a_slowdown_is_caught(repository: Path, name: str, was: str, becomes: str, slower: str, same: str) -> None:
+    commit(repository, name, was, becomes)
+    found = race(repository, (slower, same), "--race-alpha=0.01")  # ten launches will do
+    assert found[slower]["verdict"] == "slower"
+    assert found[slower]["failed"]
+    assert found[same]["verdict"] in {"same", "unsure"}
