@@ -1,19 +1,22 @@
-"""A whole race: real workers, a planted slowdown, a null."""
+"""A whole race: real workers with planted slowdowns, and scripted launches for what is decided about them."""
 
 from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchgate.race import engine
-from pytest_benchgate.race.launch import Failed, Plan, Side, Timed
+from pytest_benchgate.race.engine import Race
+from pytest_benchgate.race.launch import Failed, Plan, Side, Timed, Why
+from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.statistics import Rule, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 SUITE = """
 import os
@@ -22,13 +25,13 @@ def work(count):
     return sum(range(count))
 
 def test_null(benchmark):
-    benchmark(work, 2000)
+    benchmark(work, 5000)
 
 def test_slower(benchmark):
-    benchmark(work, 2000 + 4000 * int(os.path.exists("slow")))
+    benchmark(work, 5000 + 10000 * int(os.path.exists("slow")))
 
 def test_faster(benchmark):
-    benchmark(work, 6000 - 4000 * int(os.path.exists("slow")))
+    benchmark(work, 15000 - 10000 * int(os.path.exists("slow")))
 
 def test_broken(benchmark):
     assert not os.path.exists("slow"), "head is broken"
@@ -38,62 +41,174 @@ def test_broken(benchmark):
 
 @pytest.mark.skipif(os.name != "posix", reason="inherited pipes as POSIX has them")
 def test_a_planted_slowdown_is_found_and_a_null_is_none(tmp_path: Path) -> None:
-    made = []
+    sides = []
     for name in ("base", "head"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "test_it.py").write_text(SUITE)
-        made.append(Side(name, Path(sys.executable), tmp_path / name))
+        sides.append(Side(name, Path(sys.executable), tmp_path / name, ("-p", "no:cacheprovider")))
     (tmp_path / "head" / "slow").touch()
-    names = ["null", "slower", "faster", "broken"]
-    seen = []
-    races = engine.run(
-        made, [f"test_it.py::test_{name}" for name in names], Rule(races=4, alpha=0.01), Plan(pairs=9, block_ns=1e6),
-        seed=1, max_launches=60, budget_s=200, progress=lambda count, races: seen.append((count, len(races))),
-    )  # fmt: skip
-    found = dict(zip(names, races, strict=True))
-    assert found["null"].decision.verdict in {Verdict.SAME, Verdict.UNSURE}  # a loaded machine may need longer
-    assert found["slower"].decision.verdict is Verdict.SLOWER
-    assert found["faster"].decision.verdict is Verdict.FASTER
-    low, high, _ = found["slower"].interval()
+    rule = Rule(races=4, alpha=0.01)
+    races = {name: Race(f"test_it.py::test_{name}", rule, 300, 40) for name in ("null", "slower", "faster", "broken")}
+    # Too few for an alarm, of which one in a hundred would be false; and a busy machine may leave the verdict open.
+    races["null"].max_launches = 9
+    closed: list[Race] = []
+    launches: list[int] = []
+    plan = Plan(pairs=5, block_ns=1e6, names=("test_it",))
+    told: set[tuple[str, str]] = set()
+    with Reaper() as reaper:
+        engine.run(
+            sides, [*races.values()], plan, seed=1, reaper=reaper,
+            loaded=lambda side, files: told.update((side, Path(path).parent.name) for path in files),
+            closed=closed.append, progress=launches.append,
+        )  # fmt: skip
+    assert races["null"].decision.verdict in {Verdict.SAME, Verdict.UNSURE}
+    assert races["slower"].decision.verdict is Verdict.SLOWER
+    assert races["faster"].decision.verdict is Verdict.FASTER
+    low, high, _ = races["slower"].interval()
     assert 0.5 < low <= high < 1.7  # ln 3 is 1.1
-    broken = found["broken"].failed
+    broken = races["broken"].failed
     assert broken is not None
     assert (broken.side, "head is broken" in broken.reason) == ("head", True)
-    assert seen[0] == (1, 4)
+    assert closed[0] is races["broken"]
+    assert sorted(race.nodeid for race in closed) == sorted(race.nodeid for race in races.values())
+    assert launches == [*range(1, max(len(race.launches) for race in races.values()) + 1)]
+    assert all(race.seconds > 0 for race in races.values())
+    assert told == {("base", "base"), ("head", "head")}
 
 
-def test_only_the_undecided_are_launched_again_within_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By scripted launches of 10 s each and a clock that they advance."""
-    now = 0.0
-    asked: list[list[str]] = []
+@dataclass
+class Script:
+    """Launches that take as long, and give what, they are told to, by a clock that only they advance.
 
-    def scripted(_sides: Sequence[Side], nodeids: Iterable[str], _plan: Plan, _seed: int) -> dict[str, Timed | Failed]:
-        nonlocal now
-        now += 10
-        asked.append([*nodeids])
-        numbers = {"same": 0.0, "slower": 1.0, "unsure": 0.03}
-        return {
-            nodeid: Failed("base", "gone") if nodeid == "gone" else Timed(numbers[nodeid], (), ())
-            for nodeid in asked[-1]
-        }
+    Attributes
+    ----------
+    gives: for each test, its number, or why there is none, in each launch; the last goes on.
+    takes_s: for each test, how long its part of a launch takes.
+    start_s: how long both sides take to start.
 
-    monkeypatch.setattr(engine, "launch", scripted)
+    """
 
-    def race(max_launches: int, budget_s: float) -> dict[str, str]:
-        names = ["same", "slower", "unsure", "gone"]
-        races = engine.run(
-            [], names, Rule(), Plan(), seed=1, max_launches=max_launches, budget_s=budget_s, clock=lambda: now
-        )
-        return {race.nodeid: race.decision.verdict.value for race in races}
+    gives: dict[str, Sequence[float | Failed]]
+    takes_s: dict[str, float] = field(default_factory=dict)
+    start_s: float = 4.0
+    now: float = 100.0
+    asked: list[list[str]] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
 
-    assert race(100, 1000) == {"same": "same", "slower": "slower", "unsure": "unsure", "gone": "unsure"}
-    assert asked[:2] == [["same", "slower", "unsure", "gone"], ["same", "slower", "unsure"]]
-    assert asked[3] == ["slower", "unsure"]
-    assert asked[-1] == ["unsure"]
-    assert len(asked) == 100
-    asked.clear()
-    race(100, 50)
-    assert len(asked) == 5
-    asked.clear()
-    race(2, 1000)
-    assert len(asked) == 2
+    def launch(
+        self,
+        _sides: Sequence[Side],
+        nodeids: Iterable[str],
+        _plan: Plan,
+        seed: int,
+        _reaper: Reaper,
+        loaded: Callable[[str, dict[str, str]], None],
+    ) -> dict[str, tuple[Timed | Failed, float]]:
+        number = len(self.asked)
+        self.asked.append([*nodeids])
+        self.seeds.append(seed)
+        self.now += self.start_s
+        found: dict[str, tuple[Timed | Failed, float]] = {}
+        for nodeid in self.asked[-1]:
+            given = self.gives[nodeid]
+            what = given[min(number, len(given) - 1)]
+            seconds = self.takes_s.get(nodeid, 1.0)
+            self.now += seconds
+            loaded("head", {nodeid: "content"})
+            found[nodeid] = (what if isinstance(what, Failed) else Timed(what, (), ())), seconds
+        return found
+
+    def run(self, *races: Race, seed: int = 1, **options: Any) -> list[Race]:
+        """Run these races by this script; return them as they were closed."""
+        closed: list[Race] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine, "launch", self.launch)
+            engine.run(
+                [], races, Plan(), seed=seed, reaper=Reaper(), closed=closed.append, clock=lambda: self.now, **options
+            )
+        return closed
+
+
+GONE = Failed("base", "gone", Why.LACKS)
+
+
+def test_only_the_undecided_are_launched_again() -> None:
+    script = Script({"same": [0.0], "slower": [1.0], "faster": [-1.0], "unsure": [0.03], "gone": [GONE]})
+    races = {name: Race(name, budget_s=1e9, max_launches=100) for name in script.gives}
+    closed = script.run(*races.values())
+    assert {name: race.decision.verdict.value for name, race in races.items()} == {
+        "same": "same", "slower": "slower", "faster": "faster", "unsure": "unsure", "gone": "unsure",
+    }  # fmt: skip
+    assert [race.nodeid for race in closed] == ["gone", "same", "slower", "faster", "unsure"]
+    assert script.asked[0] == ["same", "slower", "faster", "unsure", "gone"]
+    assert script.asked[1] == ["same", "slower", "faster", "unsure"]
+    assert script.asked[3] == ["slower", "faster", "unsure"]
+    assert script.asked[-1] == ["unsure"]
+    assert len(script.asked) == len(races["unsure"].launches) == 100
+    assert races["gone"].failed is GONE
+    assert races["same"].numbers == [0.0] * 3
+    assert not any(race.open for race in closed)
+
+
+def test_each_race_has_launches_and_seconds_of_its_own() -> None:
+    """A launch takes 4 s to start both sides, which its tests share, and then what each takes by itself."""
+    script = Script({"few": [0.03], "short": [0.03], "long": [0.03]}, {"few": 1.0, "short": 10.0, "long": 2.0})
+    few, short, long = Race("few", budget_s=1e9, max_launches=2), Race("short", budget_s=30), Race("long", budget_s=60)
+    closed = script.run(few, short, long)
+    assert closed == [few, short, long]
+    assert [len(race.launches) for race in closed] == [2, 3, 12]
+    assert few.seconds == pytest.approx(2 * (4 / 3 + 1))
+    assert short.seconds == pytest.approx(2 * (4 / 3 + 10) + (4 / 2 + 10))
+    assert long.seconds == pytest.approx(2 * (4 / 3 + 2) + (4 / 2 + 2) + 9 * (4 + 2))
+    assert sum(race.seconds for race in closed) == pytest.approx(script.now - 100)
+
+
+def test_a_race_ends_where_it_fails_later_and_keeps_what_it_had() -> None:
+    failed = Failed("head", "flaky")
+    script = Script({"flaky": [0.03, 0.04, failed], "other": [0.0]})
+    flaky, other = Race("flaky"), Race("other")
+    assert script.run(flaky, other) == [flaky, other]
+    assert flaky.failed is failed
+    assert flaky.numbers == [0.03, 0.04]
+    assert flaky.decision.verdict is Verdict.UNSURE
+    assert other.decision.verdict is Verdict.SAME
+
+
+def test_each_race_has_a_rule_of_its_own() -> None:
+    script = Script({"strict": [0.05], "loose": [0.05]})
+    strict, loose = Race("strict", Rule(threshold=0.01), 1e9), Race("loose", Rule(threshold=0.2), 1e9)
+    script.run(strict, loose)
+    assert strict.decision.verdict is Verdict.SLOWER
+    assert loose.decision.verdict is Verdict.SAME
+
+
+def test_progress_is_told_after_each_launch_and_after_what_it_has_closed() -> None:
+    script = Script({"same": [0.0], "gone": [GONE]})
+    told: list[Any] = []
+    closed = told.append
+    races = [Race("same"), Race("gone")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "launch", script.launch)
+        engine.run(
+            [], races, Plan(), seed=1, reaper=Reaper(), closed=lambda race: closed(race.nodeid), progress=told.append,
+            loaded=lambda side, files: told.append((side, *files)), clock=lambda: script.now,
+        )  # fmt: skip
+    same = ("head", "same")
+    assert told == [same, ("head", "gone"), "gone", 1, same, 2, same, "same", 3]
+
+
+def test_each_launch_has_a_seed_of_its_own_and_a_race_can_be_repeated() -> None:
+    seeds = []
+    for seed in (1, 1, 2):
+        script = Script({"unsure": [0.03]})
+        script.run(Race("unsure", budget_s=1e9, max_launches=20), seed=seed)
+        seeds.append(script.seeds)
+    assert seeds[0] == seeds[1]
+    assert len({*seeds[0], *seeds[2]}) == 40
+
+
+def test_without_races_or_budget_nothing_is_launched() -> None:
+    script = Script({"spent": [0.0]})
+    assert script.run() == []
+    script.run(Race("spent", budget_s=0), Race("spent", max_launches=0))
+    assert script.asked == []

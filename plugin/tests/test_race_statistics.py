@@ -8,7 +8,20 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_benchgate.race.statistics import Rule, Verdict, decide, evidence, interval, launch_number, percent
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytest_benchgate.race.statistics import (
+    RESOLUTION,
+    Rule,
+    Verdict,
+    decide,
+    evidence,
+    interval,
+    launch_number,
+    logarithms,
+    percent,
+    smallest_visible,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +34,29 @@ def test_a_launch_is_the_median_of_its_log_ratios() -> None:
     assert launch_number([100, 100, 100], [110, 90, 105]) == pytest.approx(math.log(1.05))
     assert launch_number([10, 20], [20, 10]) == pytest.approx(0)
     assert percent(math.log(1.05)) == pytest.approx(5)
+
+
+def test_logarithms_are_of_head_over_base_pair_by_pair() -> None:
+    assert logarithms([1, 2, 4], [2, 2, 1]) == pytest.approx([math.log(2), 0, -math.log(4)])
+    assert logarithms([], []) == []
+    with pytest.raises(ValueError, match="zip"):
+        logarithms([1, 2], [1])
+
+
+NS = st.floats(1, 1e10)
+
+
+@settings(deadline=None)  # a busy machine has moments of its own
+@given(st.lists(st.tuples(NS, NS), min_size=1, max_size=20))
+def test_swapped_sides_give_the_mirror_image(pairs: list[tuple[float, float]]) -> None:
+    """Of a launch and of a decision: what is symmetric stays so."""
+    base, head = zip(*pairs, strict=True)
+    assert launch_number(head, base) == pytest.approx(-launch_number(base, head), abs=1e-12)
+    numbers = [0.1 * number for number in logarithms(base, head)] * 9
+    mirror = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
+    there, back = decide(numbers, RULE), decide([-number for number in numbers], RULE)
+    assert back.verdict is mirror.get(there.verdict, there.verdict)
+    assert (back.launches, back.evidence) == (there.launches, there.evidence)
 
 
 @pytest.mark.parametrize("payoff", [1.0, 0.5, 0.0, -1.0])
@@ -165,3 +201,79 @@ def test_rules_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
         Rule(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no launches"):
         interval([])
+
+
+def visible(scatter: float, launches: int = 40, rule: Rule = RULE, **options: float) -> float | None:
+    """Return what is visible where 8 launches of a null race have scattered so; chance is always the same."""
+    rng = random.Random(3)
+    return smallest_visible([rng.gauss(0, scatter) for _ in range(8)], rule, launches, random.Random(4), **options)
+
+
+@pytest.mark.parametrize(
+    ("launches", "races", "alpha"), [(40, 1, 0.001), (40, 20, 0.001), (12, 1, 0.001), (9, 1, 0.05)]
+)
+def test_without_scatter_the_smallest_visible_slowdown_is_what_the_closed_form_says(
+    launches: int, races: int, alpha: float
+) -> None:
+    """The payoff y at which the mean over stakes of (1 + g * y) ** launches reaches the alarm, times the scale."""
+    rule = Rule(races=races, alpha=alpha)
+    found = visible(0.0, launches, rule)
+    assert found is not None
+
+    def reached(shift: float) -> bool:
+        payoff = min(1.0, shift / rule.scale)
+        return sum((1 + stake * payoff) ** launches for stake in rule.stakes) / len(rule.stakes) >= races / alpha
+
+    assert reached(found)
+    assert not reached(found - RESOLUTION)
+
+
+def test_more_scatter_fewer_launches_and_more_races_hide_more() -> None:
+    by_scatter = [visible(scatter) or 9.0 for scatter in (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)]
+    assert by_scatter == sorted(by_scatter)
+    assert by_scatter[0] < 0.01 < by_scatter[3] < 0.1 < by_scatter[5] < by_scatter[6] == 9.0
+    by_launches = [visible(0.01, launches) or 9.0 for launches in (5, 12, 20, 40, 100)]
+    assert by_launches == sorted(by_launches, reverse=True)
+    assert by_launches[0] == 9.0 > by_launches[1] > by_launches[-1]
+    few, many = visible(0.01), visible(0.01, rule=Rule(races=1000))
+    assert few is not None
+    assert many is not None
+    assert few < many
+
+
+def test_nothing_is_visible_in_too_few_launches_or_up_to_too_little() -> None:
+    assert visible(0.0, 3) is None
+    assert visible(2.0) is None
+    found = visible(0.1)
+    assert found is not None
+    assert visible(0.1, most=math.expm1(found) - 0.01) is None
+    assert visible(0.1, most=math.expm1(found) + 0.01) == pytest.approx(found, abs=2 * RESOLUTION)
+
+
+def test_the_smallest_visible_slowdown_depends_on_the_scatter_alone() -> None:
+    """The same chance gives the same answer, on the same numbers, mirrored as well."""
+    numbers = [0.01, -0.02, 0.03, 0.005]
+    found = [
+        smallest_visible(mirrored, RULE, 40, random.Random(1))
+        for mirrored in (numbers, numbers, [-number for number in numbers])
+    ]
+    assert found[0] == found[1]
+    assert found[2] == pytest.approx(found[0], rel=0.2)  # other draws
+    with pytest.raises(ValueError, match="no launches"):
+        smallest_visible([], RULE, 40, random.Random(1))
+
+
+def test_a_slowdown_well_above_the_smallest_visible_is_found_and_its_half_mostly_not() -> None:
+    """By races simulated apart from those that it was found by."""
+    rng = random.Random(6)
+    numbers = [skewed(rng) for _ in range(200)]
+    shift = smallest_visible(numbers, RULE, 40, rng)
+    assert shift is not None
+    none = Rule(threshold=1e-9)
+
+    def found(slowdown: float) -> int:
+        races = ([skewed(rng) + slowdown for _ in range(40)] for _ in range(200))
+        return sum(decide(race, none).verdict is Verdict.SLOWER for race in races)
+
+    assert found(1.2 * shift) > 190
+    assert found(0.5 * shift) < 100
