@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 LIMIT_S = 120.0  # for whatever a test waits for
 # One launch is enough for an alarm, three for `same`; what differs by less than half is the same, however loaded it is.
 QUICK = ("--race-alpha=0.9", "--race-threshold=50%", "--race-max-launches=12")
-SETUP = (
+PYPROJECT = (
     "[build-system]\nrequires = ['setuptools>=64', 'wheel']\nbuild-backend = 'setuptools.build_meta'\n"
     "[project]\nname = 'Kern.El_fast'\nversion = '1.0'\n"
-    "[tool.setuptools]\npackages = ['kern']\next-modules = [{name = 'kern._kern', sources = ['kern/_kern.c']}]\n"
 )
-KERNEL = """\
+SETUP = (
+    "from setuptools import Extension, setup\n"
+    "setup(packages=['kern'], ext_modules=[Extension('kern._kern', ['kern/_kern.c'])])\n"
+)
+TEMPLATE = """\
 #include <Python.h>
 
 static PyObject *
@@ -47,16 +50,17 @@ PyInit__kern(void)
     return PyModule_Create(&definition);
 }
 """
+KERNEL, SLOW_KERNEL = (TEMPLATE.replace("@WORK@", work) for work in ("1", "3"))
 IGNORED = "__pycache__/\n.pytest_cache/\nbuild/\n*.egg-info/\n*.so\n"
 # A C extension, which must be built. It is imported late, for the session's own environment does not have it.
 KERN = {
     ".gitignore": IGNORED,
-    "pyproject.toml": SETUP,
+    "pyproject.toml": PYPROJECT,
+    "setup.py": SETUP,
     "kern/__init__.py": "from kern._kern import spin\n",
-    "kern/_kern.c": KERNEL.replace("@WORK@", "1"),
+    "kern/_kern.c": KERNEL,
     "tests/test_kern.py": "def test_spin(benchmark):\n    import kern\n    benchmark(kern.spin, 2000)\n",
 }
-SLOW_KERNEL = KERNEL.replace("@WORK@", "3")
 # Python files only, raced from their source: no build to wait for.
 PLAIN = {
     ".gitignore": IGNORED,

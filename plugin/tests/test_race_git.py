@@ -154,6 +154,14 @@ def test_a_clean_working_tree_is_its_commit(project: Project, tmp_path: Path) ->
     assert tree == git.Tree(head, project.git("rev-parse", "HEAD^{tree}"), f"the working tree ({head[:10]})")
 
 
+def test_a_change_in_the_same_second_and_of_the_same_size_is_seen(project: Project, tmp_path: Path) -> None:
+    for number in range(4):
+        project.commit(**{"a.txt": f"{number}1\n"})
+        project.write(**{"a.txt": f"{number}2\n"})
+        repository(project).check_out_working_tree(tmp_path / str(number))
+        assert (tmp_path / str(number) / "a.txt").read_text() == f"{number}2\n"
+
+
 def test_the_same_changes_are_the_same_commit(project: Project, tmp_path: Path) -> None:
     project.write(**{"a.txt": "changed\n"})
     trees = [repository(project).check_out_working_tree(tmp_path / name) for name in ("one", "two")]

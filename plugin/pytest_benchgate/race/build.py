@@ -8,11 +8,13 @@ versions, the interpreter, the compiler's variables.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import importlib.metadata
 import json
 import os
+import random
 import re
 import shutil
 import site
@@ -89,7 +91,10 @@ class Builder:
 
         The tree is clean afterwards. `original` is the user's own, whose paths must not be seen. Raises BuildFailed.
         """
-        requires = build_requires(source / project)
+        try:
+            requires = build_requires(source / project)
+        except BuildFailed as error:
+            raise BuildFailed(f"{who} could not be built: {error}") from None
         tools = self._tools(requires)
         key = _key("side", tree, str(project), tools["versions"], _interpreter(), _compiler())
         entry = self.cache / key
@@ -150,12 +155,25 @@ class Builder:
     def _entry(self, entry: Path) -> Iterator[bool]:
         """Give whether entry is complete already; hold it for this session, alone while it is being made."""
         entry.parent.mkdir(parents=True, exist_ok=True)
-        lock = self.locks.enter_context(entry.with_suffix(".lock").open("a"))
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        complete = (entry / COMPLETE).is_file()
-        if not complete:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            complete = (entry / COMPLETE).is_file()  # another session may have made it in between
+        path = entry.with_suffix(".lock")
+        while True:
+            lock = path.open("a")
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):
+                break
+            lock.close()  # another session has just removed what was not used for long
+        self.locks.enter_context(lock)
+        while not (complete := (entry / COMPLETE).is_file()):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Another session makes it. Once it is made, that one goes on using it, so that waiting to be alone
+                # would be waiting for its whole race.
+                time.sleep(0.05 + 0.05 * random.random())  # noqa: S311  # not in step with the other one
+                fcntl.flock(lock, fcntl.LOCK_SH)
+            else:
+                complete = (entry / COMPLETE).is_file()  # it may have been made in between
+                break
         try:
             if not complete:
                 shutil.rmtree(entry, ignore_errors=True)
@@ -163,25 +181,25 @@ class Builder:
             yield complete
         except BaseException:
             shutil.rmtree(entry, ignore_errors=True)
+            fcntl.flock(lock, fcntl.LOCK_UN)
             raise
         else:
-            os.utime(entry.with_suffix(".lock"))
+            os.utime(path)
+            fcntl.flock(lock, fcntl.LOCK_SH)
         finally:
             self.reaper.forget(entry)
-            fcntl.flock(lock, fcntl.LOCK_SH)
 
     def prune(self) -> None:
         """Remove the entries that no race has used for long, and none uses now."""
         for lock in self.cache.glob("*.lock"):
-            if time.time() - lock.stat().st_mtime < UNUSED_S:
-                continue
-            with lock.open("a") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
+            # Another session may remove it first, or use it.
+            with contextlib.suppress(FileNotFoundError, BlockingIOError):
+                if time.time() - lock.stat().st_mtime < UNUSED_S:
                     continue
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-                lock.unlink()
+                with lock.open("r+") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                    lock.unlink()
 
 
 def find_project(source: Path, folder: Path) -> Path | None:
@@ -191,7 +209,7 @@ def find_project(source: Path, folder: Path) -> Path | None:
         if (path / "setup.py").is_file():
             return candidate
         if (path / "pyproject.toml").is_file():
-            told = tomllib.loads((path / "pyproject.toml").read_text("utf-8"))
+            told = _pyproject(path)
             if "build-system" in told or "project" in told:
                 return candidate
     return None
@@ -199,9 +217,19 @@ def find_project(source: Path, folder: Path) -> Path | None:
 
 def build_requires(project: Path) -> tuple[str, ...]:
     """Return what the project's build needs, as pyproject.toml says or, where it does not, as PEP 517 has it."""
-    path = project / "pyproject.toml"
-    told = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return tuple(sorted(told.get("build-system", {}).get("requires", ("setuptools>=40.8.0", "wheel"))))
+    told = _pyproject(project) if (project / "pyproject.toml").is_file() else {}
+    system = told.get("build-system", {})
+    requires = system.get("requires", ["setuptools>=40.8.0", "wheel"]) if isinstance(system, dict) else None
+    if not (isinstance(requires, list) and all(isinstance(one, str) for one in requires)):
+        raise BuildFailed("pyproject.toml: build-system.requires must be a list of strings")
+    return tuple(sorted(requires))
+
+
+def _pyproject(project: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BuildFailed(f"pyproject.toml: {error}") from error
 
 
 @dataclass
@@ -301,7 +329,15 @@ def _interpreter() -> str:
 
 
 def _compiler() -> str:
-    return json.dumps({name: value for name, value in sorted(os.environ.items()) if COMPILER.fullmatch(name)})
+    """Return what compilers are told by the environment, and which they are: an upgrade must not change one side only."""
+    told = {name: value for name, value in sorted(os.environ.items()) if COMPILER.fullmatch(name)}
+    found = {}
+    for name in ("CC", "CXX"):
+        command = (os.environ.get(name) or sysconfig.get_config_var(name) or "").split()
+        if command and (program := shutil.which(command[0])):
+            real = os.path.realpath(program)
+            found[name] = [real, os.stat(real).st_size, os.stat(real).st_mtime]  # noqa: PTH116
+    return json.dumps([told, found])
 
 
 def _key(*parts: str) -> str:

@@ -116,9 +116,11 @@ class Repository:
         ours = Path(git("rev-parse", "--absolute-git-dir", cwd=self.root))
         common = ours / git("rev-parse", "--git-common-dir", cwd=self.root)
         for source, name in ((ours, "index"), (common if common.is_dir() else ours, "info/exclude")):
-            if (source / name).is_file():  # the index saves git from reading what has not changed
+            if (source / name).is_file():
                 (folder / ".git" / name).parent.mkdir(exist_ok=True)
-                shutil.copyfile(source / name, folder / ".git" / name)
+                # The index saves git from reading what has not changed; by its time git knows which files it must read
+                # even so, for they were changed in the same second.
+                shutil.copy2(source / name, folder / ".git" / name)
         # The clone's own index and objects, over the user's files.
         both = ("--git-dir", str(folder / ".git"), "--work-tree", str(self.root))
         head = git("rev-parse", "HEAD", cwd=self.root)

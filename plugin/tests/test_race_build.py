@@ -1,0 +1,207 @@
+"""A build of each side, with setuptools and a C compiler, in environments that lie over the session's own."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_benchgate.race import git
+from pytest_benchgate.race.build import Builder, BuildFailed, Built, build_requires, find_project
+from pytest_benchgate.race.reaper import Reaper
+from racing import KERNEL, SLOW_KERNEL, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
+HERE = Path(".")
+
+
+@dataclass
+class Session:
+    """What a session has to build with, and what it was told."""
+
+    project: Project
+    reaper: Reaper
+    locks: ExitStack
+    said: list[str] = field(default_factory=list)
+
+    def build(self) -> Built:
+        """Build the project's working tree."""
+        scratch = self.project.temporary / "scratch"
+        scratch.mkdir(exist_ok=True)
+        self.reaper.watch(scratch)
+        source = scratch / f"head{len(list(scratch.iterdir()))}"
+        tree = git.Repository.around(self.project.root).check_out_working_tree(source)
+        builder = Builder(self.project.cache, self.reaper, self.locks, self.said.append)
+        built = builder.build(source, HERE, tree.tree, "head", self.project.root)
+        assert self.project.git("status", "--porcelain", "--ignored", cwd=source) == ""  # the tree is clean afterwards
+        return built
+
+
+@pytest.fixture
+def session(kern: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    for name in [*os.environ]:
+        if name not in kern.environment():
+            monkeypatch.delenv(name)
+    with Reaper() as reaper, ExitStack() as locks:
+        yield Session(kern, reaper, locks)
+
+
+def run(built: Built, code: str) -> str:
+    return subprocess.run([built.python, "-P", "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def entries(cache: Path) -> set[str]:
+    return {path.name for path in cache.iterdir() if path.is_dir()}
+
+
+def unlike(text: str) -> str:
+    """Return a C file that no other test builds."""
+    return f"{text}/* {time.time_ns()} */\n"
+
+
+def test_it_is_built_once_and_kept_by_content(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    session.project.write(**{"kern/_kern.c": unlike(KERNEL)})
+    first = session.build()
+    assert [one for one in session.said if one.startswith("head")] == [
+        "head: building ...",
+        next(one for one in session.said if one.startswith("head: built in ")),
+    ]
+    assert not first.cached
+    assert first.names == ("kern",)
+    session.said.clear()
+    again = session.build()
+    assert (again.cached, again.folder, again.names) == (True, first.folder, first.names)
+    assert session.said == []
+    session.project.write(**{"kern/__init__.py": "from kern._kern import spin\nfast = True\n"})
+    changed = session.build()
+    assert not changed.cached
+    assert run(changed, "import kern; print(kern.fast)") == "True"
+    monkeypatch.setenv("CFLAGS", "-O0 -DMORE")
+    other = session.build()
+    assert not other.cached
+    assert other.folder != changed.folder
+    assert session.build().cached
+
+
+def test_all_else_is_the_session_s_own(session: Session) -> None:
+    built = session.build()
+    code = "import ast
+import importlib.metadata as m; print([(d.name.lower(), d.version) for d in m.distributions()])"
+    own = {(one.name.lower(), one.version) for one in importlib.metadata.distributions()}
+    ((name, version),) = set(ast.literal_eval(run(built, code))) - own
+    assert (re.sub("[-_.]+", "-", name), version) == ("kern-el-fast", "1.0")
+    files = run(built, "import kern, kern._kern, pytest; print(kern.__file__, kern._kern.__file__, pytest.__file__)").split()
+    assert [Path(file).is_relative_to(built.folder.resolve()) for file in files] == [True, True, False]
+    assert files[2] == pytest.__file__
+
+
+def test_a_build_that_fails_shows_what_the_compiler_says(session: Session) -> None:
+    session.build()
+    before = entries(session.project.cache)
+    session.project.write(**{"kern/_kern.c": KERNEL.replace("volatile long total", "volatile lnog total")})
+    with pytest.raises(BuildFailed, match="unknown type name|undeclared") as raised:
+        session.build()
+    assert str(raised.value).startswith("head could not be built: ")
+    assert "lnog" in str(raised.value)
+    assert entries(session.project.cache) == before
+    session.project.write(**{"kern/_kern.c": KERNEL})
+    assert session.build().cached
+
+
+def test_build_tools_that_do_not_exist(session: Session) -> None:
+    before = entries(session.project.cache)
+    text = (session.project.root / "pyproject.toml").read_text()
+    session.project.write(**{"pyproject.toml": text.replace("setuptools>=64", "setuptools>=99999")})
+    with pytest.raises(BuildFailed, match="build tools could not be installed(.|\n)*setuptools"):
+        session.build()
+    assert entries(session.project.cache) == before
+
+
+@pytest.mark.parametrize("text", ["[project", "[build-system]\nrequires = 'setuptools'\n", "build-system = 1\n"])
+def test_a_pyproject_that_is_none(session: Session, text: str) -> None:
+    session.project.write(**{"pyproject.toml": text})
+    with pytest.raises(BuildFailed, match=r"^head could not be built: pyproject\.toml: "):
+        session.build()
+
+
+def test_two_sessions_build_at_once(kern: Project) -> None:
+    """One builds, and the other one waits for that, not for its race."""
+    kern.write(**{"kern/_kern.c": unlike(SLOW_KERNEL)})
+    options = ("--race=HEAD", "--race-threshold=50%", "--race-alpha=0.9", "--race-max-launches=12")
+    files = [kern.folder / f"{index}.json" for index in range(2)]
+    runs = [kern.finish(session) for session in [kern.start(*options, f"--race-json={file}") for file in files]]
+    assert [run.returncode for run in runs] == [1, 1]
+    assert sorted("head, the working tree: building" in run.text for run in runs) == [False, True]
+    assert [json.loads(file.read_text())["raced"][0]["verdict"] for file in files] == ["slower", "slower"]
+
+
+def test_what_no_race_used_for_long_is_removed(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    for name in ("unused", "fresh", "used"):
+        (cache / name / "bin").mkdir(parents=True)
+        (cache / name / "benchgate.json").write_text("{}")
+        (cache / f"{name}.lock").touch()
+    for name in ("unused", "used"):
+        os.utime(cache / f"{name}.lock", times=(0, time.time() - 15 * 86400))
+    script = "import fcntl, sys\nfile = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_SH); print(flush=True); sys.stdin.read()"
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", script, cache / "used.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as user,
+        Reaper() as reaper,
+        ExitStack() as locks,
+    ):
+        assert user.stdout is not None
+        user.stdout.readline()
+        Builder(cache, reaper, locks, print).prune()
+        assert {path.name for path in cache.iterdir()} == {"fresh", "fresh.lock", "used", "used.lock"}
+        assert user.stdin is not None
+        user.stdin.close()
+        user.wait()
+        Builder(cache, reaper, locks, print).prune()
+    assert {path.name for path in cache.iterdir()} == {"fresh", "fresh.lock"}
+
+
+def test_a_race_makes_its_builds_fresh(session: Session) -> None:
+    built = session.build()
+    lock = built.folder.with_suffix(".lock")
+    os.utime(lock, times=(0, 0))
+    session.build()
+    assert time.time() - lock.stat().st_mtime < 3600
+
+
+@pytest.mark.parametrize(
+    ("files", "folder", "found"),
+    [
+        ({"pyproject.toml": "[project]\nname = 'p'\n"}, ".", "."),
+        ({"pyproject.toml": "[build-system]\nrequires = []\n"}, "sub/deep", "."),
+        ({"setup.py": "", "sub/pyproject.toml": "[tool.ruff]\n"}, "sub", "."),
+        ({"setup.py": "", "sub/setup.py": ""}, "sub", "sub"),
+        ({"pyproject.toml": "[tool.pytest]\n"}, ".", None),
+        ({"sub/setup.py": ""}, ".", None),
+    ],
+)
+def test_the_project_of_a_folder(tmp_path: Path, files: dict[str, str], folder: str, found: str | None) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    project = find_project(tmp_path, Path(folder))
+    assert project == (None if found is None else Path(found))
+
+
+def test_a_setup_py_alone_is_built_as_pep_517_has_it(tmp_path: Path) -> None:
+    (tmp_path / "setup.py").touch()
+    assert build_requires(tmp_path) == ("setuptools>=40.8.0", "wheel")
