@@ -276,7 +276,9 @@ class Reports:
         """Take note of a phase."""
         if self.outcome == "passed" and report.outcome != "passed":
             self.outcome = report.outcome
-            if isinstance(report.longrepr, tuple):  # a skip: file, line, reason
+            if hasattr(report, "wasxfail"):
+                self.reason = f"xfail: {report.wasxfail}" if report.wasxfail else "xfail"
+            elif isinstance(report.longrepr, tuple):  # a skip: file, line, reason
                 self.reason = report.longrepr[2].removeprefix("Skipped: ")
             else:
                 self.reason = f"{report.when}: {report.longreprtext}"
