@@ -52,6 +52,9 @@ class Identity:
         )
         if not base and not head:
             return ["the benchmarks have loaded none of the project's modules, so what was raced is not known"]
+        for side, files in (("base", base), ("head", head)):
+            if not files:
+                return [f"the benchmarks have loaded none of the project's modules on {side}"]
         if base == head:
             return [f"both sides have loaded equal files ({len(head)}): nothing that was raced differs"]
         return []

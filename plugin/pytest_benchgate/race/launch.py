@@ -202,17 +202,16 @@ class Worker:
     def _end(self) -> str:
         """Return how the process ended, with the last of what it printed."""
         deadline = time.monotonic() + ENDING_S
-        # WNOWAIT: the number stays its own, so that close() can end the group whose leader this was.
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        while (state := os.waitid(os.P_PID, self.process.pid, options)) is None and time.monotonic() < deadline:
+        while (status := self.reaper.status(self.process)) is None and time.monotonic() < deadline:
             time.sleep(0.01)
-        if state is None:
+        if status is None:
             how = "its pipe is closed, but it has not ended"
-        elif state.si_code == os.CLD_EXITED:
-            how = f"exit status {state.si_status}"
+        elif status >= 0:
+            how = f"exit status {status}"
         else:
-            how = f"signal {signal.Signals(state.si_status).name}"
-            if state.si_status == signal.SIGKILL:
+            names = {one.value: one.name for one in signal.Signals}
+            how = f"signal {names.get(-status, -status)}"
+            if -status == signal.SIGKILL:
                 how += "; the system kills so where memory runs out"
         self.output.seek(0)
         return f"the worker died ({how}):\n{self.output.read().decode('utf-8', 'replace')[-SHOWN:]}".rstrip()

@@ -45,6 +45,16 @@ class Reaper:
         self.watch(process.pid)
         return process
 
+    @staticmethod
+    def status(process: subprocess.Popen[bytes]) -> int | None:
+        """Return how a process has ended, below 0 for a signal; None while it runs. Its number stays its own."""
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return process.poll()
+        state = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if state is None:
+            return None
+        return state.si_status if state.si_code == os.CLD_EXITED else -state.si_status
+
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """Kill what is left of a process's group. Its number is its own, for it has not been waited for until here."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # all of the group have ended
