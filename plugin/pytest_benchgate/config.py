@@ -107,7 +107,7 @@ def seconds(text: str) -> float:
 def count(text: str) -> int:
     """Return "60" as an integer of 1 or more."""
     value = _number(text)
-    if value != int(value) or value < 1:
+    if not (math.isfinite(value) and value == int(value) and value >= 1):
         raise argparse.ArgumentTypeError(f"{text!r} must be 1, 2, 3 ...")
     return int(value)
 
@@ -279,9 +279,9 @@ def marked(item: pytest.Item, race: RaceConfig) -> dict[str, Any]:
     settings = {"race_threshold": race.threshold, "race_alpha": race.alpha, "race_budget": race.budget_s,
                 "race_max_launches": race.max_launches, "race_strict": race.strict}  # fmt: skip
     for mark in reversed([*item.iter_markers(MARK)]):  # the closest last
+        if mark.args or not mark.kwargs.keys() <= settings.keys():
+            raise pytest.UsageError(f"{item.nodeid}: the marker {MARK} takes the keywords {', '.join(settings)}")
         for name, value in mark.kwargs.items():
-            if name not in settings or mark.args:
-                raise pytest.UsageError(f"{item.nodeid}: the marker {MARK} takes the keywords {', '.join(settings)}")
             try:
                 settings[name] = bool(value) if name == "race_strict" else SETTINGS[name][0](str(value))
             except argparse.ArgumentTypeError as error:

@@ -182,7 +182,7 @@ class Project:
 
     def race(self, revision: str, *options: str, cwd: Path | None = None, **env: str) -> Run:
         """Race a revision; a few launches are enough."""
-        return self.run(f"--race={revision}", *QUICK, *options, cwd=cwd, **env)
+        return self.run(f"--race={revision}", *QUICK, *options, cwd=cwd, command=None, **env)
 
     def processes(self) -> dict[int, str]:
         """Return the command lines of the processes in this project's folders, where the system tells."""
@@ -192,7 +192,7 @@ class Project:
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
                 texts = [
                     command,
-                    os.readlink(entry / "cwd"),
+                    str((entry / "cwd").readlink()),
                     (entry / "environ").read_bytes().decode("utf-8", "replace"),
                 ]
             except OSError:
@@ -203,7 +203,7 @@ class Project:
 
     def left_behind(self) -> list[str]:
         """Return what a race should not have left: processes, scratch folders, worktrees, half-written files."""
-        wait_for(lambda: not self.processes() and not os.listdir(self.temporary), 20, strict=False)
+        wait_for(lambda: not self.processes() and not [*self.temporary.iterdir()], 20, strict=False)
         left = [f"process {command}" for command in self.processes().values()]
         left += [str(path) for path in self.temporary.iterdir()]
         left += [str(path) for path in (*self.folder.rglob("*.half"), *self.cache.rglob("*.half"))]
@@ -216,15 +216,17 @@ class Project:
         return left
 
     def state(self) -> dict[str, Any]:
-        """Return all that git knows of the user's repository, and the bytes of its index and its files."""
+        """Return all that git knows of the user's repository, and the bytes of its files, but for the index.
+
+        pytest-benchmark's `git describe --dirty`, which is in any run of it, refreshes what the index says of times.
+        """
         files = {
             str(path): path.read_bytes() for path in self.root.rglob("*")
-            if path.is_file() and "__pycache__" not in path.parts
+            if path.is_file() and "__pycache__" not in path.parts and path.name != "index"
         }  # fmt: skip
-        return {
-            "files": files, "objects": self.git("count-objects", "-v"), "worktrees": self.git("worktree", "list"),
-            "refs": self.git("for-each-ref"), "status": self.git("--no-optional-locks", "status", "--porcelain", "--ignored=no"),
-        }  # fmt: skip
+        status = ("--no-optional-locks", "status", "--porcelain", "--ignored=no")
+        asked = [("count-objects", "-v"), ("worktree", "list"), ("for-each-ref",), ("ls-files", "--stage"), status]
+        return {"files": files, **{" ".join(command): self.git(*command) for command in asked}}
 
 
 def wait_for(what: Callable[[], Any], limit_s: float = LIMIT_S, *, strict: bool = True) -> Any:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
-HERE = Path(".")
+HERE = Path()
 
 
 @dataclass
@@ -98,12 +98,13 @@ def test_it_is_built_once_and_kept_by_content(session: Session, monkeypatch: pyt
 
 def test_all_else_is_the_session_s_own(session: Session) -> None:
     built = session.build()
-    code = "import ast
-import importlib.metadata as m; print([(d.name.lower(), d.version) for d in m.distributions()])"
+    code = "import importlib.metadata as m; print([(d.name.lower(), d.version) for d in m.distributions()])"
     own = {(one.name.lower(), one.version) for one in importlib.metadata.distributions()}
     ((name, version),) = set(ast.literal_eval(run(built, code))) - own
     assert (re.sub("[-_.]+", "-", name), version) == ("kern-el-fast", "1.0")
-    files = run(built, "import kern, kern._kern, pytest; print(kern.__file__, kern._kern.__file__, pytest.__file__)").split()
+    files = run(
+        built, "import kern, kern._kern, pytest; print(kern.__file__, kern._kern.__file__, pytest.__file__)"
+    ).split()
     assert [Path(file).is_relative_to(built.folder.resolve()) for file in files] == [True, True, False]
     assert files[2] == pytest.__file__
 
@@ -112,7 +113,7 @@ def test_a_build_that_fails_shows_what_the_compiler_says(session: Session) -> No
     session.build()
     before = entries(session.project.cache)
     session.project.write(**{"kern/_kern.c": KERNEL.replace("volatile long total", "volatile lnog total")})
-    with pytest.raises(BuildFailed, match="unknown type name|undeclared") as raised:
+    with pytest.raises(BuildFailed, match=r"unknown type name|undeclared") as raised:
         session.build()
     assert str(raised.value).startswith("head could not be built: ")
     assert "lnog" in str(raised.value)
@@ -125,7 +126,7 @@ def test_build_tools_that_do_not_exist(session: Session) -> None:
     before = entries(session.project.cache)
     text = (session.project.root / "pyproject.toml").read_text()
     session.project.write(**{"pyproject.toml": text.replace("setuptools>=64", "setuptools>=99999")})
-    with pytest.raises(BuildFailed, match="build tools could not be installed(.|\n)*setuptools"):
+    with pytest.raises(BuildFailed, match=r"build tools could not be installed(.|\n)*setuptools"):
         session.build()
     assert entries(session.project.cache) == before
 

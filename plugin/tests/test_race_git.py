@@ -71,7 +71,7 @@ def test_an_annotated_tag_is_its_commit(project: Project) -> None:
 
 @pytest.mark.parametrize("revision", ["nothing", "-x", "--all", "", "main:a.txt", "nothing..."])
 def test_what_is_no_revision(project: Project, revision: str) -> None:
-    with pytest.raises(git.GitError, match="nothing|no revision"):
+    with pytest.raises(git.GitError, match=r"nothing|no revision"):
         repository(project).resolve(revision)
 
 
@@ -119,7 +119,7 @@ def test_the_working_tree_is_taken_as_it_is(project: Project, tmp_path: Path) ->
     )
     project.write(**{
         "a.txt": "modified\n", "staged.txt": "staged\n", "half.txt": "staged, then\n", "new.txt": "new\n",
-        "added.txt": "added\n", "sub/more.txt": "more\n", "ignored.log": "no\n", "name with \"quotes\" é.txt": "odd\n",
+        "added.txt": "added\n", "sub/more.txt": "more\n", "ignored.log": "no\n", 'name with "quotes" é.txt': "odd\n",
     })  # fmt: skip
     project.git("add", "staged.txt", "half.txt", "added.txt")
     project.write(**{"half.txt": "modified again\n"})
@@ -128,8 +128,9 @@ def test_the_working_tree_is_taken_as_it_is(project: Project, tmp_path: Path) ->
     (project.root / "link").symlink_to("a.txt")
     (project.root / ".git" / "info" / "exclude").write_text("private\n")
     project.write(private="mine\n")
-    before = project.state()
+    before, index = project.state(), (project.root / ".git" / "index").read_bytes()
     tree = repository(project).check_out_working_tree(tmp_path / "head")
+    assert (project.root / ".git" / "index").read_bytes() == index
     head = tmp_path / "head"
     assert {name: (head / name).read_text() for name in ("a.txt", "staged.txt", "half.txt", "new.txt", "added.txt", "sub/more.txt")} == {
         "a.txt": "modified\n", "staged.txt": "staged\n", "half.txt": "modified again\n", "new.txt": "new\n",
@@ -137,7 +138,7 @@ def test_the_working_tree_is_taken_as_it_is(project: Project, tmp_path: Path) ->
     }  # fmt: skip
     assert listed(head) == {
         ".gitignore", "a.txt", "b.txt", "staged.txt", "half.txt", "new.txt", "added.txt", "sub/deep.txt", "sub/more.txt",
-        "run.sh", "link", "name with \"quotes\" é.txt",
+        "run.sh", "link", 'name with "quotes" é.txt',
     }  # fmt: skip
     assert os.access(head / "run.sh", os.X_OK)
     assert (head / "link").readlink() == Path("a.txt")

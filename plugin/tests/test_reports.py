@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+import json
+import math
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_benchgate.reports import github, markdown, terminal
+from pytest_benchgate.reports import github, markdown, race_json, terminal
+from pytest_benchgate.reports import race as race_words
 from pytest_benchgate.reports.quantity import printable, scaled
-from pytest_benchgate.results import Report, Result, Share, Withheld, Work
+from pytest_benchgate.results import Raced, RaceReport, Report, Result, Share, Withheld, Work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,3 +169,144 @@ def test_workers_of_xdist_write_no_report(suite: Suite, monkeypatch: pytest.Monk
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     suite("def test_it(gate): gate(lambda: 1, expect=2)", "-n", "2")
     assert not summary.exists()
+
+
+SLOWER = Raced(
+    "t.py::slower", "slower", "t.py", 7, "slower", True, 0.03, 3000.0, "pytest --race=abc t.py::slower", (0.1, 0.11, 0.12),  # noqa: FBT003
+    math.log(1.1), math.log(1.08), math.log(1.12), 0.75, 4000.0, 75, 2.5, 1e-3, 1.1e-3,
+)  # fmt: skip
+ERROR = dataclasses.replace(
+    SLOWER, nodeid="t.py::error", name="error", verdict="error", numbers=(), change=None, low=None, high=None, coverage=None,
+    side="head", reason="call: traceback\nE   OSError: no",
+)  # fmt: skip
+RACE = RaceReport("v1 (0123456789)", "the working tree", 0.001, 3, 3, 5.0, (ERROR, SLOWER), True, ("a note",))  # noqa: FBT003
+
+
+def hostile_race() -> RaceReport:
+    words: dict[str, Any] = {
+        "name": HOSTILE,
+        "nodeid": f"t.py::{HOSTILE}",
+        "path": HOSTILE,
+        "repeat": HOSTILE,
+        "side": HOSTILE,
+        "reason": HOSTILE,
+    }
+    raced = [
+        dataclasses.replace(one, verdict=verdict, **words)
+        for one in (SLOWER, ERROR)
+        for verdict in ("slower", "faster", "unsure", "error", "new", "skipped")
+        if one is SLOWER or verdict not in {"slower", "faster", "unsure"}
+    ]
+    return RaceReport(HOSTILE, HOSTILE, 0.5, 9, raced=tuple(raced), notes=(HOSTILE,))
+
+
+def test_the_terminal_section_of_a_race() -> None:
+    assert terminal.render(Report(race=RACE)) == [
+        "benchmark  verdict   change           interval  coverage     base     head  launches  pairs    took",
+        "slower      slower  +10.0 %  +8.0 % .. +12.0 %      75 %  1.00 ms  1.10 ms         3     75  2.50 s",
+        "error        error" + " " * 75 + "2.50 s",
+        "note: a note",
+        "error: error (head): E   OSError: no",
+        "1 slower, 1 error: the working tree against v1 (0123456789)",
+        "threshold 3 %; if nothing differs, the chance of any alarm among all 3 is below 0.1 %; 3 launches, 5.0 s",
+    ]
+
+
+def test_what_a_failing_race_says() -> None:
+    assert race_words.message(SLOWER, RACE) == (
+        "slower: +10.0 % (+8.0 % .. +12.0 %, with 75 % confidence), 1.00 ms -> 1.10 ms a call, after 3 launches and 75 pairs. "
+        "Equal builds would give such evidence with a chance below 1 in 4000, and any alarm in this suite of 3 with one below "
+        "0.1 %\nrepeat: pytest --race=abc t.py::slower"
+    )
+    assert race_words.message(ERROR, RACE).startswith("error (head): call: traceback\nE   OSError: no\nrepeat: ")
+    blind = dataclasses.replace(SLOWER, verdict="same", visible=math.log(1.07))
+    assert "The threshold of 3 % cannot be seen here: within the budget, the smallest visible slowdown is 7.0 %" in (
+        race_words.message(blind, RACE)
+    )
+    blinder = dataclasses.replace(blind, visible=math.log1p(race_words.MOST))
+    assert "the smallest visible slowdown is above 50 %" in race_words.message(blinder, RACE)
+
+
+def test_an_interrupted_race_says_so() -> None:
+    started = dataclasses.replace(RACE, raced=(), complete=False)
+    assert race_words.heading(started).startswith("nothing decided (interrupted: not all races are over): ")
+    assert race_words.terms(started).startswith("threshold -; ")
+
+
+def test_a_race_in_the_terminal_is_not_obeyed() -> None:
+    lines = terminal.render(Report(race=hostile_race()))
+    assert not any(char in line for line in lines for char in "\x1b\r\n\u202e")
+    assert all("::error" not in line[:2] for line in lines)
+
+
+def test_the_markdown_of_a_race_holds() -> None:
+    text = markdown.render(Report(race=hostile_race()))
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert {row.count("|") for row in rows} == {len(race_words.HEADER) + 1}
+    assert "<script" not in text
+    assert not any(char in text for char in "\x1b\r\u202e")
+    assert all("::error" not in line[:2] for line in text.splitlines())
+    within = text.replace("</pre>", "<pre>").split("<pre>")
+    outside = "".join(within[::2]).replace("&#", "").replace("## Race", "").replace("*threshold", "").replace(" s*", "")
+    assert not any(char in outside for char in "`*[]@#"), outside
+    assert all("\n\n" not in block for block in within[1::2])  # an empty line would end the HTML
+
+
+def test_the_annotations_of_a_race() -> None:
+    error, slower = github.render(Report(race=RACE))
+    assert slower.startswith("::error file=t.py,line=7,title=slower%3A slower::slower: +10.0 %25 (+8.0 %25 .. ")
+    assert slower.endswith("%0Arepeat: pytest --race=abc t.py::slower")
+    assert error.startswith("::error file=t.py,line=7,title=error%3A error::error (head): call: traceback%0A")
+    kinds = []
+    for line in github.render(Report(race=hostile_race())):
+        assert not any(char in line for char in "\x1b\r\n\u202e")
+        properties, _, _ = line.removeprefix("::").partition("::")
+        assert [part.split("=")[0] for part in properties.split(" ", maxsplit=1)[1].split(",")] == [
+            "file",
+            "line",
+            "title",
+        ]
+        kinds.append(properties.split(" ")[0])
+    assert set(kinds) <= {"error", "notice"}
+    unsure = dataclasses.replace(SLOWER, verdict="unsure", failed=False)
+    same = dataclasses.replace(SLOWER, verdict="same", failed=False)
+    told = github.render(Report(race=dataclasses.replace(RACE, raced=(unsure, same))))
+    assert [line.split(" ")[0] for line in told] == ["::warning"]
+
+
+def test_the_json_of_a_race_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "race.json"
+    race_json.write(path, race_json.render(RACE, {"cpu": "x"}))
+    data = json.loads(path.read_text("utf-8"))
+    assert (data["kind"], data["schema"], data["machine"]) == ("pytest-benchgate race", 1, {"cpu": "x"})
+    assert race_json.read(data) == RACE
+    assert [file.name for file in tmp_path.iterdir()] == ["race.json"]
+    for bad in (
+        {},
+        {**data, "schema": 2},
+        {**data, "kind": "x"},
+        {**data, "raced": [{"numbers": []}]},
+        {**data, "notes": None},
+    ):
+        with pytest.raises(ValueError, match=r"is no pytest-benchgate race|lacks what"):
+            race_json.read(bad)
+
+
+def test_what_was_written_stays_if_more_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "race.json").mkdir()
+    with pytest.raises(OSError, match="json"):
+        race_json.write(tmp_path / "race.json", {})
+    assert [file.name for file in tmp_path.iterdir()] == ["race.json"]
+
+
+def test_shards_of_different_races_are_not_merged() -> None:
+    other = dataclasses.replace(
+        RACE, raced=(SLOWER,), launches=4, seconds=1.0, complete=False, notes=("a note", "another")
+    )
+    merged = race_json.merge([RACE, other])
+    assert (merged.launches, merged.seconds, merged.complete, len(merged.raced)) == (7, 6.0, False, 3)
+    assert merged.notes == ("a note", "another")
+    changes: list[dict[str, Any]] = [{"base": "v2"}, {"head": "x"}, {"races": 4}]
+    for change in changes:
+        with pytest.raises(ValueError, match="are not shards of one race"):
+            race_json.merge([RACE, dataclasses.replace(RACE, **change)])

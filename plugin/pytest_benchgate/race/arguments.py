@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PLACES = {"--rootdir", "-c", "--config-file", "--basetemp"}  # each side has its own
 REPORTS = {"--junitxml", "--junit-xml", "--benchmark-save"}
 SELECTION = {"-k", "-m", "--deselect", "--durations"}
+VALUED = PLACES | REPORTS | SELECTION | {"-p", "-o", "-W", "-n"}  # what follows these is no place
 OURS = ("--benchmark-json", "--race", "--benchgate-")  # pytest-benchmark 5.2 empties the file as soon as it sees it
 
 
@@ -43,9 +44,12 @@ def without_output(config: pytest.Config) -> list[str]:
 def _given(config: pytest.Config) -> list[str]:
     """Return the options of the command line, without the places of tests."""
     given = [str(one) for one in config.invocation_params.args]
-    for place in config.known_args_namespace.file_or_dir:
-        if place in given:
-            given.remove(place)
+    # Not known_args_namespace: what follows an option of a conftest.py is no place, which is known only by now.
+    for place in config.option.file_or_dir:
+        for index, one in enumerate(given):
+            if one == place and not (index and given[index - 1] in VALUED):
+                del given[index]
+                break
     return given
 
 

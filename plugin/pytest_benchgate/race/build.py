@@ -95,7 +95,9 @@ class Builder:
             requires = build_requires(source / project)
         except BuildFailed as error:
             raise BuildFailed(f"{who} could not be built: {error}") from None
-        tools = self._tools(requires)
+        temporary = source.parent / f"{source.name}-build"
+        temporary.mkdir()
+        tools = self._tools(requires, temporary)
         key = _key("side", tree, str(project), tools["versions"], _interpreter(), _compiler())
         entry = self.cache / key
         with self._entry(entry) as complete:
@@ -103,9 +105,10 @@ class Builder:
                 return self._built(entry, cached=True)
             start = time.monotonic()
             self.say(f"{who}: building ...")
-            output = _Output(self.reaper)
+            output = _Output(self.reaper, temporary)
             try:
-                self._make(entry, Path(tools["folder"]), source, project, original, output)
+                with output.temporaries():
+                    self._make(entry, Path(tools["folder"]), source, project, original, output)
             except (build.BuildBackendException, build.BuildException, subprocess.CalledProcessError, OSError) as error:
                 raise BuildFailed(f"{who} could not be built: {error}\n{output.text}".rstrip()) from error
             finally:
@@ -116,7 +119,7 @@ class Builder:
 
     def _make(self, entry: Path, tools: Path, source: Path, project: Path, original: Path, output: _Output) -> None:
         """Build a wheel with the tools and install it into a new environment."""
-        python, wheels = _python(tools), source.parent / f"{source.name}-wheel"
+        python, wheels = _python(tools), output.temporary / "wheel"
         builder = build.ProjectBuilder(source / project, python_executable=str(python), runner=output.run)
         # What the backend warns of comes as warnings of this process, where the suite may have made them errors.
         with warnings.catch_warnings():
@@ -126,22 +129,22 @@ class Builder:
             wheel = builder.build("wheel", wheels)
         venv.EnvBuilder(symlinks=True).create(entry)
         _pip(python, output, "--python", str(_python(entry)), "install", "--no-deps", "--no-index", wheel)
-        shutil.rmtree(wheels)
         _lie_over(entry, original / project)
 
     def _built(self, entry: Path, *, cached: bool) -> Built:
         told = json.loads((entry / COMPLETE).read_text("utf-8"))
         return Built(_python(entry), entry, tuple(told["names"]), cached)
 
-    def _tools(self, requires: tuple[str, ...]) -> dict[str, str]:
+    def _tools(self, requires: tuple[str, ...], temporary: Path) -> dict[str, str]:
         """Return the folder and the versions of an environment with these build requirements, one for both sides."""
         entry = self.cache / _key("tools", *requires, _interpreter())
         with self._entry(entry) as complete:
             if not complete:
                 self.say(f"installing the build tools: {', '.join(requires)}")
-                output = _Output(self.reaper)
+                output = _Output(self.reaper, temporary)
                 try:
-                    venv.EnvBuilder(symlinks=True, with_pip=True).create(entry)
+                    venv.EnvBuilder(symlinks=True).create(entry)
+                    output.run([str(_python(entry)), "-I", "-m", "ensurepip", "--default-pip"])
                     _pip(_python(entry), output, "install", *requires)
                     versions = output.of([str(_python(entry)), "-m", "pip", "freeze", "--all"])
                 except (subprocess.CalledProcessError, OSError) as error:
@@ -234,10 +237,20 @@ def _pyproject(project: Path) -> dict[str, Any]:
 
 @dataclass
 class _Output:
-    """Runs commands, and keeps what they print."""
+    """Runs commands, whose temporary files go into a folder that ends with the session, and keeps what they print."""
 
     reaper: Reaper
+    temporary: Path
     text: str = ""
+
+    @contextmanager
+    def temporaries(self) -> Iterator[None]:
+        """Let this process make its own temporary files where they end with the session, too."""
+        before, tempfile.tempdir = tempfile.tempdir, str(self.temporary)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
     def run(self, cmd: Any, cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         """Run a command, with the programs of its interpreter's environment first."""
@@ -247,6 +260,7 @@ class _Output:
         """Return what a command prints."""
         env = {**os.environ, **(extra_environ or {})}
         env.pop("PYTHONPATH", None)
+        env["TMPDIR"] = str(self.temporary)
         env["PATH"] = os.pathsep.join([str(Path(command[0]).parent), env.get("PATH", os.defpath)])
         with tempfile.TemporaryFile() as printed:
             process = self.reaper.start(
@@ -329,7 +343,7 @@ def _interpreter() -> str:
 
 
 def _compiler() -> str:
-    """Return what compilers are told by the environment, and which they are: an upgrade must not change one side only."""
+    """Return what compilers are told, and which they are: an upgrade must not change one side only."""
     told = {name: value for name, value in sorted(os.environ.items()) if COMPILER.fullmatch(name)}
     found = {}
     for name in ("CC", "CXX"):

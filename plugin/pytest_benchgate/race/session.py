@@ -129,7 +129,7 @@ class RaceSession:
             self._save()
             self._show(races, launches)
 
-        limit_s = max(self._race.budget_s, *(race.budget_s for race in races))
+        limit_s = max(Plan.limit_s, *(race.budget_s for race in races))  # a small budget is no reason to see hangs
         engine.run(
             field.sides,
             races,
@@ -254,6 +254,9 @@ class RaceSession:
             for name, value in settings.items()
             if name != "race_strict" and value != (parse := options.SETTINGS[name])[0](parse[1])
         ]
+        changed += ["--race-strict"] * settings["race_strict"] + ["--race-tests=own"] * (self._race.tests == "own")
+        if cache := self._config.getoption("race_cache"):
+            changed.append(f"--race-cache={cache}")
         command = ["pytest", "--benchmark-only", *given, *changed]
         return " ".join([*map(shlex.quote, command), self._field.repeat, shlex.quote(item.nodeid)])
 

@@ -113,6 +113,8 @@ def _in_place(config: pytest.Config, race: RaceConfig, files: Sequence[Path], sc
     names = sorted(
         {top for name in [*differ, project] for side in (base, head) for top in _tops(side.get(name, ("", []))[1])}
     )
+    if all(name.startswith("__editable__") for name in names):  # what is not installed as files is looked for here
+        names = sorted(_sources((config.rootpath,)))
     notes = [f"{name}: {base[name][0]} in base, {head[name][0]} in head" for name in differ]
     if not differ:
         notes.append("both environments have the same versions of everything")
@@ -189,7 +191,7 @@ def _from_git(
     return Field(
         (sides[0], sides[1]),
         (base.label, head.label),
-        tuple(sorted(names)) or tuple(sorted(_sources(scratch, root))),
+        tuple(sorted(names or _sources((scratch / "base" / root, scratch / "head" / root)))),
         (homes[0], homes[1]),
         f"--race={shlex.quote(base.commit)}",
         tuple(notes),
@@ -238,12 +240,12 @@ def _functions(text: str) -> set[str]:
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
-def _sources(scratch: Path, root: Path) -> set[str]:
-    """Return the top-level modules of a tree that is not built: what lies at its root or in src, but for its tests."""
+def _sources(roots: Sequence[Path]) -> set[str]:
+    """Return the top-level modules of trees that are not built: what lies at a root or in src, but for the tests."""
     return {
         path.stem
-        for side in ("base", "head")
-        for place in (scratch / side / root, scratch / side / root / "src")
+        for root in roots
+        for place in (root, root / "src")
         for path in [*place.glob("*.py"), *(one.parent for one in place.glob("*/__init__.py"))]
         if not TESTS.fullmatch(path.stem)
         and path.stem not in {"conftest", "setup"}

@@ -56,7 +56,7 @@ def _race(report: RaceReport) -> list[str]:
     for raced in race.ordered(report):
         if raced.verdict in {"new", "error", "skipped"}:
             first = (raced.reason.strip() or raced.verdict).splitlines()[-1 if raced.verdict == "error" else 0]
-            lines.append(f"{raced.verdict}: {printable(raced.name)} ({raced.side}): {printable(first)}")
+            lines.append(f"{raced.verdict}: {printable(raced.name)} ({printable(raced.side)}): {printable(first)}")
     seen = [raced.visible for raced in report.raced if raced.visible is not None]
     if seen:
         alarms = sum(raced.verdict in {"slower", "faster"} for raced in report.raced)

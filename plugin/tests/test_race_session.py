@@ -1,0 +1,368 @@
+"""A race as pytest's user sees it: verdicts are outcomes of tests, and every report tells the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shlex
+import time
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_benchgate.reports import race_json
+from pytest_benchgate.results import Raced
+from racing import PLAIN, QUICK, SLOW_CALC, Project, Run, kill, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
+BASE = {
+    "calc.py": """
+        VERSION = 1
+        def loop(n): [None for _ in range(n)]
+        def slower(): loop(300)
+        def faster(): loop(900)
+        def same(): loop(300)
+        def breaks(): loop(300)
+        def works(): raise OSError("base cannot do this")
+        """,
+    "tests/test_calc.py": """
+        import calc
+        def test_breaks(benchmark): benchmark(calc.breaks)
+        def test_works(benchmark): benchmark(calc.works)
+        """,
+}
+HEAD = {
+    "calc.py": """
+        VERSION = 2
+        def loop(n): [None for _ in range(n)]
+        def slower(): loop(900)
+        def faster(): loop(300)
+        def same(): loop(300)
+        def breaks(): raise ValueError("head cannot do this")
+        def works(): loop(300)
+        def added(): loop(300)
+        """,
+    "tests/test_calc.py": """
+        import calc, pytest
+        def test_slower(benchmark): benchmark(calc.slower)
+        def test_faster(benchmark): benchmark(calc.faster)
+        @pytest.mark.parametrize("text", ["a|<b>`::error::"])
+        def test_same(benchmark, text): benchmark(calc.same)
+        def test_breaks(benchmark): benchmark(calc.breaks)
+        def test_works(benchmark): benchmark(calc.works)
+        def test_new(benchmark): benchmark(calc.added)
+        def test_skipped(benchmark):
+            if calc.VERSION == 1:
+                pytest.skip("not in version 1")
+            benchmark(calc.same)
+        @pytest.mark.benchgate(race_max_launches=1, race_threshold="400 %")
+        def test_unsure(benchmark): benchmark(calc.same)
+        def test_no_benchmark(): raise AssertionError("a race does not run it")
+        """,
+}
+
+
+def dedented(files: dict[str, str]) -> dict[str, str]:
+    return {name: re.sub(r"(?m)^ {8}", "", text) for name, text in files.items()}
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory, race_cache: Path) -> tuple[Project, Run]:
+    """Give one race with a benchmark for each verdict, and all reports that there are."""
+    project = Project.make(tmp_path_factory.mktemp("verdicts") / "p", race_cache, {**PLAIN, **dedented(BASE)})
+    project.write(**dedented(HEAD))
+    folder = project.folder
+    (folder / "summary.md").write_text("before\n")
+    reports = [
+        f"--junitxml={folder / 'junit.xml'}",
+        f"--benchmark-json={folder / 'times.json'}",
+        f"--benchgate-markdown={folder / 'race.md'}",
+    ]
+    run = project.race("HEAD", *reports, "-v", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(folder / "summary.md"))
+    assert project.left_behind() == []
+    return project, run
+
+
+def test_each_verdict(raced: tuple[Project, Run]) -> None:
+    run = raced[1]
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED
+    assert run.verdicts == {
+        "test_slower": "slower", "test_faster": "faster", "test_same[a|<b>`::error::]": "same", "test_breaks": "error",
+        "test_works": "error", "test_new": "new", "test_skipped": "skipped", "test_unsure": "unsure",
+    }  # fmt: skip
+    assert {one["name"] for one in run.race["raced"] if one["failed"]} == {"test_slower", "test_breaks", "test_works"}
+    assert "3 failed, 4 passed, 1 skipped, 1 deselected" in run.text
+    for word in ("SLOWER +", "FASTER -", "SAME ", "ERROR", "NEW", "SKIPPED", "UNSURE "):
+        assert re.search(rf"::test_\S+ {re.escape(word)}", run.text), word
+
+
+def test_why_there_was_no_race(raced: tuple[Project, Run]) -> None:
+    run = raced[1]
+    for name, side, reason in [
+        ("test_breaks", "head", "ValueError: head cannot do this"),
+        ("test_works", "base", "OSError: base cannot do this"),
+        ("test_new", "base", "base has no such benchmark: "),
+        ("test_skipped", "base", "not in version 1"),
+    ]:
+        one = run.raced(name)
+        assert (one["side"], reason in one["reason"]) == (side, True), name
+        assert re.search(rf"(?m)^(error|new|skipped): {name} \({side}\): ", run.text)
+
+
+def test_a_slower_benchmark_says_how_much_and_how_sure(raced: tuple[Project, Run]) -> None:
+    run = raced[1]
+    message = next(line for line in run.text.splitlines() if line.startswith("slower: "))
+    assert re.match(
+        r"slower: \+\d+\.\d % \(\+\d+\.\d % \.\. \+\d+\.\d %, with \d+ % confidence\), [\d.]+ .?s -> [\d.]+ .?s a call, "
+        r"after \d+ launches and \d+ pairs\. Equal builds would give such evidence with a chance below 1 in \d+, and any "
+        r"alarm in this suite of 8 with one below 90 %",
+        message,
+    )
+
+
+def test_its_repeat_command_repeats_it(raced: tuple[Project, Run]) -> None:
+    project, run = raced
+    repeat = run.raced("test_slower")["repeat"]
+    assert f"repeat: {repeat}" in run.text
+    command = shlex.split(repeat)
+    assert command[-2:] == [f"--race={project.git('rev-parse', 'HEAD')}", "tests/test_calc.py::test_slower"]
+    again = project.run(command=[*project.command(), *command[1:]])
+    assert again.verdicts == {"test_slower": "slower"}
+    assert again.race["raced"][0]["threshold"] == 0.5
+    assert "--race-max-launches=1 " in run.raced("test_unsure")["repeat"]
+    assert "--race-threshold=400%" in run.raced("test_unsure")["repeat"]
+
+
+def test_the_json_file(raced: tuple[Project, Run]) -> None:
+    run = raced[1]
+    data = run.race
+    assert (data["kind"], data["schema"], data["complete"], data["races"], data["alpha"]) == (
+        "pytest-benchgate race",
+        1,
+        True,
+        8,
+        0.9,
+    )
+    assert data["head"] == "the working tree"
+    assert data["base"].startswith("HEAD (")
+    fields = {field.name for field in dataclasses.fields(Raced)}
+    assert all(one.keys() == fields for one in data["raced"])
+    slower = run.raced("test_slower")
+    assert len(slower["numbers"]) >= 1
+    assert slower["low"] <= slower["change"] <= slower["high"]
+    assert slower["evidence"] >= slower["alarm"] == 8 / 0.9
+    assert slower["base_s"] < slower["head_s"]
+    assert slower["path"] == "tests/test_calc.py"
+    assert race_json.render(race_json.read(data), data["machine"])["raced"][0].keys() == fields
+    assert "cpu" in str(data["machine"]).lower()
+
+
+def test_pytest_benchmark_has_the_times_of_head(raced: tuple[Project, Run]) -> None:
+    project, run = raced
+    data = json.loads((project.folder / "times.json").read_text())
+    times = {bench["name"]: bench for bench in data["benchmarks"]}
+    assert times.keys() == {"test_slower", "test_faster", "test_same[a|<b>`::error::]", "test_unsure"}
+    for name, bench in times.items():
+        assert bench["stats"]["median"] == pytest.approx(run.raced(name)["head_s"], rel=1e-6)
+        told = bench["extra_info"]["benchgate"]["race"]
+        assert (told["verdict"], told["nodeid"]) == (run.raced(name)["verdict"], run.raced(name)["nodeid"])
+    assert re.search(r"(?m)^test_faster .*\d", run.text)
+
+
+def test_junit_xml_has_the_failures(raced: tuple[Project, Run]) -> None:
+    (suite,) = ET.parse(raced[0].folder / "junit.xml").getroot()  # noqa: S314  # our own
+    assert {name: suite.get(name) for name in ("tests", "failures", "skipped", "errors")} == {
+        "tests": "8", "failures": "3", "skipped": "1", "errors": "0",
+    }  # fmt: skip
+    (failure,) = (case.find("failure") for case in suite if case.get("name") == "test_slower")
+    assert failure is not None
+    assert "slower: +" in (failure.get("message") or "")
+
+
+def test_markdown_and_annotations(raced: tuple[Project, Run]) -> None:
+    project, run = raced
+    text = (project.folder / "race.md").read_text("utf-8")
+    assert (project.folder / "summary.md").read_text("utf-8") == f"before\n{text}"
+    assert text.startswith(
+        "## Race\n\n1 slower, 2 error, 1 unsure, 1 same, 1 faster, 1 new, 1 skipped&#58; the working tree against HEAD"
+    )
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 + 8
+    assert {row.count("|") for row in rows} == {11}
+    assert "<b>" not in text
+    assert "<summary>slower: <code>test&#95;slower</code></summary>" in text
+    annotations = [line for line in run.text.splitlines() if line.startswith("::")]
+    line = (
+        3
+        + dedented(HEAD)["tests/test_calc.py"].splitlines().index("def test_slower(benchmark): benchmark(calc.slower)")
+        - 2
+    )
+    assert any(
+        one.startswith(f"::error file=tests/test_calc.py,line={line},title=slower%3A test_slower::slower: +")
+        for one in annotations
+    )
+    kinds = [re.sub(r"^::(\w+) .*title=(\w+)%3A.*", r"\1 \2", one) for one in annotations]
+    assert sorted(kinds) == [
+        "error error",
+        "error error",
+        "error slower",
+        "notice faster",
+        "warning new",
+        "warning unsure",
+    ]
+
+
+def test_what_a_race_with_itself_can_see(plain: Project) -> None:
+    run = plain.run("--race=self", "--race-threshold=100%", "--race-max-launches=3", "--race-alpha=0.9")
+    assert run.returncode == 0, run.text
+    assert run.verdicts == {"test_count": "same"}
+    assert "null race: 0 alarms; the smallest slowdown that could have been seen is " in run.text
+    assert "this environment against this environment" in run.text
+
+
+def test_a_threshold_that_cannot_be_seen_is_refused(plain: Project) -> None:
+    run = plain.run("--race=self", "--race-threshold=0.01%", "--race-max-launches=2")
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED
+    assert re.search(
+        r"threshold of 0\.01 % cannot be seen here: .* the smallest visible slowdown is (above )?\d", run.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--race=main", "--race-threshold=3"], "'3' is no threshold; write it in percent, as in 3%"),
+        (["--race=main", "--race-alpha=2"], "'2' must lie between 0 and 1"),
+        (["--race=main", "--race-budget=-1"], "'-1' must be a number of seconds above 0"),
+        (["--race=main", "--race-max-launches=1.5"], "'1.5' must be 1, 2, 3"),
+        (["--race=main", "--race-max-launches=inf"], "'inf' must be 1, 2, 3"),
+        (["--race=main", "--race-shard=3/2"], "'3/2' must be K/N with K from 1 to N"),
+        (["--race=main", "--race-tests=base"], "'base' must be head"),
+        (["--race=main", "--race-base-python=python3"], "both say what base is"),
+        (["--race-base-python=no/such/python"], "no/such/python is no program"),
+        (["--race=nothing"], "'nothing' is no revision of"),
+        (["--race=nothing..."], "fetch-depth: 0"),
+        (["--race=-x"], "'-x' is no revision"),
+        (["--race=main", "--race-json=/proc/none/x.json"], "--race-json: cannot write"),
+        (["--race=main", "-orace_threshold=3"], "race_threshold: '3' is no threshold"),
+        (["--race=main", "-orace_tests=base"], "race_tests: 'base' must be head"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_runs(plain: Project, options: list[str], words: str) -> None:
+    run = plain.run(*options)
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    assert words in run.text
+    assert "collected" not in run.text
+    assert "Traceback" not in run.text
+
+
+def test_a_race_needs_a_repository(plain: Project) -> None:
+    (plain.root / ".git").rename(plain.folder / "moved")
+    run = plain.race("main", GIT_CEILING_DIRECTORIES=str(plain.folder))
+    (plain.folder / "moved").rename(plain.root / ".git")
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "not a git repository" in run.text
+
+
+def test_the_ini_file_has_the_same_options(plain: Project) -> None:
+    ini = "race_threshold = 70 %\nrace_alpha = 0.8\nrace_budget = 50\nrace_max_launches = 2\nrace_strict = true\nrace_tests = own\n"
+    plain.commit(**{"pytest.ini": PLAIN["pytest.ini"] + ini})
+    run = plain.run("--race=HEAD")
+    assert (run.raced("test_count")["threshold"], run.race["alpha"]) == (0.7, 0.8)
+    assert len(run.raced("test_count")["numbers"]) == 2
+    assert run.verdicts == {"test_count": "unsure"}
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "The budget is spent: raise --race-budget or --race-max-launches, or the threshold" in run.text
+
+
+def test_unsure_fails_only_if_asked_to(plain: Project) -> None:
+    options = ("--race=HEAD", "--race-max-launches=1")
+    assert plain.run(*options).returncode == 0
+    run = plain.run(*options, "--race-strict")
+    assert (run.returncode, run.verdicts) == (pytest.ExitCode.TESTS_FAILED, {"test_count": "unsure"})
+    assert "--race-strict" in run.raced("test_count")["repeat"]
+
+
+def test_a_spent_budget_ends_a_race(plain: Project) -> None:
+    run = plain.run("--race=HEAD", "--race-budget=0.001")
+    assert run.verdicts == {"test_count": "unsure"}
+    assert len(run.raced("test_count")["numbers"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("marker", "words"),
+    [
+        ("race_treshold='3 %'", "the marker benchgate takes the keywords race_threshold, race_alpha"),
+        ("race_threshold=3", "race_threshold: '3' is no threshold"),
+        ("'3 %'", "the marker benchgate takes the keywords"),
+    ],
+)
+def test_a_marker_that_says_nothing_known_is_refused(plain: Project, marker: str, words: str) -> None:
+    test = PLAIN["tests/test_calc.py"].replace("def ", f"import pytest\n@pytest.mark.benchgate({marker})\ndef ")
+    plain.write(**{"tests/test_calc.py": test})
+    run = plain.race("HEAD")
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    assert words in run.text
+    assert "Traceback" not in run.text
+
+
+def test_shards_are_the_suite(plain: Project) -> None:
+    plain.commit(**{"tests/test_calc.py": PLAIN["tests/test_calc.py"] + "".join(
+        f"def test_{name}(benchmark):\n    benchmark(calc.count)\n" for name in "abcd"
+    )})  # fmt: skip
+    runs = [plain.run("--race=HEAD", f"--race-shard={part}/2", "--race-max-launches=1") for part in (1, 2)]
+    names = [set(run.verdicts) for run in runs]
+    assert names == [{"test_count", "test_b", "test_d"}, {"test_a", "test_c"}]
+    assert {one["alarm"] for run in runs for one in run.race["raced"]} == {5 / 0.001}
+    assert {run.race["races"] for run in runs} == {5}
+    merged = race_json.merge([race_json.read(run.race) for run in runs])
+    assert (len(merged.raced), merged.races, merged.complete) == (5, 5, True)
+
+
+def test_the_json_is_there_after_a_crash(plain: Project) -> None:
+    tests = (
+        PLAIN["tests/test_calc.py"]
+        + "import pytest, time\n@pytest.mark.benchgate(race_threshold='0.001%')\ndef test_slow(benchmark):\n    benchmark(time.sleep, 0.02)\n"
+    )
+    plain.commit(**{"tests/test_calc.py": tests})
+    session = plain.start("--race=HEAD", "--race-threshold=100%")
+    wait_for(
+        lambda: (plain.json.exists() and '"verdict": "same"' in plain.json.read_text()) or session.poll() is not None
+    )
+    kill(session)
+    session.communicate()
+    data = json.loads(plain.json.read_text())
+    assert (data["complete"], [one["name"] for one in data["raced"]]) == (False, ["test_count"])
+
+
+def test_a_collection_error_ends_it_before_anything_is_built(kern: Project) -> None:
+    kern.write(**{"tests/test_kern.py": "import no_such_module\n"})
+    run = kern.race("HEAD")
+    assert run.returncode == pytest.ExitCode.INTERRUPTED
+    assert "No module named 'no_such_module'" in run.text
+    assert "building" not in run.text
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "-k=nothing", "--version"])
+def test_nothing_is_raced_where_there_is_nothing_to_race(kern: Project, option: str) -> None:
+    start = time.time()
+    run = kern.race("HEAD", option)
+    assert "building" not in run.text
+    assert run.race == {} or run.race["raced"] == []
+    assert not [path for path in kern.cache.iterdir() if path.stat().st_mtime > start]
+
+
+def test_a_selection_and_a_failing_number(plain: Project) -> None:
+    tests = PLAIN["tests/test_calc.py"] + "def test_other(benchmark):\n    benchmark(calc.count)\n"
+    plain.commit(**{"tests/test_calc.py": tests})
+    plain.write(**{"calc.py": SLOW_CALC})
+    run = plain.race("HEAD", "tests/test_calc.py::test_other")
+    assert run.verdicts == {"test_other": "slower"}
+    assert plain.race("HEAD", "-k", "count").verdicts == {"test_count": "slower"}
+    assert (plain.root / ".pytest_cache").exists() is False
+    assert QUICK[0] in run.raced("test_other")["repeat"]
