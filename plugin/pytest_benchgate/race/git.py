@@ -135,7 +135,7 @@ class Repository:
         return Tree(commit, content, "the working tree" if changed else f"the working tree ({head[:10]})")
 
     def _clone(self, folder: Path) -> None:
-        """Make a repository that borrows all objects; `git clone --shared` does not where history is shallow, as in a CI."""
+        """Make a repository that borrows all objects; `git clone --shared` does not if history is shallow, as in CI."""
         common = self.root / git("rev-parse", "--git-common-dir", cwd=self.root)
         kind = git("rev-parse", "--show-object-format", cwd=self.root)
         git("init", "--quiet", "--template=", f"--object-format={kind}", str(folder), cwd=self.root)
