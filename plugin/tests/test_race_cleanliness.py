@@ -103,7 +103,7 @@ def test_ended_while_building(kern: Project, number: signal.Signals) -> None:
     assert kern.race("HEAD").verdicts == {"test_spin": "same"}
 
 
-def test_a_killed_worker_costs_its_test_only(plain: Project) -> None:
+def test_a_worker_killed_from_outside_is_told_and_the_race_ends(plain: Project) -> None:
     tests = SLEEP.replace("0.01", "0.01 if (time.sleep(0.01) or True) else 0") + PLAIN["tests/test_calc.py"]
     plain.commit(**{"tests/test_calc.py": tests})
     session = plain.start("--race=HEAD", *QUICK, "--race-budget=30")
