@@ -251,6 +251,20 @@ def test_a_file_that_one_side_cannot_import_fails_its_own_tests_with_its_words(
     assert isinstance(found[nodeids[-1]][0], Timed)
 
 
+def test_a_worker_that_is_killed_before_its_first_test_is_started_once_more(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
+) -> None:
+    base, head = sides()
+    once = "import os, signal\nif not os.path.exists('dead'):\n    open('dead', 'w').close()\n"
+    (head.folder / "conftest.py").write_text(once + "    os.kill(os.getpid(), signal.SIGKILL)\n")
+    assert all(isinstance(what, Timed) for what in raced((base, head), "same after", FEW, reaper).values())
+    assert reaper.count == 4
+    (head.folder / "conftest.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    for what in raced((base, head), "same after", FEW, reaper).values():
+        broken(what, "head", "signal SIGKILL")
+    assert reaper.count == 8
+
+
 def test_a_side_whose_pytest_does_not_start_fails_every_test_with_its_words(
     sides: Callable[..., tuple[Side, Side]], reaper: Starts
 ) -> None:

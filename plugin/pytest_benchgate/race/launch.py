@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.reaper import Reaper
 
 SHOWN = 2000  # characters of a dead worker's output
+STARTS = 2  # that may fail in a launch
 CONFIDENCE = 0.9  # of the interval of a launch's median
 ENDING_S = 10.0  # how long a worker may take to end after it has closed its pipe
 # What the session's own environment must not tell a worker: options that are given to it already, and its CI's reports.
@@ -131,9 +132,9 @@ class Lost(Failed):
 class Missing(Exception):
     """A worker that gave no answer."""
 
-    def __init__(self, side: Side, reason: str) -> None:
+    def __init__(self, side: Side, reason: str, *, killed: bool = False) -> None:
         super().__init__(f"{side.name}: {reason}")
-        self.failed = Lost(side.name, reason)
+        self.failed, self.killed = Lost(side.name, reason), killed
 
 
 @dataclass
@@ -187,7 +188,7 @@ class Worker:
         try:
             self.channel.send(**order)
         except Closed:
-            raise Missing(self.side, self._end()) from None
+            raise self._end() from None
 
     def answer(self, limit_s: float | None = None) -> dict[str, Any]:
         """Return the next answer; raise Missing where there is none."""
@@ -197,9 +198,9 @@ class Worker:
         except Late:
             raise Missing(self.side, f"no answer within {limit_s:g} s: it hangs, or is too slow to race") from None
         except Closed:
-            raise Missing(self.side, self._end()) from None
+            raise self._end() from None
 
-    def _end(self) -> str:
+    def _end(self) -> Missing:
         """Return how the process ended, with the last of what it printed."""
         deadline = time.monotonic() + ENDING_S
         while (status := self.reaper.status(self.process)) is None and time.monotonic() < deadline:
@@ -214,7 +215,9 @@ class Worker:
             if -status == signal.SIGKILL:
                 how += "; the system kills so where memory runs out"
         self.output.seek(0)
-        return f"the worker died ({how}):\n{self.output.read().decode('utf-8', 'replace')[-SHOWN:]}".rstrip()
+        printed = self.output.read().decode("utf-8", "replace")[-SHOWN:]
+        killed = status is not None and status < 0
+        return Missing(self.side, f"the worker died ({how}):\n{printed}".rstrip(), killed=killed)
 
     def block(self, calls: int, processor: int | None) -> Block:
         """Time a block of so many calls; raise Stopped where the test ends instead."""
@@ -271,7 +274,7 @@ def launch(
     """
     rng = random.Random(seed)  # noqa: S311  # chance, not secrecy
     found: dict[str, tuple[Timed | Failed, float]] = {}
-    waiting = list(nodeids)
+    waiting, starts = list(nodeids), STARTS
     while waiting:
         with ExitStack() as stack:
             shared = rng.getrandbits(32)
@@ -283,6 +286,9 @@ def launch(
                 for one in workers:
                     one.collect()
             except Missing as missing:
+                starts -= 1
+                if missing.killed and starts:  # it may have been chance, and would cost every test
+                    continue
                 return found | dict.fromkeys(waiting, (missing.failed, 0.0))
             while waiting:
                 nodeid, following = waiting.pop(0), waiting[0] if waiting else None
