@@ -257,10 +257,10 @@ def test_a_worker_that_is_killed_before_its_first_test_is_started_once_more(
     base, head = sides()
     once = "import os, signal\nif not os.path.exists('dead'):\n    open('dead', 'w').close()\n"
     (head.folder / "conftest.py").write_text(once + "    os.kill(os.getpid(), signal.SIGKILL)\n")
-    assert all(isinstance(what, Timed) for what in raced((base, head), "same after", FEW, reaper).values())
+    assert all(isinstance(what, Timed) for what in raced((base, head), "before after", FEW, reaper).values())
     assert reaper.count == 4
     (head.folder / "conftest.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
-    for what in raced((base, head), "same after", FEW, reaper).values():
+    for what in raced((base, head), "before after", FEW, reaper).values():
         broken(what, "head", "signal SIGKILL")
     assert reaper.count == 8
 
