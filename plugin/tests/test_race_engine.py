@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pytest_benchgate.race import engine
 from pytest_benchgate.race.engine import Race
-from pytest_benchgate.race.launch import Failed, Plan, Side, Timed, Why
+from pytest_benchgate.race.launch import Timed
+from pytest_benchgate.race.process import Failed, Plan, Side, Why
 from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.statistics import Rule, Verdict
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest_benchgate.race.launch import Failed, Plan, Side, Timed, Why, _enough, launch
+from pytest_benchgate.race.launch import Timed, _enough, launch
+from pytest_benchgate.race.process import Failed, Plan, Side, Why
 from pytest_benchgate.race.reaper import Reaper
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.launch import Failed, Plan, Side, Timed, launch
+from pytest_benchgate.race.launch import Timed, launch
 from pytest_benchgate.race.statistics import Decision, Rule, Verdict, decide, interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pytest_benchgate.race.process import Failed, Plan, Side
     from pytest_benchgate.race.reaper import Reaper
 
 

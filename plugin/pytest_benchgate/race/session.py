@@ -20,7 +20,7 @@ from pytest_benchgate.race import engine, git, sides
 from pytest_benchgate.race.arguments import without_output
 from pytest_benchgate.race.build import BuildFailed
 from pytest_benchgate.race.identity import Identity, SelfRace
-from pytest_benchgate.race.launch import Plan, Why
+from pytest_benchgate.race.process import Plan, Why
 from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.statistics import Rule, Verdict, smallest_visible
 from pytest_benchgate.reports import race as words

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from pytest_benchgate.race import git
 from pytest_benchgate.race.arguments import arguments
 from pytest_benchgate.race.build import Builder, find_project
-from pytest_benchgate.race.launch import Side
+from pytest_benchgate.race.process import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
