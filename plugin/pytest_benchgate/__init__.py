@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_benchgate.compare import Mismatch, Tolerance, WrongAnswer, compare
+    from pytest_benchgate.comparison import Mismatch, Tolerance, WrongAnswer, compare
     from pytest_benchgate.gate import Gate, UnfinishedWork
     from pytest_benchgate.limits import Limit
     from pytest_benchgate.results import Work
@@ -20,4 +20,4 @@ _PLACES = {"Gate": "gate", "UnfinishedWork": "gate", "Limit": "limits", "Work": 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PLACES.get(name, 'compare')}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES.get(name, 'comparison')}"), name)

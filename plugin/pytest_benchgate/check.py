@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pytest_benchgate.compare import Tolerance, WrongAnswer, compare
+from pytest_benchgate.comparison import Tolerance, WrongAnswer, compare
 
 Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -46,11 +47,14 @@ class Run:
 Suite: TypeAlias = "Callable[..., Run]"
 
 
-@pytest.fixture(autouse=True)
-def _not_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the inner runs out of the job summary, and free of the options, of the CI that runs these tests."""
-    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture(autouse=True, scope="session")
+def _on_their_own() -> Iterator[None]:
+    """Keep the inner runs out of the job summary, and free of the options, of the run that these tests are part of."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [*os.environ]:
+            if name.startswith("PYTEST_XDIST_") or name in {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"}:
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture

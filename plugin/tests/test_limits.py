@@ -106,6 +106,6 @@ def test_a_limit_that_fails_costs_nothing_but_itself(suite: Suite) -> None:
 
 
 def test_more_bytes_than_any_memory_are_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_benchgate.limits.LARGEST", 2**20)
+    monkeypatch.setattr("pytest_benchgate.copying.LARGEST", 2**20)
     million = min(copy_seconds(2**20))
     assert 0.1 < min(copy_seconds(2**60)) / 2**40 / million < 10
