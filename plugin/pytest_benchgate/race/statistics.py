@@ -118,7 +118,7 @@ def decide(numbers: Sequence[float], rule: Rule) -> Decision:
     """Return the first decision that the launches, in their order, come to; UNSURE where they come to none.
 
     SLOWER and FASTER at races / alpha; SAME where "slower by the threshold" and "faster by it" are both refuted, at
-    1 / beta.
+    1 / beta, and the interval that people read agrees: beta is generous, and much noise can refute what is true.
     """
     edge = math.log1p(rule.threshold)
     slower = [max(-1.0, min(1.0, (number - edge) / rule.scale)) for number in numbers]
@@ -139,9 +139,14 @@ def decide(numbers: Sequence[float], rule: Rule) -> Decision:
             return Decision(Verdict.FASTER, launch, is_faster)
         not_slower |= no_slower >= refuted
         not_faster |= no_faster >= refuted
-        if not_slower and not_faster and launch >= rule.least_launches:
+        if not_slower and not_faster and launch >= rule.least_launches and _inside(numbers[:launch], edge):
             return Decision(Verdict.SAME, launch, strongest)
     return Decision(Verdict.UNSURE, len(numbers), strongest)
+
+
+def _inside(numbers: Sequence[float], edge: float) -> bool:
+    low, high, _ = interval(numbers)
+    return -edge <= low and high <= edge
 
 
 def interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
