@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import textwrap
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,8 @@ def interrupted_after(delay_s: float, call: Callable[[], object]) -> float:
         _thread.interrupt_main()
 
     timer = threading.Timer(delay_s, interrupt)
+    # A shell without job control starts what runs in its background with SIGINT ignored, and Python leaves it so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -40,6 +43,7 @@ def interrupted_after(delay_s: float, call: Callable[[], object]) -> float:
         return time.monotonic() - sent[0]
     finally:
         timer.join()
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(("length", "num"), [(3, 10**12), (2**22, 10**6)], ids=["few-elements", "many-elements"])

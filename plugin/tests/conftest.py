@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -54,7 +55,10 @@ def _on_their_own() -> Iterator[None]:
         for name in [*os.environ]:
             if name.startswith("PYTEST_XDIST_") or name in {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"}:
                 patch.delenv(name)
+        # Ignored where a shell without job control runs this in its background; those that we start would inherit it.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
