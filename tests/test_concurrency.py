@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import _thread
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
 import textwrap
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
