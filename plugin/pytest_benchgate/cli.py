@@ -36,7 +36,7 @@ def load(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}); pass files that --benchmark-json wrote") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no JSON ({error}); --benchmark-json and --race-json write it") from error
+        raise ValueError(f"{path} is no JSON of pytest-benchmark ({error}); --benchmark-json writes it") from error
     if not isinstance(data, dict):
         raise ValueError(f"{path} is no JSON of pytest-benchmark; --benchmark-json writes it")  # noqa: TRY004  # its content
     return data

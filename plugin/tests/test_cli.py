@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pytest_benchgate import cli
+from pytest_benchgate.reports import race_json
+from pytest_benchgate.results import Raced, RaceReport
 
 if TYPE_CHECKING:
     from conftest import Suite
@@ -61,6 +63,37 @@ def test_what_is_no_run_is_refused_by_name(content: str, tmp_path: Path, capsys:
     assert f"{path} is no JSON of pytest-benchmark" in capsys.readouterr().err
     assert cli.main(["report", str(tmp_path / "missing.json")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def shard(path: Path, name: str, change: float, head: str = "h") -> str:
+    verdict = "slower" if change > 0.03 else "same"
+    raced = Raced(f"t.py::{name}", name, "t.py", 1, verdict, verdict == "slower", 0.03, 2000.0, "pytest --race=b",
+                  (change,), change, change, change, 0.0, 1.0, 15, 2.0, 1e-3, 1e-3)  # fmt: skip
+    report = RaceReport("b", head, 0.001, 2, 3, 4.0, (raced,), complete=True, notes=("said",))
+    path.write_text(json.dumps(race_json.render(report, {})), "utf-8")
+    return str(path)
+
+
+def test_shards_of_a_race_are_merged_slowest_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [shard(tmp_path / "1.json", "test_a", 0.0), shard(tmp_path / "2.json", "test_b", 0.1)]
+    assert cli.main(["report", *files]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[1:3]] == [["test_b", "slower"], ["test_a", "same"]]
+    assert lines[3:5] == ["note: said", "1 slower, 1 same: h against b"]
+    assert "among all 2 is below 0.1 %; 6 launches, 8.0 s" in lines[5]
+    assert cli.main(["report", *files, "--markdown"]) == 0
+    assert "<summary>slower: <code>test&#95;b</code></summary>" in capsys.readouterr().out
+
+
+def test_what_is_no_shard_of_the_race_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = shard(tmp_path / "1.json", "test_a", 0.0), shard(tmp_path / "2.json", "test_a", 0.0, head="g")
+    assert cli.main(["report", one, other]) == 2
+    assert "are not shards of one race" in capsys.readouterr().err
+    assert cli.main(["report", one, written(tmp_path / "run.json", {})]) == 2
+    assert "one kind at a time" in capsys.readouterr().err
+    (tmp_path / "old.json").write_text(json.dumps({"kind": race_json.KIND, "schema": 0}), "utf-8")
+    assert cli.main(["report", str(tmp_path / "old.json")]) == 2
+    assert "old.json is no pytest-benchgate race of schema 1" in capsys.readouterr().err
 
 
 def test_the_command_merges_real_runs(suite: Suite) -> None:
