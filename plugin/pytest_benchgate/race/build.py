@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import build
+
 from pytest_benchgate.race import git
 
 if TYPE_CHECKING:
