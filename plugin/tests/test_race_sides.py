@@ -184,8 +184,9 @@ def test_an_environment_that_has_base_already(plain: Project) -> None:
     (plain.root / "calc.py").unlink()
     plain.commit(**{"pytest.ini": "[pytest]\n", "pyproject.toml": "[project]\nname = 'Calc.Fast'\nversion = '2'\n"})
     base, head = (layered(plain.folder / name) for name in ("base-env", "head-env"))
-    install(base, "calc_fast", "1", {"calc.py": PLAIN["calc.py"]})
-    install(head, "calc_fast", "2", {"calc.py": SLOW_CALC})
+    own = install(base, "calc_fast", "1", {"calc.py": PLAIN["calc.py"]})
+    behind = install(head, "calc_fast", "2", {"calc.py": SLOW_CALC})
+    (own / "zz-behind.pth").write_text(f"{behind}\n")  # as where an environment lies over another
     code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
     command = [str(head), "-P", "-c", code, *plain.command(f"--race-base-python={base}", *QUICK)[1:]]
     run = plain.run(command=command)

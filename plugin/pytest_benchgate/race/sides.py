@@ -37,7 +37,11 @@ try:
     import pytest_benchgate, pytest_benchmark, pytest
 except ImportError as error:
     sys.exit(f"{error}")
-print(json.dumps({d.name: [d.version, [str(f) for f in d.files or ()]] for d in m.distributions() if d.name}))
+found = {}
+for d in m.distributions():
+    if d.name:  # the first is the one that is imported
+        found.setdefault(d.name, [d.version, [str(f) for f in d.files or ()]])
+print(json.dumps(found))
 """
 
 
