@@ -184,7 +184,8 @@ class Builder:
                 self.reaper.watch(entry)
             yield complete
         except BaseException:
-            shutil.rmtree(entry, ignore_errors=True)
+            if not complete:  # what is complete, others may use
+                shutil.rmtree(entry, ignore_errors=True)
             fcntl.flock(lock, fcntl.LOCK_UN)
             raise
         else:
@@ -268,7 +269,8 @@ class _Output:
                 [*map(str, command)], cwd=cwd, env=env, stdout=printed, stderr=subprocess.STDOUT
             )
             try:
-                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # the reaper does the waiting that counts
+                while self.reaper.status(process) is None:
+                    time.sleep(0.01)
             finally:
                 self.reaper.end(process)
                 printed.seek(0)

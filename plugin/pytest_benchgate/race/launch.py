@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 STARTS = 2  # that may fail in a launch
 CONFIDENCE = 0.9  # of the interval of a launch's median
-NO_END = Failed("", "it ended before it was timed")
 
 
 @dataclass(frozen=True)
@@ -103,15 +102,15 @@ def _race(
         one.tell(order="run", nodeid=nodeid, next=following)
     answers = {one.side.name: one.answer() for one in workers}
     if early := {name: answer for name, answer in answers.items() if answer["answer"] != "ready"}:
-        return _finish(workers, early) or NO_END
+        return _failed(_finish(workers, early))
     for name, answer in answers.items():
         loaded(name, answer["files"])
     try:
         times = _time(workers, plan, rng)
     except Stopped as stopped:
-        return _finish(workers, {stopped.side.name: stopped.answer}) or NO_END
-    if failed := _finish(workers, {}):
-        return failed
+        return _failed(_finish(workers, {stopped.side.name: stopped.answer}))
+    if bad := _finish(workers, {}):
+        return _failed(bad)
     base, head = answers.values()
     base_ns, head_ns = (
         tuple(time / answer["iterations"] for time in of_side)
@@ -134,15 +133,17 @@ def _lacks(workers: Sequence[Worker], nodeid: str) -> Failed:
     return Failed(" and ".join(one.side.name for one in workers), "there is no such test", Why.LACKS)
 
 
-def _finish(workers: Sequence[Worker], early: dict[str, dict[str, Any]]) -> Failed | None:
-    """Let the tests that are not `early`, by the names of their sides, go on to their ends; return what went wrong."""
+def _finish(workers: Sequence[Worker], early: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Let the tests that are not `early` go on to their ends; return the answers of those that went wrong, by side."""
     going = [one for one in workers if one.side.name not in early]
     for one in going:
         one.tell(order="end")
     ends = {one.side.name: one.answer() for one in going}
-    bad = early | {name: answer for name, answer in ends.items() if answer["outcome"] != "passed"}
-    if not bad:
-        return None
+    return early | {name: answer for name, answer in ends.items() if answer["outcome"] != "passed"}
+
+
+def _failed(bad: dict[str, dict[str, Any]]) -> Failed:
+    """Return what to say of a test that went wrong on these sides."""
     why = Why.SKIPPED if {answer["outcome"] for answer in bad.values()} == {"skipped"} else Why.FAILED
     reasons = [answer["reason"] for answer in bad.values() if why is Why.SKIPPED or answer["outcome"] != "skipped"]
     return Failed(" and ".join(bad), next(filter(None, reasons), "it calls no benchmark that can be raced"), why)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pytest_benchgate.results import Raced, RaceReport
 
 HEADER = ("benchmark", "verdict", "change", "interval", "coverage", "base", "head", "launches", "pairs", "took")
-# The order in which verdicts are listed; within one, the slowest change comes first.
 MOST = 0.5  # slowdowns beyond it are not looked for when a null race says what can be seen
+# The order in which verdicts are listed; within one, the slowest change comes first.
 ORDER = ("slower", "error", "unsure", "same", "faster", "new", "skipped")
 
 
