@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pytest_benchgate.race import git
-from pytest_benchgate.race.build import Builder, BuildFailed, Built, build_requires, find_project
+from pytest_benchgate.race.build import COMPLETE, Builder, BuildFailed, Built, build_requires, find_project
 from pytest_benchgate.race.reaper import Reaper
 from racing import KERNEL, SLOW_KERNEL, Project
 
@@ -206,3 +206,23 @@ def test_the_project_of_a_folder(tmp_path: Path, files: dict[str, str], folder: 
 def test_a_setup_py_alone_is_built_as_pep_517_has_it(tmp_path: Path) -> None:
     (tmp_path / "setup.py").touch()
     assert build_requires(tmp_path) == ("setuptools>=40.8.0", "wheel")
+
+
+def interrupted(builder: Builder, entry: Path, *, complete: bool) -> None:
+    with builder._entry(entry) as found:
+        assert found is complete
+        entry.mkdir(exist_ok=True)
+        raise KeyboardInterrupt
+
+
+def test_an_error_removes_what_is_half_made_and_leaves_what_is_complete(tmp_path: Path) -> None:
+    entry = tmp_path / "cache" / "entry"
+    with Reaper() as reaper, ExitStack() as locks:
+        builder = Builder(tmp_path / "cache", reaper, locks, print)
+        for complete in (False, True):
+            with pytest.raises(KeyboardInterrupt):
+                interrupted(builder, entry, complete=complete)
+            assert entry.exists() is complete
+            if not complete:
+                entry.mkdir()
+                (entry / COMPLETE).write_text("{}")
