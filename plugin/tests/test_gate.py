@@ -118,9 +118,13 @@ def test_in_place_functions_get_fresh_arguments_each_round(suite: Suite) -> None
 
         def test_without_setup_it_is_wrong_the_second_time(gate):
             gate(reverse, [1, 2, 3], expect=[3, 2, 1], written=0)
+
+        def test_one_round_needs_none(gate):
+            gate.pedantic(reverse, ([1, 2, 3],), expect=[3, 2, 1], written=0)
     """)
-    run.result.assert_outcomes(passed=3, failed=1)
-    assert run.timed() == ["test_setup", "test_keyword_and_teardown", "test_several"]
+    run.result.assert_outcomes(passed=4, failed=1)
+    assert run.timed() == ["test_setup", "test_keyword_and_teardown", "test_several", "test_one_round_needs_none"]
+    assert "wrong answer on the second call, whose arguments hold what the first left there (setup=" in run.text
 
 
 def test_pedantic_counts_rounds_and_iterations(suite: Suite) -> None:
