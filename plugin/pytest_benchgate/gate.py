@@ -195,7 +195,7 @@ class Gate:
             )
         if check.written and not call.setup:
             if calls > 1:
-                when = "on the second call, whose arguments hold what the first left there (setup= gives each round new ones)"
+                when = "on the second call, whose arguments hold what the first left there; setup= gives new ones"
                 call.run(lambda result, arguments: check.verify(result, arguments, when))
             check.restore((call.args, call.kwargs), before)
 

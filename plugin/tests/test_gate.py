@@ -124,7 +124,7 @@ def test_in_place_functions_get_fresh_arguments_each_round(suite: Suite) -> None
     """)
     run.result.assert_outcomes(passed=4, failed=1)
     assert run.timed() == ["test_setup", "test_keyword_and_teardown", "test_several", "test_one_round_needs_none"]
-    assert "wrong answer on the second call, whose arguments hold what the first left there (setup=" in run.text
+    assert "wrong answer on the second call, whose arguments hold what the first left there; setup=" in run.text
 
 
 def test_pedantic_counts_rounds_and_iterations(suite: Suite) -> None:
