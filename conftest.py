@@ -15,6 +15,8 @@ from pytest_benchgate import Limit, devices
 
 from logmap_cy import Device, Implementation, implementations, logmap
 from logmap_cy._contract import Array
+from logmap_cy._registry import widest
+from logmap_cy._threads import available
 
 Oracle: TypeAlias = Callable[[Array, int, int, int], Array]
 
@@ -112,17 +114,12 @@ def oracle() -> Oracle:
 
 
 def _multiply_add_seconds(operations: float) -> list[float]:
-    """Return samples of the seconds for that many multiply-adds at the rate of NumPy's own matrix product.
-
-    The BLAS that NumPy brings chooses the widest instructions at run time and uses all cores: about 0.9 of the peak.
-    """
-    side, samples = 1024, []
-    left, right = np.ones((side, side)), np.ones((side, side))
-    out = left @ right
-    for _ in range(5):
+    """Return samples of the seconds for that many multiply-adds, in registers, by all threads."""
+    multiply_adds, samples = widest().multiply_adds, []
+    for _ in range(9):
         start = time.perf_counter()
-        np.matmul(left, right, out=out)
-        samples.append((time.perf_counter() - start) / side**3 * operations)
+        done = multiply_adds(2**18, available())
+        samples.append((time.perf_counter() - start) / done * operations)
     return samples
 
 

@@ -2,12 +2,12 @@
  * 22 * x * (x + 1) overflows from x = 9880 on. */
 #include "step.h"
 
-__kernel void logmap(__global ELEMENT *x, ulong n, ulong num) {
+__kernel void logmap(__global const ELEMENT *x, __global ELEMENT *out, ulong n, ulong num) {
     size_t i = get_global_id(0);
     if (i >= n)
         return;
     int u = (int)x[i];
     for (ulong k = 0; k < num; k++)
         u = (int)MU * u * (u + 1) % (int)P;
-    x[i] = (ELEMENT)u;
+    out[i] = (ELEMENT)u;
 }

@@ -1,7 +1,7 @@
 /* One work-item an element, ten steps written out, so that work-items may be vectorised across them. */
 #include "step.h"
 
-__kernel void logmap(__global ELEMENT *x, ulong n, ulong num) {
+__kernel void logmap(__global const ELEMENT *x, __global ELEMENT *out, ulong n, ulong num) {
     size_t i = get_global_id(0);
     if (i >= n) /* the global size is padded to whole work-groups */
         return;
@@ -21,5 +21,5 @@ __kernel void logmap(__global ELEMENT *x, ulong n, ulong num) {
     }
     for (; k > 0; k--)
         u = step(u);
-    x[i] = (ELEMENT)u;
+    out[i] = (ELEMENT)u;
 }

@@ -6,7 +6,7 @@ if _find_spec("logmap_cy._memoryview") is None:
     raise ImportError(
         f"logmap_cy is being imported from its source folder ({__path__[0]}), which has no compiled modules; "
         "if it is installed, run python -P, or in another folder (and pytest, not python -m pytest); if not: "
-        'pip install "meson-python>=0.17" "cython>=3.1" ninja && pip install --no-build-isolation -e .'
+        'pip install "meson-python>=0.17" "cython>=3.1" "numpy>=2.0" ninja && pip install --no-build-isolation -e .'
     )
 
 from importlib.metadata import version as _version

@@ -7,7 +7,7 @@ import textwrap
 
 from logmap_cy import __version__, implementations
 from logmap_cy._prange import openmp_threads
-from logmap_cy._threads import resolve
+from logmap_cy._threads import available
 
 
 def table() -> str:
@@ -22,7 +22,7 @@ def table() -> str:
         rows.append((row.name, row.kind, here, "WRONG" if row.known_wrong else row.domain.text, row.summary))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += ["", f"threads: {resolve(None)}" + ("" if openmp_threads() else " (built without OpenMP)")]
+    lines += ["", f"threads: {available()}" + ("" if openmp_threads() else " (built without OpenMP)")]
     lines += [
         f"{device}: {device.kind}, {device.name} ({device.platform}, driver {device.driver})"
         for device in dict.fromkeys(device for row in implementations() for device in row.devices)

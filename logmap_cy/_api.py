@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
-from logmap_cy import _arguments, _registry, _threads
+from logmap_cy import _arguments, _quick, _registry, _threads
 from logmap_cy._drive import drive
+from logmap_cy._plan import plan
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -16,10 +19,8 @@ if TYPE_CHECKING:
     from logmap_cy._opencl import Device
     from logmap_cy._registry import Implementation
 
-# What "auto" tries: the row, and the steps (elements times steps) from which on it wins.
-# 2**17 steps take 0.3 ms on one core. Sharing them out costs 5 us on a quiet machine, but a time slice of 8 ms was
-# seen where another process held the second core. The oracle is exact for every p.
-AUTO = (("prange", 2**17), ("memoryview", 0), ("python", 0))
+# What "auto" tries, the fastest first. The oracle is exact for every p.
+AUTO = ("vector_ifma", "vector_avx512", "vector_avx2", "vector_baseline", "prange", "python")
 
 
 def logmap(
@@ -74,30 +75,41 @@ def logmap(
     array([28, 25, 37])
 
     """
+    quick = implementation == "auto" and threads is None and device is None
+    if quick:
+        answer = _quick.call(x, num, p, mu, out)
+        if answer is not None:
+            return answer
     source = _arguments.array(x)
     steps = _arguments.integer("num", num, least=0)
     modulus = _arguments.modulus(p, source.dtype)
     factor = _arguments.integer("mu", mu) % modulus
     most = None if threads is None else _arguments.integer("threads", threads, least=1)
-    row = _choose(implementation, source.size * steps, modulus, factor, most)
+    row = _choose(implementation, modulus, factor)
     place = _arguments.device(device, row)
     target = _arguments.output(out, source)
     if steps == 0:
         np.copyto(target, source)
     elif source.size:
-        count = _threads.resolve(most) if row.name == "prange" else 1
+        count = _threads.resolve(most, source.size * steps, row.steps_per_thread)
         drive(row.load(place), source, target, steps, modulus, factor, count, row.steps_per_call)
+        if quick and row.name.startswith("vector_") and type(p) is int and type(mu) is int:
+            run = importlib.import_module(f"logmap_cy._{row}").RUN
+            _quick.remember(p, mu, plan(modulus, factor), run)
     return target
 
 
-def _choose(name: Any, work: int, p: int, mu: int, threads: int | None) -> Implementation:
+@functools.cache
+def _fastest() -> tuple[Implementation, ...]:
+    """Return the rows of AUTO that can run here."""
+    rows = {row.name: row for row in _registry.ROWS}
+    return tuple(rows[name] for name in AUTO if not rows[name].unavailable)
+
+
+def _choose(name: Any, p: int, mu: int) -> Implementation:
     """Return the row to use; ValueError where the one asked for does not exist, run here or serve p and mu."""
     if name == "auto":
-        return next(
-            row
-            for row, least in ((_arguments.implementation(name), least) for name, least in AUTO)
-            if row.domain.contains(p, mu) and work >= least and not (row.name == "prange" and threads == 1)
-        )
+        return next(row for row in _fastest() if row.domain.contains(p, mu))
     row = _arguments.implementation(name)
     if not row.domain.contains(p, mu):
         exact = [other.name for other in _registry.ROWS if other.domain.contains(p, mu) and not other.known_wrong]

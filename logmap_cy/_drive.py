@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from logmap_cy._contract import Array, Compute
 
 SMALL = 2**16  # elements; an array up to this is never cut, its steps are
+LEAST = 64  # elements; fewer take as long, where whole blocks are computed
 LARGE = 2**25  # elements; the article's array: one ufunc call over it takes 0.2 s
 
 
@@ -44,6 +45,6 @@ def schedule(length: int, num: int, steps_per_call: int) -> Iterator[tuple[slice
     elements = min(max(steps_per_call // num, SMALL), LARGE)
     for start in range(0, length, elements):
         part = slice(start, min(start + elements, length))
-        most = max(steps_per_call // (part.stop - part.start), 1)
+        most = max(steps_per_call // max(part.stop - part.start, LEAST), 1)
         for done in range(0, num, most):
             yield part, min(most, num - done), done == 0

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import math
+import os
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from logmap_cy import _opencl
+from logmap_cy import _cpu, _opencl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +30,28 @@ class Domain:
 
 ANY = Domain("every p", lambda p, mu: True)  # noqa: ARG005
 P_32_BITS = Domain("p <= 2**32", lambda p, mu: p <= 2**32)  # noqa: ARG005
+P_27_BITS = Domain("p <= 2**27", lambda p, mu: p <= 2**27)  # noqa: ARG005
+P_45_BITS = Domain("p <= 2**45", lambda p, mu: p <= 2**45)  # noqa: ARG005
+ODD_25_BITS = Domain(
+    "odd p < 2**25 that shares no factor with mu", lambda p, mu: p < 2**25 and p % 2 == 1 and math.gcd(p, mu) == 1
+)
+ODD_31_BITS = Domain(
+    "odd p < 2**31 that shares no factor with mu", lambda p, mu: p < 2**31 and p % 2 == 1 and math.gcd(p, mu) == 1
+)
 PRODUCT_63_BITS = Domain("(mu % p) * (p - 1) * p < 2**63", lambda p, mu: mu * (p - 1) * p < 2**63)
+
+
+DISABLE = "LOGMAP_CY_DISABLE_CPU_FEATURES"
+
+
+@functools.cache
+def cpu_features() -> frozenset[str]:
+    """Return the instruction sets that may be used: the processor's, but for those that the environment disables."""
+    disabled = set(os.environ.get(DISABLE, "").replace(",", " ").split())
+    unknown = disabled - {row.cpu for row in ROWS}
+    if unknown:
+        warnings.warn(f"{DISABLE} names {', '.join(sorted(unknown))}, which is not known", RuntimeWarning, stacklevel=2)
+    return _cpu.supported() - disabled
 
 
 @dataclass(frozen=True)
@@ -40,6 +65,9 @@ class Implementation:
     summary: one line for people.
     domain: the parameters that it is exact for; it raises ValueError beyond.
     steps_per_call: elements times steps that one call may take on, so that Ctrl-C is answered in time.
+    steps_per_thread: elements times steps that each further thread should have to itself; None for one thread always.
+    cpu: the instruction set that it needs, of those that `_cpu.supported` knows.
+    double: for OpenCL, whether it needs a device that computes in double precision.
     known_wrong: why its answers are wrong, or None. Kept to show that the check rejects it; `logmap` refuses it.
 
     """
@@ -49,6 +77,9 @@ class Implementation:
     summary: str
     domain: Domain = P_32_BITS
     steps_per_call: int = 2**24  # 45 ms of 64-bit divisions; below 1 s even at 100 cycles a division
+    steps_per_thread: int | None = None
+    cpu: str | None = None
+    double: bool = False
     known_wrong: str | None = None
 
     def __str__(self) -> str:
@@ -59,7 +90,11 @@ class Implementation:
     def unavailable(self) -> str | None:
         """The reason why it cannot run here and what to do about it, or None."""
         if self.kind == "opencl":
-            return _opencl.discover().reason
+            lacks_double = "no OpenCL device here computes in double precision; opencl_uint needs none"
+            return _opencl.discover().reason or (None if self.devices else lacks_double)
+        if self.cpu and self.cpu not in cpu_features():
+            switched_off = f"{DISABLE} switches {self.cpu} off"
+            return switched_off if self.cpu in _cpu.supported() else f"this processor or system has no {self.cpu}"
         try:
             self.load()
         except ImportError as error:
@@ -69,7 +104,8 @@ class Implementation:
     @property
     def devices(self) -> tuple[_opencl.Device, ...]:
         """The OpenCL devices that it can run on; empty for what runs on the host."""
-        return _opencl.discover().devices if self.kind == "opencl" else ()
+        found = _opencl.discover().devices if self.kind == "opencl" else ()
+        return tuple(device for device in found if device.double or not self.double)
 
     def load(self, device: _opencl.Device | None = None) -> Compute:
         """Return its function; for kind "opencl" on `device`, or on the first of `devices`.
@@ -80,10 +116,13 @@ class Implementation:
 
         """
         if self.kind == "opencl":
-            return _opencl.Kernel(self.name, device or _opencl.first_device())
+            device = device or next(iter(self.devices), None) or _opencl.first_device()
+            return _opencl.Kernel(self.name, device, verified=self.double)
         compute: Compute = importlib.import_module(f"logmap_cy._{self.name}").compute
         return compute
 
+
+VECTOR = (2**29, 2**20)  # steps a call: below 0.3 s everywhere; steps a thread: 0.1 to 0.4 ms
 
 ROWS = (
     Implementation("python", "python", "unbounded integers in a loop; the oracle", ANY),
@@ -91,9 +130,19 @@ ROWS = (
     Implementation("numpy", "numpy", "ufuncs in place over blocks in the cache"),
     Implementation("memoryview", "cython", "typed memoryview, one thread"),
     Implementation("unrolled", "cython", "ten inlined steps written out, one thread"),
-    Implementation("prange", "cython", "nogil prange, all threads"),
+    # 2**17 divisions take 0.3 ms on one core. Sharing them out costs 5 us on a quiet machine, but a time slice of 8 ms
+    # was seen where another process held the second core.
+    Implementation("prange", "cython", "nogil prange, all threads", steps_per_thread=2**17),
+    Implementation("vector_baseline", "cython", "vectors of what every processor has", P_27_BITS, *VECTOR),
+    Implementation("vector_avx2", "cython", "vectors of 4 doubles, AVX2 and FMA", P_45_BITS, *VECTOR, "avx2"),
+    Implementation("vector_avx512", "cython", "vectors of 8 doubles, AVX-512", P_45_BITS, *VECTOR, "avx512"),
+    Implementation("vector_ifma", "cython", "vectors of 8 integers, AVX-512 IFMA", ODD_25_BITS, *VECTOR, "ifma"),
     Implementation("opencl_loop", "opencl", "64-bit kernel, a loop over the steps", steps_per_call=2**25),
     Implementation("opencl_unrolled", "opencl", "64-bit kernel, ten steps written out", steps_per_call=2**25),
+    Implementation(
+        "opencl_double", "opencl", "vectors of doubles, ten steps written out", P_45_BITS, 2**28, double=True
+    ),
+    Implementation("opencl_uint", "opencl", "32-bit integers, ten steps written out", ODD_31_BITS, 2**25),
     Implementation(
         "opencl_article",
         "opencl",
@@ -107,3 +156,9 @@ ROWS = (
 def implementations() -> tuple[Implementation, ...]:
     """Return every implementation of the map, those that cannot run here and the known wrong one included."""
     return ROWS
+
+
+def widest() -> Any:
+    """Return the module of the widest vectors of doubles that may be used here, for its `multiply_adds`."""
+    names = [row.name for row in ROWS if row.name.startswith("vector_") and row.cpu != "ifma" and not row.unavailable]
+    return importlib.import_module(f"logmap_cy._{names[-1]}")

@@ -21,6 +21,7 @@ from logmap_cy import _threads, logmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from conftest import Case, Oracle
 
@@ -147,7 +148,7 @@ def test_opencl_is_refused_in_a_forked_child_and_says_why(opencl_case: Case) -> 
 
 
 def test_threads_none_follows_openmp_and_the_affinity() -> None:
-    code = "from logmap_cy import _threads, _prange; print(_threads.resolve(None), _prange.openmp_threads())"
+    code = "from logmap_cy import _threads, _prange; print(_threads.available(), _prange.openmp_threads())"
     assert python(code, OMP_NUM_THREADS="1").stdout.split()[0] == "1"
     built_with_openmp = python(code).stdout.split()[1] != "0"
     if built_with_openmp:
@@ -159,8 +160,41 @@ def test_threads_none_follows_openmp_and_the_affinity() -> None:
 
 
 def test_threads_are_never_more_than_the_machine_s_cores() -> None:
-    assert _threads.resolve(10**9) in {os.cpu_count(), 1}
-    assert _threads.resolve(1) == 1
+    assert _threads.resolve(10**9, 10**12, 1) in {os.cpu_count(), 1}
+    assert _threads.resolve(1, 10**12, 1) == 1
+
+
+def test_threads_none_leaves_each_enough_to_do() -> None:
+    assert _threads.resolve(None, 10**12, None) == 1  # an implementation of one thread
+    assert _threads.resolve(None, 199, 100) == 1
+    assert _threads.resolve(None, 200, 100) in {2, 1}
+    assert _threads.resolve(None, 10**12, 100) == _threads.available()
+    assert _threads.resolve(2, 1, 100) in {2, 1}  # what is asked for is done
+
+
+@pytest.mark.parametrize(
+    ("files", "processors"),
+    [
+        ({}, None),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1),
+        ({"cpu.max": "nonsense\n"}, None),
+    ],
+)
+def test_cores_are_within_the_container_s_quota(
+    files: dict[str, str], processors: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(_threads, "CGROUP", tmp_path)
+    _threads._quota.cache_clear()
+    assert _threads.cores() == (processors or everything)
+    monkeypatch.undo()
+    _threads._quota.cache_clear()
 
 
 @pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="needs a free-threaded build of Python")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import os
 import re
@@ -42,13 +43,13 @@ def load(case: Case) -> _opencl.Kernel:
 def test_no_driver_is_a_reason_not_an_error(tmp_path: Path) -> None:
     text = table(OCL_ICD_VENDORS=str(tmp_path), OCL_ICD_FILENAMES="", PYTHONPATH=str(tmp_path))
     if "cl0" not in text:  # a driver that is linked in cannot be taken away
-        assert re.search(r"not here: opencl_loop, opencl_unrolled, opencl_article: .*install", " ".join(text.split()))
+        assert re.search(r"not here: opencl_loop, [a-z_, ]*, opencl_article: .*install", " ".join(text.split()))
     assert len(re.findall(r"^opencl_\w+ +opencl ", text, re.MULTILINE)) == len(ROWS)
 
 
 def test_no_pyopencl_is_a_reason_not_an_error(tmp_path: Path) -> None:
     (tmp_path / "pyopencl.py").write_text("raise OSError('libOpenCL.so.1: cannot open shared object file')")
-    text = table(PYTHONPATH=str(tmp_path))
+    text = " ".join(table(PYTHONPATH=str(tmp_path)).split())
     assert "pyopencl cannot be imported (libOpenCL.so.1" in text
     assert "pip" in text
 
@@ -85,7 +86,8 @@ def test_a_program_is_built_once_for_its_parameters(opencl_case: Case, oracle: O
     for p, length, num in [(61, 10, 3), (61, 9999, 10), (67, 10, 3), (61, 1, 1)]:
         kernel(X[:length], out[:length], num, p, 22, 1)
         np.testing.assert_array_equal(out[:length], oracle(X[:length], num, p, 22))
-    assert len(_opencl._session(kernel.device).programs) == 2
+    wanted = 2 if "-DP=" in str([*_opencl._session(kernel.device).programs]) else 1  # p is a constant, or an argument
+    assert len(_opencl._session(kernel.device).programs) == wanted
 
 
 def test_programs_that_are_kept_are_bounded(opencl_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +98,8 @@ def test_programs_that_are_kept_are_bounded(opencl_case: Case, monkeypatch: pyte
     for p in (61, 67, 61, 71):
         kernel(X, out, 1, p, 22, 1)
     kept = [key for key in _opencl._session(kernel.device).programs if "-DP=67UL" in key]
-    assert (len(_opencl._session(kernel.device).programs), kept) == (2, [])
+    assert len(_opencl._session(kernel.device).programs) in {1, 2}
+    assert kept == []
 
 
 def test_times_of_transfers_and_kernel_are_apart(opencl_case: Case) -> None:
@@ -156,6 +159,78 @@ def test_a_kernel_that_does_not_compile_is_an_error_with_the_driver_s_words(
     release_opencl()
 
 
+@pytest.mark.parametrize("length", [1, 15, 16, 17, 1009])
+@pytest.mark.parametrize("dtype", ["i4", "u4", "i8", "u8"])
+def test_a_device_with_memory_of_its_own_gets_and_returns_pieces(
+    opencl_case: Case, length: int, dtype: str, monkeypatch: pytest.MonkeyPatch, oracle: Oracle
+) -> None:
+    """As a GPU does: the driver at hand is made to move the arrays, in pieces that do not divide them."""
+    monkeypatch.setattr(_opencl, "PIECE", 100 * int(dtype[1]))
+    kernel = load(opencl_case)
+    device = dataclasses.replace(kernel.device, shares_memory=False)
+    x = np.resize(X, length).astype(dtype)
+    out = np.full_like(x, 7)
+    times = dataclasses.replace(kernel, device=device)(x, out, 13, 6700417, 22, 1)
+    _opencl._sessions.pop(device)
+    np.testing.assert_array_equal(out, oracle(x, 13, 6700417, 22), strict=True)
+    assert min(times.write_ns, times.kernel_ns, times.read_ns) > 0
+
+
+@pytest.mark.parametrize("offset", range(0, 64, 8))
+def test_any_alignment_is_welcome(opencl_case: Case, offset: int, oracle: Oracle) -> None:
+    """Where the device works in the host's memory, it meets what NumPy gives: 16 bytes at best."""
+    memory = np.zeros(8 * 1009 + 128, np.uint8)
+    begin = -memory.ctypes.data % 64 + offset
+    x = memory[begin : begin + 8 * 1009].view(np.int64)
+    x[:] = np.resize(X, 1009)
+    expected = oracle(x, 10, 6700417, 22)
+    np.testing.assert_array_equal(opencl_case(x), expected)
+    assert opencl_case(x, out=x) is x
+    np.testing.assert_array_equal(x, expected)
+
+
+def test_read_only_arrays_are_read(opencl_case: Case, oracle: Oracle) -> None:
+    x = X.copy()
+    x.flags.writeable = False
+    np.testing.assert_array_equal(opencl_case(x), oracle(x, 10, 6700417, 22))
+
+
+OPTIONS = [
+    "-cl-fast-relaxed-math",
+    "-cl-unsafe-math-optimizations",
+    "-cl-mad-enable -cl-no-signed-zeros",
+    "-cl-opt-disable",
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_options_from_outside_make_no_answer_wrong(opencl_case: Case, options: str, oracle: Oracle) -> None:
+    """It is right, or refused with the option's name."""
+    code = f"""
+import numpy as np
+from logmap_cy import logmap
+for p, mu in {PARAMETERS}:
+    try:
+        print(*logmap(np.arange(10_000, 12_000), 10, p, mu, implementation="{opencl_case.row}", device="cl0"))
+    except RuntimeError as error:
+        print(error)
+    except ValueError as error:
+        assert "is exact for" in str(error)
+        print("beyond")
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd="/", capture_output=True, text=True, check=True, timeout=120,
+        env=os.environ | {"PYOPENCL_BUILD_OPTIONS": options, "PYOPENCL_NO_CACHE": "1"},
+    ).stdout.splitlines()  # fmt: skip
+    assert len(done) == len(PARAMETERS)
+    for line, (p, mu) in zip(done, PARAMETERS, strict=True):
+        right = " ".join(map(str, oracle(np.arange(10_000, 12_000), 10, p, mu)))
+        assert line in {right, "beyond"} or ("computes wrong answers" in line and options in line)
+
+
+PARAMETERS = [(6700417, 22), (6700416, 22), (2**31 - 1, 5)]
+
+
 def multiplications() -> list[int]:
     """Return the offset of each multiplication in kernels/step.h, where all of the exact kernels' are."""
     code = re.sub(r"/\*.*?\*/", lambda comment: " " * len(comment[0]), STEP, flags=re.DOTALL)
@@ -167,6 +242,8 @@ def test_one_wrong_multiplication_is_caught(
     opencl_case: Case, offset: int, monkeypatch: pytest.MonkeyPatch, oracle: Oracle
 ) -> None:
     """A mutant of each, + in place of *, over parameters that take both branches."""
+    if " step(u)" not in (kernel := _opencl.source(f"{opencl_case.row}.cl").replace(STEP, "")) or "vec" in kernel:
+        return  # its steps are not those of step.h; tests/mutants.py breaks them
     wrong = f"{STEP[:offset]}+{STEP[offset + 1 :]}"
     mutant = _opencl.source(f"{opencl_case.row}.cl").replace(STEP, wrong)
     out = np.empty_like(X)

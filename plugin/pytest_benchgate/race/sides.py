@@ -163,24 +163,11 @@ def _from_git(
             names |= set(built.names)
             homes.append((built.folder.resolve(), source))
     builder.prune()
-    changed = []
-    if race.tests == "head":
-        paths = _tests(config, files)
-        changed = [path for path in paths if _differs(scratch, root / path)]
-        git.overlay(scratch / "head", scratch / "base", [root / path for path in changed])
-    sides = []
-    for name, python in zip(("base", "head"), pythons, strict=True):
-        folder = scratch / name / root
-        here = [path for path in files if (folder / path).is_file()]
-        try:
-            cwd = folder / config.invocation_params.dir.relative_to(config.rootpath)
-        except ValueError:
-            cwd = folder
-        temporary = scratch / f"{name}-tmp"
-        temporary.mkdir()
-        sides.append(
-            Side(name, python, cwd if cwd.is_dir() else folder, arguments(config, folder, here, temporary), temporary)
-        )
+    changed = _lay_tests(config, files, scratch, root) if race.tests == "head" else []
+    sides = [
+        _side(config, name, python, scratch / name / root, files, scratch / f"{name}-tmp")
+        for name, python in zip(("base", "head"), pythons, strict=True)
+    ]
     notes = []
     if base.tree == head.tree:
         notes.append("base and head are the same source tree: this is a null race")
@@ -202,6 +189,23 @@ def _from_git(
         is_new,
         null=base.tree == head.tree,
     )
+
+
+def _lay_tests(config: pytest.Config, files: Sequence[Path], scratch: Path, root: Path) -> list[Path]:
+    """Lay head's tests over base's; return those that differed."""
+    changed = [path for path in _tests(config, files) if _differs(scratch, root / path)]
+    git.overlay(scratch / "head", scratch / "base", [root / path for path in changed])
+    return changed
+
+
+def _side(config: pytest.Config, name: str, python: Path, folder: Path, files: Sequence[Path], temporary: Path) -> Side:
+    """Return the side whose project lies in folder; its workers start where the session did, if that is there."""
+    here = [path for path in files if (folder / path).is_file()]
+    cwd = folder
+    with contextlib.suppress(ValueError):
+        cwd = folder / config.invocation_params.dir.relative_to(config.rootpath)
+    temporary.mkdir()
+    return Side(name, python, cwd if cwd.is_dir() else folder, arguments(config, folder, here, temporary), temporary)
 
 
 def _differs(scratch: Path, path: Path) -> bool:

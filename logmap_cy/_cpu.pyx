@@ -1,0 +1,23 @@
+"""Which instruction sets the processor has and the system keeps the registers of."""
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+    #define LOGMAP_HAS(name) (__builtin_cpu_init(), __builtin_cpu_supports(name) != 0)
+    #else
+    #define LOGMAP_HAS(name) 0
+    #endif
+    #define LOGMAP_AVX2 (LOGMAP_HAS("avx2") && LOGMAP_HAS("fma"))
+    #define LOGMAP_AVX512 (LOGMAP_HAS("avx512f") && LOGMAP_HAS("avx512dq") && LOGMAP_HAS("avx512bw") \\
+                           && LOGMAP_HAS("avx512vl"))
+    #define LOGMAP_IFMA (LOGMAP_AVX512 && LOGMAP_HAS("avx512ifma"))
+    """
+    bint LOGMAP_AVX2
+    bint LOGMAP_AVX512
+    bint LOGMAP_IFMA
+
+
+def supported():
+    """Return the names of those that meson.build compiles for and this processor has."""
+    found = {"avx2": LOGMAP_AVX2, "avx512": LOGMAP_AVX512, "ifma": LOGMAP_IFMA}
+    return frozenset(name for name, has in found.items() if has)

@@ -1,0 +1,145 @@
+/* A vector of doubles, one of 64-bit integers, and what the implementations "vector_*" do with them.
+ *
+ * One source for all instruction sets: GCC's and Clang's vector extensions, as wide as the compiler's flags allow, and
+ * intrinsics only where the extensions have no word. Other compilers get vectors of one lane.
+ */
+#ifndef LOGMAP_SIMD_H
+#define LOGMAP_SIMD_H
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __FAST_MATH__
+#error "-ffast-math folds the rounding away and makes the answers wrong; build without it"
+#endif
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define LANES 8
+#elif defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+#define LANES 4
+#elif defined(__SSE2__)
+#include <immintrin.h>
+#define LANES 2
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#include <arm_neon.h>
+#define LANES 2
+#else
+#define LANES 1
+#endif
+
+#if LANES > 1
+typedef double vec __attribute__((vector_size(8 * LANES)));
+typedef int64_t ivec __attribute__((vector_size(8 * LANES)));
+typedef int32_t half __attribute__((vector_size(4 * LANES)));
+typedef uint32_t uhalf __attribute__((vector_size(4 * LANES)));
+typedef uint64_t uvec __attribute__((vector_size(8 * LANES)));
+#define CONVERT(type, value) __builtin_convertvector(value, type)
+#else
+typedef double vec;
+typedef int64_t ivec;
+typedef int32_t half;
+typedef uint32_t uhalf;
+typedef uint64_t uvec;
+#define CONVERT(type, value) ((type)(value))
+#endif
+
+#define WIDTH 8 /* vectors in flight: enough to hide the latency of a step */
+#define BLOCK (WIDTH * LANES)
+
+#define ROUNDING 6755399441055744.0        /* 1.5 * 2^52: adding it rounds to the nearest integer */
+#define ROUNDING_BITS 0x4338000000000000LL /* its bits */
+
+static inline ivec bits_of(vec v) { ivec r; memcpy(&r, &v, sizeof r); return r; }
+static inline vec of_bits(ivec v) { vec r; memcpy(&r, &v, sizeof r); return r; }
+static inline vec broadcast(double a) { return a - (vec){0}; }
+static inline ivec ibroadcast(int64_t a) { return a - (ivec){0}; }
+
+/* a * b + c and c - a * b; rounded once where the machine can, which FUSED says. */
+#if LANES == 8
+#define FUSED 1
+static inline vec fma_(vec a, vec b, vec c) { return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+static inline vec fnma_(vec a, vec b, vec c) { return (vec)_mm512_fnmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+static inline vec fms_(vec a, vec b, vec c) { return (vec)_mm512_fmsub_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+#elif LANES == 4
+#define FUSED 1
+static inline vec fma_(vec a, vec b, vec c) { return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+static inline vec fnma_(vec a, vec b, vec c) { return (vec)_mm256_fnmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+static inline vec fms_(vec a, vec b, vec c) { return (vec)_mm256_fmsub_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+#else
+#define FUSED 0
+static inline vec fma_(vec a, vec b, vec c) { return a * b + c; }
+static inline vec fnma_(vec a, vec b, vec c) { return c - a * b; }
+static inline vec fms_(vec a, vec b, vec c) { return a * b - c; }
+#endif
+
+static inline vec add(vec a, vec b) { return a + b; }
+static inline vec multiply(vec a, vec b) { return a * b; }
+/* a * inverse rounded to the nearest integer; |a * inverse| < 2^51 */
+static inline vec quotient(vec a, vec inverse) {
+    vec m = broadcast(ROUNDING);
+    return fma_(a, inverse, m) - m;
+}
+static inline vec lift(vec a, vec p) { /* a + p where a < 0 */
+    return a + of_bits(bits_of(p) & (ivec)(a < (vec){0}));
+}
+/* integers of |i| < 2^51 to doubles and back */
+static inline vec to_double(ivec i) { return of_bits(i + ROUNDING_BITS) - broadcast(ROUNDING); }
+static inline ivec to_integer(vec a) { return bits_of(a + broadcast(ROUNDING)) - ROUNDING_BITS; }
+
+static inline ivec either(ivec a, ivec b) { return a | b; }
+/* no bit where -2^bits <= i < 2^bits, for a bias of 1, or 0 <= i < 2^bits, for unsigned integers and a bias of 0 */
+static inline ivec beyond(ivec i, int64_t bias, int bits) { return (ivec)(((uvec)i + ((uint64_t)bias << bits)) >> (bits + bias)); }
+static inline int any_bit(ivec i) {
+#if LANES > 1
+    int64_t all = 0;
+    for (int j = 0; j < LANES; j++)
+        all |= i[j];
+    return all != 0;
+#else
+    return i != 0;
+#endif
+}
+static inline double lowest(vec a) { double r; memcpy(&r, &a, sizeof r); return r; }
+static inline vec high_half(ivec i, int is_signed) { return to_double(is_signed ? i >> 32 : (ivec)((uvec)i >> 32)); }
+static inline vec low_half(ivec i) { return to_double(i & 0xffffffff); }
+
+static inline ivec load_64(const void *from) { ivec r; memcpy(&r, from, sizeof r); return r; }
+static inline ivec load_i32(const void *from) { half r; memcpy(&r, from, sizeof r); return CONVERT(ivec, r); }
+static inline ivec load_u32(const void *from) { uhalf r; memcpy(&r, from, sizeof r); return CONVERT(ivec, r); }
+static inline void store_64(void *to, ivec v) { memcpy(to, &v, sizeof v); }
+static inline void store_32(void *to, ivec v) { half r = CONVERT(half, v); memcpy(to, &r, sizeof r); }
+/* past the caches; `to` is aligned to the vector */
+#if LANES == 8
+static inline void stream_64(void *to, ivec v) { _mm512_stream_si512((__m512i *)to, (__m512i)v); }
+static inline void stream_32(void *to, ivec v) { _mm256_stream_si256((__m256i *)to, (__m256i)CONVERT(half, v)); }
+static inline void stream_end(void) { _mm_sfence(); }
+#elif LANES == 4
+static inline void stream_64(void *to, ivec v) { _mm256_stream_si256((__m256i *)to, (__m256i)v); }
+static inline void stream_32(void *to, ivec v) { _mm_stream_si128((__m128i *)to, (__m128i)CONVERT(half, v)); }
+static inline void stream_end(void) { _mm_sfence(); }
+#elif defined(__SSE2__)
+static inline void stream_64(void *to, ivec v) { _mm_stream_si128((__m128i *)to, (__m128i)v); }
+static inline void stream_32(void *to, ivec v) { int64_t r; half h = CONVERT(half, v); memcpy(&r, &h, 8); _mm_stream_si64((long long *)to, r); }
+static inline void stream_end(void) { _mm_sfence(); }
+#else
+static inline void stream_64(void *to, ivec v) { store_64(to, v); }
+static inline void stream_32(void *to, ivec v) { store_32(to, v); }
+static inline void stream_end(void) { }
+#endif
+
+/* u * u + c less a multiple of p, in [0, 2p), below bits that are not to be read: low_52 removes them. For u and c in
+ * [0, 2p), p < 2^25, inverse = floor(2^52 / p): the quotient is at most one too small. */
+#ifdef __AVX512IFMA__
+#define IFMA 1
+static inline ivec ifma_step(ivec u, ivec c, ivec inverse, ivec minus_p) {
+    __m512i t = _mm512_madd52lo_epu64((__m512i)c, (__m512i)u, (__m512i)u);
+    __m512i q = _mm512_madd52hi_epu64(_mm512_setzero_si512(), t, (__m512i)inverse);
+    return (ivec)_mm512_madd52lo_epu64(t, q, (__m512i)minus_p);
+}
+#else
+#define IFMA 0
+static inline ivec ifma_step(ivec u, ivec c, ivec inverse, ivec minus_p) { return u + c + inverse + minus_p; }
+#endif
+static inline ivec low_52(ivec u) { return u & (((int64_t)1 << 52) - 1); }
+#endif

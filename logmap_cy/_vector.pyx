@@ -1,0 +1,316 @@
+"""The implementations "vector_*": residues as doubles, whole vectors at a time, all steps of a block in registers.
+
+meson.build compiles this file once for each instruction set, each as a module of its own.
+
+The arithmetic. u is centred: |u| <= p / 2, nearly. For an integer v, |v| < 2**53, the quotient is q = round(v / p), got
+by adding and subtracting 1.5 * 2**52, and the residue is v - q * p. The error of v * (1 / p) is below 2**-51 |q|: where
+it makes q wrong by one, v / p was that close to a half, and |v - q * p| <= p / 2 + 2**-51 |q| p.
+
+Narrow, p <= 2**27. v = u * u + c, with |u| <= 2**26 + 1 and |c| <= 2**26: |v| < 2**53, exact with and without fma;
+|q| < 2**26, so that the error of q adds less than 1 to |u|. q * p is an integer below 2**53, too.
+
+Wide, p <= 2**45, with fma only. h = u * u rounded, l = u * u - h exactly, r = h - q * p with q = round(h / p), and the
+next u = r + l + c. With |u| <= 1.05 p: |l| <= 2**-53 u * u < p / 200; |q| < 2**45.2, whose error adds p / 50 at most;
+so |u| <= p (1/2 + 1/50 + 1/200 + 1/2) again. r is an integer below 2**53, which the fma gives exactly, and so are the
+sums. Any product of two such residues goes the same way.
+
+IFMA, p < 2**25. u is an integer in [0, 2p): u * u + c < 2**52, and _simd.h says the rest.
+"""
+from cython.parallel cimport prange
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy
+
+from logmap_cy._plan cimport GENERAL, GENERAL_WIDE, SHORT, SHORT_WIDE, Constants, Plan
+from logmap_cy._plan import plan
+
+ctypedef fused integer:
+    int32_t
+    int64_t
+    uint32_t
+    uint64_t
+
+cdef extern from "_simd.h" nogil:
+    ctypedef struct vec:  # LANES doubles
+        pass
+    ctypedef struct ivec:  # LANES 64-bit integers
+        pass
+    const int LANES, WIDTH, BLOCK, FUSED, IFMA
+    vec broadcast(double a)
+    vec add(vec a, vec b)
+    vec multiply(vec a, vec b)
+    vec fma_(vec a, vec b, vec c)
+    vec fms_(vec a, vec b, vec c)
+    vec fnma_(vec a, vec b, vec c)
+    vec quotient(vec a, vec inverse)
+    vec lift(vec a, vec p)
+    vec to_double(ivec i)
+    ivec to_integer(vec a)
+    ivec either(ivec a, ivec b)
+    ivec beyond(ivec i, int64_t bias, int bits)
+    bint any_bit(ivec i)
+    double lowest(vec a)
+    vec high_half(ivec i, bint is_signed)
+    vec low_half(ivec i)
+    ivec load_i32(const void* source)
+    ivec load_u32(const void* source)
+    ivec load_64(const void* source)
+    void store_32(void* target, ivec i)
+    void store_64(void* target, ivec i)
+    void stream_32(void* target, ivec i)
+    void stream_64(void* target, ivec i)
+    void stream_end()
+    ivec ibroadcast(int64_t i)
+    ivec ifma_step(ivec u, ivec c, ivec inverse, ivec minus_p)
+    ivec low_52(ivec u)
+
+cdef enum:
+    LINE = 64  # bytes of a cache line: threads share none, streams start at one
+    MOST_WIDTH = 16
+    MOST_LANES = 8
+
+# Bytes of out from which on it is written past the caches.
+cdef Py_ssize_t STREAM = 1 << 22
+
+
+cdef inline vec reduce(vec v, vec p, vec inverse) noexcept nogil:
+    """v modulo p, centred; |v| < 2**53."""
+    return fnma_(quotient(v, inverse), p, v)
+
+
+cdef inline vec product(vec a, vec b, vec p, vec inverse) noexcept nogil:
+    """a * b modulo p, centred, where the product is no double; see "Wide" above."""
+    cdef vec h = multiply(a, b)
+    return add(reduce(h, p, inverse), fms_(a, b, h))
+
+
+cdef inline ivec load(const integer* x) noexcept nogil:
+    if integer is int32_t:
+        return load_i32(x)
+    elif integer is uint32_t:
+        return load_u32(x)
+    else:
+        return load_64(x)
+
+
+cdef inline void enter(vec* u, const integer* x, const Constants* k) noexcept nogil:
+    """Fill u with the first residues, in the form that the steps want."""
+    cdef:
+        vec p = broadcast(k.p), inverse = broadcast(k.inverse), mu = broadcast(k.mu), half = broadcast(k.half)
+        vec two32 = broadcast(k.two32), rest
+        bint is_signed = (<integer>-1) < 0
+        ivec far = ibroadcast(0)
+        int j
+    for j in range(WIDTH):
+        far = either(far, beyond(load(x + j * LANES), is_signed, k.near_bits))
+    if not any_bit(far):
+        for j in range(WIDTH):
+            u[j] = to_double(load(x + j * LANES))
+    else:
+        for j in range(WIDTH):
+            rest = low_half(load(x + j * LANES))
+            u[j] = reduce(high_half(load(x + j * LANES), is_signed), p, inverse)
+            if k.form == SHORT or k.form == GENERAL:
+                u[j] = reduce(fma_(u[j], two32, rest), p, inverse)
+            elif FUSED:
+                u[j] = reduce(add(product(u[j], two32, p, inverse), rest), p, inverse)
+    if k.form == SHORT:
+        for j in range(WIDTH):
+            u[j] = reduce(fma_(u[j], mu, half), p, inverse)
+    elif k.form == SHORT_WIDE and FUSED:
+        for j in range(WIDTH):
+            u[j] = add(product(reduce(u[j], p, inverse), mu, p, inverse), half)
+    else:
+        for j in range(WIDTH):
+            u[j] = reduce(u[j], p, inverse)
+
+
+cdef inline void advance(vec* u, int64_t num, const Constants* k) noexcept nogil:
+    """Take num steps."""
+    cdef:
+        vec p = broadcast(k.p), inverse = broadcast(k.inverse), mu = broadcast(k.mu), c = broadcast(k.c)
+        vec one = broadcast(1)
+        ivec whole[MOST_WIDTH]
+        ivec whole_c, whole_inverse, minus_p
+        int64_t _s
+        int j
+    if IFMA:
+        whole_c = to_integer(lift(c, p))
+        whole_inverse = ibroadcast((<int64_t>1 << 52) // <int64_t>k.p)
+        minus_p = ibroadcast((<int64_t>1 << 52) - <int64_t>k.p)
+        for j in range(WIDTH):
+            whole[j] = to_integer(lift(u[j], p))
+        for _s in range(num):
+            for j in range(WIDTH):
+                whole[j] = ifma_step(whole[j], whole_c, whole_inverse, minus_p)
+        for j in range(WIDTH):
+            u[j] = to_double(low_52(whole[j]))
+    elif k.form == SHORT:
+        for _s in range(num):
+            for j in range(WIDTH):
+                u[j] = reduce(fma_(u[j], u[j], c), p, inverse)
+    elif k.form == GENERAL:
+        for _s in range(num):
+            for j in range(WIDTH):
+                u[j] = reduce(multiply(mu, reduce(fma_(u[j], u[j], u[j]), p, inverse)), p, inverse)
+    elif FUSED and k.form == SHORT_WIDE:
+        for _s in range(num):
+            for j in range(WIDTH):
+                u[j] = add(product(u[j], u[j], p, inverse), c)
+    elif FUSED:
+        for _s in range(num):
+            for j in range(WIDTH):
+                u[j] = product(mu, product(u[j], add(u[j], one), p, inverse), p, inverse)
+
+
+cdef inline void leave(const vec* u, integer* out, const Constants* k, bint stream) noexcept nogil:
+    """Write the remainders that u stands for, in [0, p)."""
+    cdef:
+        vec p = broadcast(k.p), inverse = broadcast(k.inverse), back = broadcast(k.back), shift = broadcast(k.shift)
+        vec v
+        ivec i
+        int j
+    for j in range(WIDTH):
+        if k.form == SHORT:
+            v = reduce(fma_(u[j], back, shift), p, inverse)
+        elif k.form == SHORT_WIDE and FUSED:
+            v = reduce(add(product(u[j], back, p, inverse), shift), p, inverse)
+        else:
+            v = reduce(u[j], p, inverse)
+        i = to_integer(lift(v, p))
+        if integer is int64_t or integer is uint64_t:
+            if stream:
+                stream_64(out + j * LANES, i)
+            else:
+                store_64(out + j * LANES, i)
+        else:
+            if stream:
+                stream_32(out + j * LANES, i)
+            else:
+                store_32(out + j * LANES, i)
+
+
+cdef inline void block(const integer* x, integer* out, int64_t num, const Constants* k, bint stream) noexcept nogil:
+    cdef vec u[MOST_WIDTH]
+    enter(u, x, k)
+    advance(u, num, k)
+    leave(u, out, k, stream)
+
+
+cdef void part_block(const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k) noexcept nogil:
+    """A block that is not full: n < BLOCK elements."""
+    cdef integer buffer[MOST_WIDTH * MOST_LANES]
+    if n > 0:
+        memcpy(buffer, x, n * sizeof(integer))
+        for i in range(n, BLOCK):
+            buffer[i] = 0
+        block(buffer, buffer, num, k, False)
+        memcpy(out, buffer, n * sizeof(integer))
+
+
+cdef void part(
+    const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k, bint stream
+) noexcept nogil:
+    """What one thread does."""
+    cdef Py_ssize_t i = 0
+    if stream:
+        i = min(n, <Py_ssize_t>(-<uintptr_t>out % LINE // sizeof(integer)))
+        part_block(x, out, i, num, k)
+    while i + BLOCK <= n:
+        block(x + i, out + i, num, k, stream)
+        i += BLOCK
+    part_block(x + i, out + i, n - i, num, k)
+    if stream:
+        stream_end()
+
+
+cdef void run(
+    const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k, int threads
+) noexcept nogil:
+    """All that compute does, its arguments checked."""
+    cdef:
+        bint stream = <const void*>x != <const void*>out and n * <Py_ssize_t>sizeof(integer) >= STREAM
+        Py_ssize_t head = -<uintptr_t>out % LINE // sizeof(integer)  # so that threads share no line of out
+        Py_ssize_t share = (n // threads // BLOCK + 1) * BLOCK
+        Py_ssize_t begin, end
+        int t
+    if threads == 1:
+        part(x, out, n, num, k, stream)
+        return
+    for t in prange(threads, schedule="static", num_threads=threads):
+        begin = min(n, head + t * share) if t else 0
+        end = min(n, head + (t + 1) * share) if t + 1 < threads else n
+        part(x + begin, out + begin, end - begin, num, k, stream)
+
+
+cdef void run_small(
+    int code, const void* x, void* out, Py_ssize_t n, int64_t num, const Constants* k
+) noexcept nogil:
+    """run in one thread; code is the size of an element, and one more where it is unsigned."""
+    if code == 4:
+        run(<const int32_t*>x, <int32_t*>out, n, num, k, 1)
+    elif code == 5:
+        run(<const uint32_t*>x, <uint32_t*>out, n, num, k, 1)
+    elif code == 8:
+        run(<const int64_t*>x, <int64_t*>out, n, num, k, 1)
+    else:
+        run(<const uint64_t*>x, <uint64_t*>out, n, num, k, 1)
+
+
+RUN = PyCapsule_New(<void*>run_small, "logmap_cy.run", NULL)
+
+
+def compute(const integer[::1] x, integer[::1] out, int64_t num, p, mu, int threads):
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
+
+    Wants p <= 2**45 with fused multiply-add, p <= 2**27 without; with IFMA, p < 2**25 that is odd and shares no factor
+    with mu.
+    """
+    cdef:
+        Py_ssize_t n = x.shape[0]
+        Plan made
+    if n != out.shape[0]:
+        raise ValueError(f"out has {out.shape[0]} elements, x has {n}; pass arrays of one length")
+    if num < 0:
+        raise ValueError(f"num={num} is negative; pass 0 or more")
+    if threads < 1:
+        raise ValueError(f"threads={threads} is below 1")
+    made = plan(p, mu)
+    if IFMA and not (made.constants.form == SHORT and p < 2**25):
+        raise ValueError(f"p={p}, mu={mu}: IFMA wants an odd p below 2**25 without a factor in common with mu")
+    if not FUSED and made.constants.form in (SHORT_WIDE, GENERAL_WIDE):
+        raise ValueError(f"p={p} is beyond 2**27, which needs fused multiply-add")
+    if n:
+        with nogil:
+            run(&x[0], &out[0], n, num, &made.constants, threads)
+
+
+cdef double spin(int64_t num) noexcept nogil:
+    cdef:
+        vec v[MOST_WIDTH]
+        vec factor = broadcast(0.999), term = broadcast(0.001)
+        int64_t _i
+        int j
+    for j in range(WIDTH):
+        v[j] = broadcast(j)
+    for _i in range(num):
+        for j in range(WIDTH):
+            v[j] = fma_(v[j], factor, term)
+    for j in range(1, WIDTH):
+        v[0] = add(v[0], v[j])
+    return lowest(v[0])
+
+
+def multiply_adds(int64_t num, int threads):
+    """Do num multiply-adds on each lane of WIDTH vectors in each thread; return how many these were.
+
+    In registers and independent of each other: the rate is this instruction set's peak.
+    """
+    cdef:
+        int _t
+        double seen = 0
+    if num < 0 or threads < 1:
+        raise ValueError(f"num={num}, threads={threads}; pass num of 0 or more and a thread at least")
+    for _t in prange(threads, nogil=True, schedule="static", num_threads=threads):
+        seen += spin(num)
+    return num * WIDTH * LANES * threads if seen >= 0 else 0
