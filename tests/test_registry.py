@@ -13,15 +13,21 @@ from pathlib import Path
 import pytest
 
 import logmap_cy
-from logmap_cy import _drive, implementations
+from logmap_cy import _api, _cpu, _drive, implementations
 from logmap_cy._prange import openmp_threads
 
 ROOT = Path(__file__).parent.parent
 
 
-def run(*arguments: str, cwd: str | Path = os.sep) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, cwd: str | Path = os.sep, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "ignore::RuntimeWarning", *arguments],  # free-threaded: pyopencl brings back the GIL
+        env=os.environ | environment,
+        args=[
+            sys.executable,
+            "-W",
+            "ignore::RuntimeWarning",
+            *arguments,
+        ],  # free-threaded: pyopencl brings back the GIL
         capture_output=True,
         text=True,
         check=False,
@@ -72,6 +78,30 @@ def test_the_command_prints_the_table() -> None:
         for device in row.devices:
             assert f"{device}: {device.kind}, {device.name}" in done.stdout
     assert ("built without OpenMP" in done.stdout) == (openmp_threads() == 0)
+
+
+def test_instruction_sets_can_be_taken_away() -> None:
+    code = "from logmap_cy import _api, logmap; print(_api._choose('auto', {}, 22), *logmap([1, 2, 3], p=61))"
+    disabled = {"LOGMAP_CY_DISABLE_CPU_FEATURES": "avx512, ifma avx2"}
+    assert run("-c", code.format(6700417), **disabled).stdout == "vector_baseline 28 25 37\n"
+    assert run("-c", code.format(2**27 + 1), **disabled).stdout == "prange 28 25 37\n"
+    assert run("-c", code.format(2**32 + 1), **disabled).stdout == "python 28 25 37\n"
+    table = " ".join(run("-m", "logmap_cy", **disabled).stdout.split())
+    for name in _cpu.supported():
+        assert f"LOGMAP_CY_DISABLE_CPU_FEATURES switches {name} off" in table
+
+
+def test_an_unknown_instruction_set_is_told() -> None:
+    done = run("-W", "error", "-m", "logmap_cy", LOGMAP_CY_DISABLE_CPU_FEATURES="sse9")
+    assert "LOGMAP_CY_DISABLE_CPU_FEATURES names sse9, which is not known" in done.stderr
+
+
+def test_auto_takes_what_is_exact() -> None:
+    assert [row.name for row in _api._fastest()][-1] == "python"
+    for p, mu in [(6700417, 22), (6700416, 22), (2**25 + 1, 22), (2**27, 3), (2**32, 5), (2**45 + 1, 3), (2**64, 3)]:
+        row = _api._choose("auto", p, mu)
+        assert row.domain.contains(p, mu)
+        assert row.unavailable is None
 
 
 def test_the_command_knows_its_version_and_refuses_the_unknown() -> None:
