@@ -10,7 +10,7 @@
 #endif
 #ifndef LANES
 #define LANES 4
-#define VECTORS 4 /* in flight: enough to hide the latency of a step */
+#define VECTORS 12 /* in flight: enough to hide the latency of a step */
 #endif
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 
@@ -28,6 +28,8 @@ typedef JOIN(ulong, LANES) uvec;
 #define VLOAD JOIN(vload, LANES)
 #define VSTORE JOIN(vstore, LANES)
 
+/* rounded once or twice, as the driver likes: exact in both ways. fma() measured slower on PoCL. */
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #define UNROLL _Pragma("unroll")
 
 #define ROUNDING 6755399441055744.0 /* 1.5 * 2^52: adding it rounds to the nearest integer */
@@ -108,7 +110,7 @@ __kernel void logmap(
             u[j] = TO_DOUBLE(high);
             REDUCE(u[j])
 #if FORM < 2
-            u[j] = u[j] * two32 + low;
+            u[j] = MULTIPLY_ADD(u[j], (vec)two32, low);
 #else
             MULTIPLY(u[j], (vec)two32)
             u[j] = u[j] + low;
@@ -116,7 +118,7 @@ __kernel void logmap(
             REDUCE(u[j])
         }
 #if FORM == 0
-        u[j] = u[j] * mu + half_mu;
+        u[j] = MULTIPLY_ADD(u[j], (vec)mu, (vec)half_mu);
         REDUCE(u[j])
 #elif FORM == 2
         REDUCE(u[j])
@@ -134,7 +136,7 @@ __kernel void logmap(
 
                 UNROLL for (int j = 0; j < VECTORS; j++) {
 #if FORM == 0
-            u[j] = u[j] * back + shift;
+            u[j] = MULTIPLY_ADD(u[j], (vec)back, (vec)shift);
 #elif FORM == 2
             MULTIPLY(u[j], (vec)back)
             u[j] = u[j] + shift;

@@ -9,6 +9,7 @@ cdef enum Form:
 cdef struct Constants:
     Form form
     int near_bits  # entering values of magnitude below 2**near_bits takes the short way
+    int whole_bits  # IFMA: the same, for values from 0 on
     double p, inverse, mu, c, half, back, shift, two32
 
 cdef class Plan:

@@ -49,6 +49,7 @@ cdef class Plan:
         cdef Constants* k = &self.constants
         k.p, k.inverse = p, 1.0 / p
         k.form, k.near_bits = self.integers["FORM"], self.integers["near_bits"]
+        k.whole_bits = max(((2**52 - p) // max(mu, 1)).bit_length() - 1, 0)
         k.mu, k.two32 = self.integers["mu"], self.integers["two32"]
         k.c, k.half = self.integers["c"], self.integers["half_mu"]
         k.back, k.shift = self.integers["back"], self.integers["shift"]

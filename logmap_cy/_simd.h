@@ -44,7 +44,7 @@ typedef uint64_t uvec;
 #define CONVERT(type, value) ((type)(value))
 #endif
 
-#define WIDTH 8 /* vectors in flight: enough to hide the latency of a step */
+#define WIDTH 8 /* vectors in flight: enough to hide the latency of a step; 6 to 16 measured alike */
 #define BLOCK (WIDTH * LANES)
 
 #define ROUNDING 6755399441055744.0        /* 1.5 * 2^52: adding it rounds to the nearest integer */
@@ -84,20 +84,28 @@ static inline vec lift(vec a, vec p) { /* a + p where a < 0 */
     return a + of_bits(bits_of(p) & (ivec)(a < (vec){0}));
 }
 /* integers of |i| < 2^51 to doubles and back */
+#ifdef __AVX512DQ__
+static inline vec to_double(ivec i) { return CONVERT(vec, i); }
+static inline ivec to_integer(vec a) { return CONVERT(ivec, a); }
+#else
 static inline vec to_double(ivec i) { return of_bits(i + ROUNDING_BITS) - broadcast(ROUNDING); }
 static inline ivec to_integer(vec a) { return bits_of(a + broadcast(ROUNDING)) - ROUNDING_BITS; }
+#endif
 
+static inline ivec iadd(ivec a, ivec b) { return a + b; }
+static inline ivec isubtract(ivec a, ivec b) { return a - b; }
 static inline ivec either(ivec a, ivec b) { return a | b; }
-/* no bit where -2^bits <= i < 2^bits, for a bias of 1, or 0 <= i < 2^bits, for unsigned integers and a bias of 0 */
-static inline ivec beyond(ivec i, int64_t bias, int bits) { return (ivec)(((uvec)i + ((uint64_t)bias << bits)) >> (bits + bias)); }
-static inline int any_bit(ivec i) {
-#if LANES > 1
-    int64_t all = 0;
-    for (int j = 0; j < LANES; j++)
-        all |= i[j];
-    return all != 0;
+/* whether a lane has a bit at or above `bits` */
+static inline int any_beyond(ivec i, int bits) {
+    uvec high = (uvec)i >> bits;
+#if LANES == 8
+    return _mm512_test_epi64_mask((__m512i)high, (__m512i)high) != 0;
+#elif LANES == 4
+    return !_mm256_testz_si256((__m256i)high, (__m256i)high);
+#elif LANES == 2
+    return (high[0] | high[1]) != 0;
 #else
-    return i != 0;
+    return high != 0;
 #endif
 }
 static inline double lowest(vec a) { double r; memcpy(&r, &a, sizeof r); return r; }
@@ -128,18 +136,22 @@ static inline void stream_32(void *to, ivec v) { store_32(to, v); }
 static inline void stream_end(void) { }
 #endif
 
-/* u * u + c less a multiple of p, in [0, 2p), below bits that are not to be read: low_52 removes them. For u and c in
- * [0, 2p), p < 2^25, inverse = floor(2^52 / p): the quotient is at most one too small. */
+/* For p < 2^25, integers below 2^52, inverse = floor(2^52 / p): the quotient is at most one too small, so that u less its
+ * multiple of p is in [0, 2p). Below bits that are not to be read: the multiplications do not, low_52 removes them. */
 #ifdef __AVX512IFMA__
 #define IFMA 1
-static inline ivec ifma_step(ivec u, ivec c, ivec inverse, ivec minus_p) {
-    __m512i t = _mm512_madd52lo_epu64((__m512i)c, (__m512i)u, (__m512i)u);
-    __m512i q = _mm512_madd52hi_epu64(_mm512_setzero_si512(), t, (__m512i)inverse);
-    return (ivec)_mm512_madd52lo_epu64(t, q, (__m512i)minus_p);
+static inline ivec ifma(ivec a, ivec b, ivec c) { /* a * b + c */
+    return (ivec)_mm512_madd52lo_epu64((__m512i)c, (__m512i)a, (__m512i)b);
 }
+static inline ivec ifma_reduce(ivec u, ivec inverse, ivec minus_p) {
+    return ifma((ivec)_mm512_madd52hi_epu64(_mm512_setzero_si512(), (__m512i)u, (__m512i)inverse), minus_p, u);
+}
+static inline ivec lower(ivec a, ivec b) { return (ivec)_mm512_min_epu64((__m512i)a, (__m512i)b); } /* unsigned */
 #else
 #define IFMA 0
-static inline ivec ifma_step(ivec u, ivec c, ivec inverse, ivec minus_p) { return u + c + inverse + minus_p; }
+static inline ivec ifma(ivec a, ivec b, ivec c) { return a + b + c; }
+static inline ivec ifma_reduce(ivec u, ivec inverse, ivec minus_p) { return u + inverse + minus_p; }
+static inline ivec lower(ivec a, ivec b) { return a + b; }
 #endif
 static inline ivec low_52(ivec u) { return u & (((int64_t)1 << 52) - 1); }
 #endif

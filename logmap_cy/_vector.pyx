@@ -14,7 +14,7 @@ next u = r + l + c. With |u| <= 1.05 p: |l| <= 2**-53 u * u < p / 200; |q| < 2**
 so |u| <= p (1/2 + 1/50 + 1/200 + 1/2) again. r is an integer below 2**53, which the fma gives exactly, and so are the
 sums. Any product of two such residues goes the same way.
 
-IFMA, p < 2**25. u is an integer in [0, 2p): u * u + c < 2**52, and _simd.h says the rest.
+IFMA, p < 2**25. u is an integer in [0, 2p), so that u * u + c < 2**52; _simd.h has its reduction.
 """
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_New
@@ -46,9 +46,9 @@ cdef extern from "_simd.h" nogil:
     vec lift(vec a, vec p)
     vec to_double(ivec i)
     ivec to_integer(vec a)
+    ivec iadd(ivec a, ivec b)
     ivec either(ivec a, ivec b)
-    ivec beyond(ivec i, int64_t bias, int bits)
-    bint any_bit(ivec i)
+    bint any_beyond(ivec i, int bits)
     double lowest(vec a)
     vec high_half(ivec i, bint is_signed)
     vec low_half(ivec i)
@@ -61,7 +61,10 @@ cdef extern from "_simd.h" nogil:
     void stream_64(void* target, ivec i)
     void stream_end()
     ivec ibroadcast(int64_t i)
-    ivec ifma_step(ivec u, ivec c, ivec inverse, ivec minus_p)
+    ivec ifma(ivec a, ivec b, ivec c)
+    ivec ifma_reduce(ivec u, ivec inverse, ivec minus_p)
+    ivec isubtract(ivec a, ivec b)
+    ivec lower(ivec a, ivec b)
     ivec low_52(ivec u)
 
 cdef enum:
@@ -93,17 +96,40 @@ cdef inline ivec load(const integer* x) noexcept nogil:
         return load_64(x)
 
 
+cdef inline void store(integer* out, ivec i, bint stream) noexcept nogil:
+    if integer is int64_t or integer is uint64_t:
+        if stream:
+            stream_64(out, i)
+        else:
+            store_64(out, i)
+    else:
+        if stream:
+            stream_32(out, i)
+        else:
+            store_32(out, i)
+
+
+cdef inline bint all_near(const integer* x, int bits) noexcept nogil:
+    """Whether -2**bits <= x < 2**bits for a whole block."""
+    cdef:
+        bint is_signed = (<integer>-1) < 0
+        ivec seen = ibroadcast(0), bias = ibroadcast(<int64_t>is_signed << bits)
+        int j
+    if sizeof(integer) == 4 and bits >= 32:
+        return True
+    for j in range(WIDTH):
+        seen = either(seen, iadd(load(x + j * LANES), bias))
+    return not any_beyond(seen, bits + is_signed)
+
+
 cdef inline void enter(vec* u, const integer* x, const Constants* k) noexcept nogil:
     """Fill u with the first residues, in the form that the steps want."""
     cdef:
         vec p = broadcast(k.p), inverse = broadcast(k.inverse), mu = broadcast(k.mu), half = broadcast(k.half)
         vec two32 = broadcast(k.two32), rest
         bint is_signed = (<integer>-1) < 0
-        ivec far = ibroadcast(0)
         int j
-    for j in range(WIDTH):
-        far = either(far, beyond(load(x + j * LANES), is_signed, k.near_bits))
-    if not any_bit(far):
+    if all_near(x, k.near_bits):
         for j in range(WIDTH):
             u[j] = to_double(load(x + j * LANES))
     else:
@@ -130,22 +156,9 @@ cdef inline void advance(vec* u, int64_t num, const Constants* k) noexcept nogil
     cdef:
         vec p = broadcast(k.p), inverse = broadcast(k.inverse), mu = broadcast(k.mu), c = broadcast(k.c)
         vec one = broadcast(1)
-        ivec whole[MOST_WIDTH]
-        ivec whole_c, whole_inverse, minus_p
         int64_t _s
         int j
-    if IFMA:
-        whole_c = to_integer(lift(c, p))
-        whole_inverse = ibroadcast((<int64_t>1 << 52) // <int64_t>k.p)
-        minus_p = ibroadcast((<int64_t>1 << 52) - <int64_t>k.p)
-        for j in range(WIDTH):
-            whole[j] = to_integer(lift(u[j], p))
-        for _s in range(num):
-            for j in range(WIDTH):
-                whole[j] = ifma_step(whole[j], whole_c, whole_inverse, minus_p)
-        for j in range(WIDTH):
-            u[j] = to_double(low_52(whole[j]))
-    elif k.form == SHORT:
+    if k.form == SHORT:
         for _s in range(num):
             for j in range(WIDTH):
                 u[j] = reduce(fma_(u[j], u[j], c), p, inverse)
@@ -168,7 +181,6 @@ cdef inline void leave(const vec* u, integer* out, const Constants* k, bint stre
     cdef:
         vec p = broadcast(k.p), inverse = broadcast(k.inverse), back = broadcast(k.back), shift = broadcast(k.shift)
         vec v
-        ivec i
         int j
     for j in range(WIDTH):
         if k.form == SHORT:
@@ -177,24 +189,52 @@ cdef inline void leave(const vec* u, integer* out, const Constants* k, bint stre
             v = reduce(add(product(u[j], back, p, inverse), shift), p, inverse)
         else:
             v = reduce(u[j], p, inverse)
-        i = to_integer(lift(v, p))
-        if integer is int64_t or integer is uint64_t:
-            if stream:
-                stream_64(out + j * LANES, i)
-            else:
-                store_64(out + j * LANES, i)
-        else:
-            if stream:
-                stream_32(out + j * LANES, i)
-            else:
-                store_32(out + j * LANES, i)
+        store(out + j * LANES, to_integer(lift(v, p)), stream)
+
+
+cdef inline ivec whole(double centred, double p) noexcept nogil:
+    """A centred constant as an integer in [0, p)."""
+    return ibroadcast(<int64_t>(centred + p if centred < 0 else centred))
+
+
+cdef inline void whole_block(
+    const integer* x, integer* out, int64_t num, const Constants* k, bint stream
+) noexcept nogil:
+    """The short form in integers, by IFMA."""
+    cdef:
+        vec residues[MOST_WIDTH]
+        ivec u[MOST_WIDTH]
+        ivec p = to_integer(broadcast(k.p)), minus_p = ibroadcast((<int64_t>1 << 52) - <int64_t>k.p)
+        ivec inverse = ibroadcast((<int64_t>1 << 52) // <int64_t>k.p)
+        ivec mu = whole(k.mu, k.p), half = whole(k.half, k.p), c = whole(k.c, k.p)
+        ivec back = whole(k.back, k.p), shift = whole(k.shift, k.p), seen = ibroadcast(0)
+        int64_t _s
+        int j
+    for j in range(WIDTH):
+        seen = either(seen, load(x + j * LANES))
+    if not any_beyond(seen, k.whole_bits):
+        for j in range(WIDTH):
+            u[j] = ifma_reduce(ifma(load(x + j * LANES), mu, half), inverse, minus_p)
+    else:
+        enter(residues, x, k)
+        for j in range(WIDTH):
+            u[j] = to_integer(lift(residues[j], broadcast(k.p)))
+    for _s in range(num):
+        for j in range(WIDTH):
+            u[j] = ifma_reduce(ifma(u[j], u[j], c), inverse, minus_p)
+    for j in range(WIDTH):
+        u[j] = low_52(ifma_reduce(ifma(u[j], back, shift), inverse, minus_p))
+        store(out + j * LANES, lower(u[j], isubtract(u[j], p)), stream)
 
 
 cdef inline void block(const integer* x, integer* out, int64_t num, const Constants* k, bint stream) noexcept nogil:
     cdef vec u[MOST_WIDTH]
-    enter(u, x, k)
-    advance(u, num, k)
-    leave(u, out, k, stream)
+    if IFMA:
+        whole_block(x, out, num, k, stream)
+    else:
+        enter(u, x, k)
+        advance(u, num, k)
+        leave(u, out, k, stream)
 
 
 cdef void part_block(const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k) noexcept nogil:

@@ -197,6 +197,29 @@ def test_cores_are_within_the_container_s_quota(
     _threads._quota.cache_clear()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is POSIX")
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_a_call_with_out_needs_no_memory_of_the_array_s_size(native_case: Case, dtype: str) -> None:
+    """One megabyte a thread at most, but for what the row itself says it needs."""
+    if native_case.row.name == "numpy_article" or native_case.device:
+        return  # whole-array temporaries are what it stands for; a device's driver has buffers of its own
+    done = python(f"""
+        import resource, numpy as np
+        from logmap_cy import _threads, logmap
+        x = np.arange(2**23, dtype="{dtype}")
+        out = np.zeros_like(x)
+        def call():
+            logmap(x, out=out, implementation="{native_case.row}")
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        logmap(x[:2**21], out=out[:2**21], implementation="{native_case.row}")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(call() - before, _threads.available())
+    """)
+    grown, threads = map(int, done.stdout.split())
+    kilobyte = 1024 if sys.platform == "darwin" else 1
+    assert grown / kilobyte <= 1024 * threads
+
+
 @pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="needs a free-threaded build of Python")
 def test_the_compiled_modules_keep_a_free_threaded_build_free() -> None:
     done = python(
