@@ -22,7 +22,6 @@
 #include <immintrin.h>
 #define LANES 2
 #elif defined(__ARM_NEON) && defined(__aarch64__)
-#include <arm_neon.h>
 #define LANES 2
 #else
 #define LANES 1
@@ -35,6 +34,7 @@ typedef int32_t half __attribute__((vector_size(4 * LANES)));
 typedef uint32_t uhalf __attribute__((vector_size(4 * LANES)));
 typedef uint64_t uvec __attribute__((vector_size(8 * LANES)));
 #define CONVERT(type, value) __builtin_convertvector(value, type)
+#define MASK(comparison) ((ivec)(comparison))
 #else
 typedef double vec;
 typedef int64_t ivec;
@@ -42,6 +42,7 @@ typedef int32_t half;
 typedef uint32_t uhalf;
 typedef uint64_t uvec;
 #define CONVERT(type, value) ((type)(value))
+#define MASK(comparison) (-(ivec)(comparison))
 #endif
 
 #define WIDTH 8 /* vectors in flight: enough to hide the latency of a step; 6 to 16 measured alike */
@@ -81,7 +82,7 @@ static inline vec quotient(vec a, vec inverse) {
     return fma_(a, inverse, m) - m;
 }
 static inline vec lift(vec a, vec p) { /* a + p where a < 0 */
-    return a + of_bits(bits_of(p) & (ivec)(a < (vec){0}));
+    return a + of_bits(bits_of(p) & MASK(a < (vec){0}));
 }
 /* integers of |i| < 2^51 to doubles and back */
 #ifdef __AVX512DQ__
@@ -126,7 +127,7 @@ static inline void stream_end(void) { _mm_sfence(); }
 static inline void stream_64(void *to, ivec v) { _mm256_stream_si256((__m256i *)to, (__m256i)v); }
 static inline void stream_32(void *to, ivec v) { _mm_stream_si128((__m128i *)to, (__m128i)CONVERT(half, v)); }
 static inline void stream_end(void) { _mm_sfence(); }
-#elif defined(__SSE2__)
+#elif LANES == 2 && defined(__SSE2__)
 static inline void stream_64(void *to, ivec v) { _mm_stream_si128((__m128i *)to, (__m128i)v); }
 static inline void stream_32(void *to, ivec v) { int64_t r; half h = CONVERT(half, v); memcpy(&r, &h, 8); _mm_stream_si64((long long *)to, r); }
 static inline void stream_end(void) { _mm_sfence(); }
