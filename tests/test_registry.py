@@ -115,6 +115,16 @@ def test_the_source_folder_says_that_it_is_not_the_package() -> None:
     assert "pip install" in done.stderr
 
 
+def test_the_limits_are_a_table_of_verified_rows(tmp_path: Path) -> None:
+    options = ["--length=10", "--rounds=1", "--no-growth", "--only", "vector", "python", "--out", str(tmp_path)]
+    done = run(str(ROOT / "tests" / "limits.py"), *options)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "limits.md").read_text("utf-8").strip() == done.stdout.strip()
+    for name in ("copy, 1 thread", "vector_baseline", "python", "np.multiply(x, x)", "logmap(x, out=out)"):
+        assert f"| {name} |" in done.stdout
+    assert re.search(r"^Multiply-add peak: \d", done.stdout, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("length", "num"),
     [(1, 1), (7, 10**9), (2**16, 10), (2**16, 10**5), (2**16 + 1, 1), (10**6, 1000), (2**26, 1), (2**26, 10)],
