@@ -140,7 +140,7 @@ ROWS = (
     Implementation("opencl_loop", "opencl", "64-bit kernel, a loop over the steps", steps_per_call=2**25),
     Implementation("opencl_unrolled", "opencl", "64-bit kernel, ten steps written out", steps_per_call=2**25),
     Implementation(
-        "opencl_double", "opencl", "vectors of doubles, ten steps written out", P_45_BITS, 2**28, double=True
+        "opencl_double", "opencl", "vectors of doubles, ten steps written out", P_45_BITS, 2**29, double=True
     ),
     Implementation("opencl_uint", "opencl", "32-bit integers, ten steps written out", ODD_31_BITS, 2**25),
     Implementation(
