@@ -168,6 +168,7 @@ class _Session:
         self.piece = min(PIECE, device.handle.max_mem_alloc_size, device.handle.global_mem_size // 4)
         self.verified: set[tuple[str, ...]] = set()
         self.programs: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+        self.kernels = threading.local()
         self.lock = threading.Lock()
 
     def program(self, name: str, text: str, *options: str) -> Any:
@@ -183,6 +184,17 @@ class _Session:
                     self.programs.popitem(last=False)
             self.programs.move_to_end(key)
             return self.programs[key]
+
+    def kernel(self, key: tuple[str, ...], program: Any, further: tuple[np.generic, ...]) -> Any:
+        """Return the program's kernel for this thread: threads must not share its arguments; a new one takes 0.1 ms."""
+        kept: dict[Any, Any] = self.kernels.__dict__
+        if kept.get(name := " ".join(key), (None,))[0] is not program:
+            if len(kept) >= PROGRAMS:
+                kept.clear()
+            made = self.cl.Kernel(program, "logmap")
+            made.set_scalar_arg_dtypes([None, None, np.uint64, np.uint64, *map(type, further)])
+            kept[name] = program, made
+        return kept[name][1]
 
 
 _sessions: dict[Device, _Session] = {}
@@ -280,10 +292,11 @@ class Kernel:
         options, further = prepared(text, x.dtype, session.shape, p, mu)
         program = session.program(self.name, text, *options)
         width = math.prod(session.shape) if "LANES" in text else 1
-        job = _Job(self, session, program, width, num, further)
-        if self.verified and (self.name, *options) not in session.verified:
+        key = (self.name, *options)
+        job = _Job(self, session, key, program, width, num, further)
+        if self.verified and key not in session.verified:
             job.verify(x.dtype, p, mu)
-            session.verified.add((self.name, *options))
+            session.verified.add(key)
         return job.run(x, out)
 
 
@@ -293,6 +306,7 @@ class _Job:
 
     kernel: Kernel
     session: _Session
+    key: tuple[str, ...]
     program: Any
     width: int  # elements of a work-item
     num: int
@@ -303,12 +317,10 @@ class _Job:
         return (self._in_place if self.kernel.device.shares_memory else self._by_transfer)(x, out)
 
     def _enqueue(self, queue: Any, source: Any, target: Any, length: int) -> Any:
-        session = self.session
-        kernel = session.cl.Kernel(self.program, "logmap")  # one a call: threads must not share its arguments
         items = -(-length // self.width)
-        padded = -(-items // session.group) * session.group
-        numbers = (np.uint64(length), np.uint64(self.num), *self.further)
-        return kernel(queue, (padded,), (session.group,), source, target, *numbers)
+        padded = -(-items // self.session.group) * self.session.group
+        kernel = self.session.kernel(self.key, self.program, self.further)
+        return kernel(queue, (padded,), (self.session.group,), source, target, length, self.num, *self.further)
 
     def _in_place(self, x: Array, out: Array) -> Times:
         """Let the device read and write the host's arrays."""
