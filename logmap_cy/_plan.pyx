@@ -7,6 +7,7 @@ textbook conjugacy of the logistic map to z * z + c. That is the short form; the
 Up to p = 2**27 a product of two centred residues, one added, is below 2**53 and hence exact in a double. Up to 2**45
 ("wide") the product is taken as the sum of two doubles, by fused multiply-add; logmap_cy/_vector.pyx has the proofs.
 """
+cimport cython
 import functools
 import math
 
@@ -20,6 +21,8 @@ def centred(value, p):
     return value - p if value > p // 2 else value
 
 
+@cython.auto_pickle(False)
+@cython.final
 cdef class Plan:
     """The constants for p in [1, 2**45] and mu in [0, p); ValueError for others.
 

@@ -2,6 +2,7 @@
 
 It does nothing that the general way does not, and leaves to it whatever is not plain: errors, other layouts, long work.
 """
+cimport cython
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t
@@ -24,17 +25,21 @@ ctypedef void (*Run)(int, const void*, void*, Py_ssize_t, int64_t, const Constan
 cdef int64_t MOST = 2**17  # steps: 10 to 60 us of one core
 cdef Py_ssize_t KEPT = 1024
 
-cdef class Ready:
+
+@cython.auto_pickle(False)
+@cython.final
+cdef class _Ready:
     """A vector implementation and its constants."""
     cdef Plan plan
     cdef Run run
+
 
 cdef dict ready = {}
 
 
 def remember(p, mu, Plan plan, run):
     """Use a vector implementation, by its RUN, and this plan for later calls that give p and mu."""
-    cdef Ready made = Ready()
+    cdef _Ready made = _Ready()
     made.plan = plan
     made.run = <Run>PyCapsule_GetPointer(run, "logmap_cy.run")
     if len(ready) >= KEPT:
@@ -55,7 +60,7 @@ def call(x, num, p, mu, out):
         np.ndarray source, target
         Py_ssize_t n, length
         int64_t steps
-        Ready made
+        _Ready made
         const char* begin
         const char* start
         int code
@@ -65,7 +70,7 @@ def call(x, num, p, mu, out):
     found = ready.get((p, mu))
     if found is None:
         return None
-    made = <Ready>found
+    made = <_Ready>found
     source = <np.ndarray>x
     n = np.PyArray_SIZE(source)
     steps = PyLong_AsLongLongAndOverflow(num, &overflow)
