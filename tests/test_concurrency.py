@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
 from logmap_cy import _threads, logmap
+from logmap_cy._prange import openmp_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,6 +159,14 @@ def test_threads_none_follows_openmp_and_the_affinity() -> None:
         one = min(os.sched_getaffinity(0))
         pinned = f"import os, logmap_cy._prange; os.sched_setaffinity(0, [{one}]); {code}"
         assert python(pinned).stdout.split()[0] == "1"
+
+
+@pytest.mark.skipif(not openmp_threads(), reason="a build without OpenMP has one thread")
+def test_threadpoolctl_s_limits_count() -> None:
+    with threadpool_limits(1):
+        assert _threads.available() == 1
+    with threadpool_limits(10**3):
+        assert _threads.available() == _threads.cores()
 
 
 def test_threads_are_never_more_than_the_machine_s_cores() -> None:
