@@ -1,41 +1,23 @@
 /* Residues as doubles, VECTORS vectors of LANES elements a work-item: logmap_cy/_vector.pyx has the arithmetic, its
  * forms and its proofs.
  *
- * The host defines, per program: ELEMENT as in step.h, LANES, VECTORS, and FORM (0 short, 1 general; 2, 3 the same,
+ * The host defines, per program, what vectors.h wants, and FORM (0 short, 1 general; 2, 3 the same,
  * wide). It gives the constants of logmap_cy/_plan.pyx as arguments, so that another p needs no other program.
  */
-#ifndef ELEMENT
-#define ELEMENT long
+#include "vectors.h"
+#ifndef FORM
 #define FORM 0
-#endif
-#ifndef LANES
-#define LANES 4
-#define VECTORS 12 /* in flight: enough to hide the latency of a step */
 #endif
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 
-#define PASTE(a, b) a##b
-#define JOIN(a, b) PASTE(a, b)
 typedef JOIN(double, LANES) vec;
-typedef JOIN(long, LANES) ivec;
-typedef JOIN(ulong, LANES) uvec;
 #define AS_VEC JOIN(as_double, LANES)
-#define AS_IVEC JOIN(as_long, LANES)
-#define AS_UVEC JOIN(as_ulong, LANES)
-#define ELEMENTS JOIN(ELEMENT, LANES)
-#define TO_ELEMENTS JOIN(convert_, ELEMENTS)
-#define TO_IVEC JOIN(convert_long, LANES)
-#define VLOAD JOIN(vload, LANES)
-#define VSTORE JOIN(vstore, LANES)
-
-/* rounded once or twice, as the driver likes: exact in both ways. fma() measured slower on PoCL. */
-#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
-#define UNROLL _Pragma("unroll")
 
 #define ROUNDING 6755399441055744.0 /* 1.5 * 2^52: adding it rounds to the nearest integer */
 #define ROUNDING_BITS 0x4338000000000000L
 
-/* By macros: how vectors are passed to functions depends on the instruction set, and compilers warn of it. */
+/* What stands as a * b + c is rounded once or twice, as the driver likes: exact in both ways, and on PoCL faster than
+ * fma(). By macros: how vectors are passed to functions depends on the instruction set, and compilers warn of it. */
 
 /* u = u modulo p, centred, for |u| < 2^53 */
 #define REDUCE(u)                                                                                                      \
@@ -84,17 +66,16 @@ __kernel void logmap(
     __global const ELEMENT *x, __global ELEMENT *out, ulong n, ulong num, double p, double inverse, double mu, double c,
     double half_mu, double back, double shift, double two32, ulong near_bits
 ) {
-    size_t begin = get_global_id(0) * (VECTORS * LANES);
+    size_t begin = get_global_id(0) * BLOCK;
     if (begin >= n) /* the global size is padded to whole work-groups */
         return;
-    ELEMENT part[VECTORS * LANES];
-    int whole = begin + VECTORS * LANES <= n;
+    ELEMENT part[BLOCK];
+    int whole = begin + BLOCK <= n;
     if (!whole)
-        for (int i = 0; i < VECTORS * LANES; i++)
-            part[i] = begin + i < n ? x[begin + i] : 0;
+        load_part(x + begin, part, n - begin);
 
     vec u[VECTORS];
-    ulong bias = (ELEMENT)-1 < 0;
+    ulong bias = IS_SIGNED;
     UNROLL for (int j = 0; j < VECTORS; j++) {
         ELEMENTS elements;
         if (whole)
@@ -108,48 +89,56 @@ __kernel void logmap(
             ivec high = bias ? i >> 32L : AS_IVEC(AS_UVEC(i) >> 32UL);
             vec low = TO_DOUBLE(i & 0xffffffffL);
             u[j] = TO_DOUBLE(high);
-            REDUCE(u[j])
+            REDUCE(u[j]);
 #if FORM < 2
-            u[j] = MULTIPLY_ADD(u[j], (vec)two32, low);
+            u[j] = u[j] * two32 + low;
 #else
-            MULTIPLY(u[j], (vec)two32)
+            MULTIPLY(u[j], (vec)two32);
             u[j] = u[j] + low;
 #endif
-            REDUCE(u[j])
+            REDUCE(u[j]);
         }
 #if FORM == 0
-        u[j] = MULTIPLY_ADD(u[j], (vec)mu, (vec)half_mu);
-        REDUCE(u[j])
+        u[j] = u[j] * mu + half_mu;
+        REDUCE(u[j]);
 #elif FORM == 2
-        REDUCE(u[j])
-        MULTIPLY(u[j], (vec)mu)
+        REDUCE(u[j]);
+        MULTIPLY(u[j], (vec)mu);
         u[j] = u[j] + half_mu;
 #else
-        REDUCE(u[j])
+        REDUCE(u[j]);
 #endif
     }
 
     ulong left = num;
-    for (; left >= 10; left -= 10)
-        UNROLL for (int k = 0; k < 10; k++) UNROLL for (int j = 0; j < VECTORS; j++) STEP(u[j]) for (; left > 0; left--)
-            UNROLL for (int j = 0; j < VECTORS; j++) STEP(u[j])
-
-                UNROLL for (int j = 0; j < VECTORS; j++) {
-#if FORM == 0
-            u[j] = MULTIPLY_ADD(u[j], (vec)back, (vec)shift);
-#elif FORM == 2
-            MULTIPLY(u[j], (vec)back)
-            u[j] = u[j] + shift;
-#endif
-            REDUCE(u[j])
-            ivec i = TO_INTEGER(u[j]);
-            i = i + ((i >> 63L) & (long)p);
-            if (whole)
-                VSTORE(TO_ELEMENTS(i), j, out + begin);
-            else
-                VSTORE(TO_ELEMENTS(i), j, part);
+    for (; left >= 10; left -= 10) {
+        UNROLL for (int k = 0; k < 10; k++) {
+            UNROLL for (int j = 0; j < VECTORS; j++) {
+                STEP(u[j]);
+            }
         }
+    }
+    for (; left > 0; left--) {
+        UNROLL for (int j = 0; j < VECTORS; j++) {
+            STEP(u[j]);
+        }
+    }
+
+    UNROLL for (int j = 0; j < VECTORS; j++) {
+#if FORM == 0
+        u[j] = u[j] * back + shift;
+#elif FORM == 2
+        MULTIPLY(u[j], (vec)back);
+        u[j] = u[j] + shift;
+#endif
+        REDUCE(u[j]);
+        ivec i = TO_INTEGER(u[j]);
+        i = i + ((i >> 63L) & (long)p);
+        if (whole)
+            VSTORE(TO_ELEMENTS(i), j, out + begin);
+        else
+            VSTORE(TO_ELEMENTS(i), j, part);
+    }
     if (!whole)
-        for (int i = 0; i < VECTORS * LANES && begin + i < n; i++)
-            out[begin + i] = part[i];
+        store_part(part, out + begin, n - begin);
 }

@@ -5,43 +5,27 @@
  * shares no factor with mu. Peter L. Montgomery, Modular multiplication without trial division, Mathematics of
  * Computation 44 (1985).
  *
- * The host defines ELEMENT as in step.h. Its arguments, all but the first modulo p: -1 / p modulo R; mu * R^2 and
+ * The host defines what vectors.h wants. Its arguments, all but the first modulo p: -1 / p modulo R; mu * R^2 and
  * mu * R^3 for the two halves of x; mu / 2 * R; -2^64 * mu * R, for x < 0; c * R; 1 / mu; -1 / 2.
  */
-#ifndef ELEMENT
-#define ELEMENT long
-#endif
+#include "vectors.h"
 
-#ifndef LANES
-#define LANES 4
-#define VECTORS 12 /* in flight: enough to hide the latency of a step */
-#endif
-
-#define PASTE(a, b) a##b
-#define JOIN(a, b) PASTE(a, b)
-typedef JOIN(ulong, LANES) vec; /* of 32-bit values: a product of two is whole, as mul_hi is not vectorised on PoCL */
-#define ELEMENTS JOIN(ELEMENT, LANES)
-#define TO_ELEMENTS JOIN(convert_, ELEMENTS)
-#define TO_VEC JOIN(as_ulong, LANES)
-#define TO_LONG JOIN(convert_long, LANES) /* of what is below 2^63, or for its bits */
-#define VLOAD JOIN(vload, LANES)
-#define VSTORE JOIN(vstore, LANES)
-#define UNROLL _Pragma("unroll")
+/* Vectors of 32-bit values in 64 bits: a product of two is whole, as mul_hi is not vectorised on PoCL. */
 #define LOW(v) ((v) & 0xffffffffUL)
 
 /* u = u * b / R modulo p, for u < R and b < p */
 #define MULTIPLY(u, b)                                                                                                 \
     {                                                                                                                  \
-        vec t_ = LOW(u) * LOW(b);                                                                                      \
+        uvec t_ = LOW(u) * LOW(b);                                                                                     \
         t_ = (t_ + LOW(LOW(t_) * (ulong)minus_inverse) * (ulong)p) >> 32UL;                                            \
-        u = t_ - ((ulong)p & TO_VEC(TO_LONG(t_) >= (long)p));                                                          \
+        u = t_ - ((ulong)p & AS_UVEC(AS_IVEC(t_) >= (long)p));                                                         \
     }
 
 /* u = u + b modulo p */
 #define ADD(u, b)                                                                                                      \
     {                                                                                                                  \
-        vec t_ = (u) + (b);                                                                                            \
-        u = t_ - ((ulong)p & TO_VEC(TO_LONG(t_) >= (long)p));                                                          \
+        uvec t_ = (u) + (b);                                                                                           \
+        u = t_ - ((ulong)p & AS_UVEC(AS_IVEC(t_) >= (long)p));                                                         \
     }
 
 #define STEP(u) {MULTIPLY(u, u) ADD(u, c)}
@@ -51,48 +35,55 @@ __kernel void logmap(
     uint high_factor, uint offset, uint negative_correction, uint montgomery_c, uint montgomery_back,
     uint montgomery_shift
 ) {
-    size_t begin = get_global_id(0) * (VECTORS * LANES);
+    size_t begin = get_global_id(0) * BLOCK;
     if (begin >= n) /* the global size is padded to whole work-groups */
         return;
-    ELEMENT part[VECTORS * LANES];
-    int whole = begin + VECTORS * LANES <= n;
+    ELEMENT part[BLOCK];
+    int whole = begin + BLOCK <= n;
     if (!whole)
-        for (int i = 0; i < VECTORS * LANES; i++)
-            part[i] = begin + i < n ? x[begin + i] : 0;
+        load_part(x + begin, part, n - begin);
 
-    const vec c = montgomery_c;
-    vec u[VECTORS];
+    const uvec c = montgomery_c;
+    uvec u[VECTORS];
     UNROLL for (int j = 0; j < VECTORS; j++) {
         ELEMENTS elements;
         if (whole)
             elements = VLOAD(j, x + begin);
         else
             elements = VLOAD(j, part);
-        vec value = TO_VEC(TO_LONG(elements));
-        vec high = value >> 32UL;
-        vec negative = (value >> 63UL) * ((ELEMENT)-1 < 0 ? 1UL : 0UL);
+        uvec value = AS_UVEC(TO_IVEC(elements));
+        uvec high = value >> 32UL;
+        uvec negative = (value >> 63UL) * (ulong)IS_SIGNED;
         u[j] = LOW(value);
-        MULTIPLY(u[j], (vec)low_factor)
-        MULTIPLY(high, (vec)high_factor)
-        ADD(u[j], high)
-        ADD(u[j], (ulong)offset)
-        ADD(u[j], negative * negative_correction)
+        MULTIPLY(u[j], (uvec)low_factor);
+        MULTIPLY(high, (uvec)high_factor);
+        ADD(u[j], high);
+        ADD(u[j], (ulong)offset);
+        ADD(u[j], negative * negative_correction);
     }
 
     ulong left = num;
-    for (; left >= 10; left -= 10)
-        UNROLL for (int k = 0; k < 10; k++) UNROLL for (int j = 0; j < VECTORS; j++) STEP(u[j]) for (; left > 0; left--)
-            UNROLL for (int j = 0; j < VECTORS; j++) STEP(u[j])
-
-                UNROLL for (int j = 0; j < VECTORS; j++) {
-            MULTIPLY(u[j], (vec)montgomery_back)
-            ADD(u[j], (ulong)montgomery_shift)
-            if (whole)
-                VSTORE(TO_ELEMENTS(u[j]), j, out + begin);
-            else
-                VSTORE(TO_ELEMENTS(u[j]), j, part);
+    for (; left >= 10; left -= 10) {
+        UNROLL for (int k = 0; k < 10; k++) {
+            UNROLL for (int j = 0; j < VECTORS; j++) {
+                STEP(u[j]);
+            }
         }
+    }
+    for (; left > 0; left--) {
+        UNROLL for (int j = 0; j < VECTORS; j++) {
+            STEP(u[j]);
+        }
+    }
+
+    UNROLL for (int j = 0; j < VECTORS; j++) {
+        MULTIPLY(u[j], (uvec)montgomery_back);
+        ADD(u[j], (ulong)montgomery_shift);
+        if (whole)
+            VSTORE(TO_ELEMENTS(u[j]), j, out + begin);
+        else
+            VSTORE(TO_ELEMENTS(u[j]), j, part);
+    }
     if (!whole)
-        for (int i = 0; i < VECTORS * LANES && begin + i < n; i++)
-            out[begin + i] = part[i];
+        store_part(part, out + begin, n - begin);
 }
