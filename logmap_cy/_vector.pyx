@@ -269,7 +269,8 @@ cdef void run(
 ) noexcept nogil:
     """All that compute does, its arguments checked."""
     cdef:
-        bint stream = <const void*>x != <const void*>out and n * <Py_ssize_t>sizeof(integer) >= STREAM
+        bint large = n * <Py_ssize_t>sizeof(integer) >= STREAM
+        bint stream = LANES > 1 and <const void*>x != <const void*>out and large  # a block holds a line at least
         Py_ssize_t head = -<uintptr_t>out % LINE // sizeof(integer)  # so that threads share no line of out
         Py_ssize_t share = (n // threads // BLOCK + 1) * BLOCK
         Py_ssize_t begin, end

@@ -124,6 +124,25 @@ def test_known_sum_of_the_article_s_run(native_case: Case) -> None:
     assert total == 112374112568415
 
 
+@pytest.mark.parametrize("offset", [0, 1, 5, 15])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64], ids=["int32", "int64"])
+def test_large_arrays_start_anywhere(native_case: Case, dtype: type[np.integer], offset: int) -> None:
+    """Of 4 MiB and more, so that out may be written past the caches, which wants lines: none is left out."""
+    x = np.arange(2**20 + 77, dtype=dtype)
+    expected = x.astype(np.int64)
+    for _ in range(10):
+        expected = 22 * expected * (expected + 1) % 6700417  # below 2**51
+    memory = np.full(len(x) + 32, -1, dtype)
+    start = -memory.ctypes.data % 64 // memory.itemsize + offset
+    out = memory[start : start + len(x)]
+    for threads in (1, 3):
+        memory[:] = -1
+        native_case(x, out=out, threads=threads)
+        np.testing.assert_array_equal(out, expected)
+        assert np.all(memory[:start] == -1)
+        assert np.all(memory[start + len(x) :] == -1)
+
+
 def test_the_check_rejects_the_known_wrong(wrong_case: Case, oracle: Oracle) -> None:
     """Run unguarded, it is right below the first overflow and wrong in nearly all answers of the article's run."""
     compute = wrong_case.row.load(wrong_case.device)

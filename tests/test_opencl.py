@@ -228,6 +228,21 @@ for p, mu in {PARAMETERS}:
         assert line in {right, "beyond"} or ("computes wrong answers" in line and options in line)
 
 
+def test_a_program_that_does_not_round_is_refused(opencl_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What relaxed arithmetic may do to it, done to its source: PoCL's options happen to leave it alone."""
+    text = _opencl.source(f"{opencl_case.row}.cl")
+    folded = text.replace("((u) * inverse + ROUNDING) - ROUNDING", "(u) * inverse")
+    if folded == text:
+        assert not load(opencl_case).verified  # integers need no such check
+        return
+    release_opencl()
+    with monkeypatch.context() as patch:
+        patch.setattr(_opencl, "source", lambda name: folded)  # noqa: ARG005
+        with pytest.raises(RuntimeError, match=f"{opencl_case.row}.cl computes wrong answers on"):
+            logmap(X, implementation=opencl_case.row.name, device=opencl_case.device)
+    release_opencl()
+
+
 PARAMETERS = [(6700417, 22), (6700416, 22), (2**31 - 1, 5)]
 
 
