@@ -60,7 +60,7 @@ class Implementation:
 
     Attributes
     ----------
-    name: also the name of its source, logmap_cy/_NAME.py or .pyx, or kernels/NAME.cl.
+    name: also the name of its source, logmap_cy/_NAME.py or .pyx, or kernels/NAME.cl; all vector_* have _vector.pyx.
     kind: how it is loaded.
     summary: one line for people.
     domain: the parameters that it is exact for; it raises ValueError beyond.
