@@ -52,7 +52,7 @@ def logmap(
         Where to write the answer: x's shape and dtype, and x itself or memory apart from x. After an
         interrupt (Ctrl-C) it holds a mixture of old elements, finished ones and unfinished ones.
     threads: int >= 1, optional
-        The most threads to use. None: what OpenMP takes by itself, within the cores that this process may use (affinity,
+        The most threads to use. None: what OpenMP takes by itself, within the cores of this process (affinity,
         container quota), and one where more would not pay.
     implementation: str
         A name from `implementations()`, or "auto": the one that suits the length and the parameters.
