@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import hypothesis
 import numpy as np
 import pytest
 from pytest_benchgate import Limit, devices
@@ -19,10 +18,6 @@ from logmap_cy._registry import widest
 from logmap_cy._threads import available
 
 Oracle: TypeAlias = Callable[[Array, int, int, int], Array]
-
-# Shared runners stall for seconds, and speed is measured by benchmarks: no deadlines.
-hypothesis.settings.register_profile("suite", deadline=None, print_blob=True)
-hypothesis.settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

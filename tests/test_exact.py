@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from conftest import Case, Oracle
     from logmap_cy._contract import Array
 
+# Shared runners stall for seconds, and speed is measured by benchmarks. Not in conftest.py: a race's workers start it often.
+settings.register_profile("suite", deadline=None, print_blob=True)
+settings.load_profile("suite")
+
 DTYPES = [np.int32, np.int64, np.uint32, np.uint64]
 LENGTHS = [0, 1, 7, 64, 97, 1009, 2**16]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
@@ -15,6 +15,10 @@ from logmap_cy import _quick, logmap
 if TYPE_CHECKING:
     from conftest import Oracle
     from logmap_cy._contract import Array
+
+# Shared runners stall for seconds, and speed is measured by benchmarks. Not in conftest.py: a race's workers start it often.
+settings.register_profile("suite", deadline=None, print_blob=True)
+settings.load_profile("suite")
 
 P, MU = 6700417, 22
 

@@ -128,6 +128,8 @@ class Worker:
         env |= {worker.ORDERS: json.dumps(told), "PYTHONHASHSEED": str(self.seed)}
         if self.side.temporary:
             env["TMPDIR"] = str(self.side.temporary)
+            if env.pop("PYTHONDONTWRITEBYTECODE", None):  # compiling all again would take most of each start
+                env["PYTHONPYCACHEPREFIX"] = str(self.side.temporary / "bytecode")
         self.process = self.reaper.start(
             # -P: the current directory, with its source tree, must not stand before the installed build.
             # -s: the last words of one that crashes would be lost with what pytest has captured.
