@@ -30,10 +30,20 @@ RULE = Rule()
 EDGE = math.log(1.03)
 
 
-def test_a_launch_is_the_median_of_its_log_ratios() -> None:
-    assert launch_number([100, 100, 100], [110, 90, 105]) == pytest.approx(math.log(1.05))
+def test_a_launch_compares_the_fastest_quarters() -> None:
+    """Rounded up; the order of the blocks, and how slow the slow ones are, does not matter."""
+    assert launch_number([100, 101, 102], [110, 190, 105]) == pytest.approx(math.log(1.05))
     assert launch_number([10, 20], [20, 10]) == pytest.approx(0)
+    base, head = [900.0, 10, 800, 40, 20, 700, 600, 30], [44.0, 33, 600, 22, 11, 777, 1e9, 888]
+    assert launch_number(base, head) == pytest.approx(math.log((11 + 22) / (10 + 20)))
+    assert launch_number([*base, 50], [*head, 55]) == pytest.approx(math.log((11 + 22 + 33) / (10 + 20 + 30)))
     assert percent(math.log(1.05)) == pytest.approx(5)
+
+
+@pytest.mark.parametrize("times", [([], []), ([1.0], [1.0, 2.0])])
+def test_a_launch_without_pairs_is_refused(times: tuple[list[float], list[float]]) -> None:
+    with pytest.raises(ValueError, match="one of each a pair"):
+        launch_number(*times)
 
 
 def test_logarithms_are_of_head_over_base_pair_by_pair() -> None:
@@ -126,7 +136,7 @@ def bimodal(rng: random.Random) -> float:
 
 
 def autocorrelated(rng: random.Random) -> float:
-    """The median of 15 pairs that drift together within a launch."""
+    """The median of 15 that drift together within a launch."""
     drift, pairs = rng.gauss(0, 0.03), []
     for _ in range(15):
         drift = 0.95 * drift + rng.gauss(0, 0.005)

@@ -5,6 +5,8 @@ A worker that dies or hangs costs the test that it was at, with the reason and t
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 import time
 from contextlib import ExitStack
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.reaper import Reaper
 
 STARTS = 2  # that may fail in a launch
+SURELY = 10  # times a block's length: from there on one call, which may be cold, tells enough
+NEARLY = 0.8  # of a block's length: near enough, as each further look may find a faster call
 CONFIDENCE = 0.9  # of the interval of a launch's median
 
 
@@ -153,24 +157,41 @@ def _time(workers: Sequence[Worker], plan: Plan, rng: random.Random) -> list[lis
     """Return the nanoseconds of a call in each pair, for each worker; one number of calls a block for both.
 
     Both stay on one processor, a random one: on a busy machine, two that each keep the one where they happen to be
-    differed by up to 30 % for as long as a launch lasts. A function that uses threads needs all of them.
+    differed by up to 30 % for as long as a launch lasts. A function that uses threads needs all of them, and before
+    each of its blocks calls that are not timed: the other side's threads wait for work on the processors for some
+    milliseconds (GCC's OpenMP does), and meanwhile a call took up to three times as long.
     """
-    calls, blocks = 1, [one.block(1, None) for one in workers]
-    while (call_ns := max(block.call_ns for block in blocks)) * calls < plan.block_ns:
-        # A setup in each round is not in call_ns, and may be much slower than what is timed.
-        most = int(plan.most_block_ns / max(block.wall_ns for block in blocks) * calls)
-        if most <= calls:
-            break
-        calls = min(max(calls + 1, min(int(plan.block_ns / call_ns), 10 * calls)), most)
-        blocks = [one.block(calls, None) for one in workers]
+    calls, wall_ns = _calibrate(workers, plan)
+    lead = max(1, int(plan.lead_ns / wall_ns))
+    threaded = any([one.block(lead, None).threaded for one in workers])
     processors = sorted(host.processors())
-    alone = processors and not any(block.threaded for block in blocks)
-    processor = rng.choice(processors) if alone else None
+    processor = rng.choice(processors) if processors and not threaded else None
     times: list[list[float]] = [[] for _ in workers]
     while not _enough(times, calls, plan):
         for index in rng.sample(range(len(workers)), len(workers)):
+            if threaded:
+                workers[index].block(lead, None)
             times[index].append(workers[index].block(calls, processor).call_ns)
     return times
+
+
+def _calibrate(workers: Sequence[Worker], plan: Plan) -> tuple[int, float]:
+    """Return how many calls make a block, and the nanoseconds that one takes with all that is not timed.
+
+    The fastest call counts: the first ones are cold, and threads take their time to wake.
+    """
+    calls, best = 1, [math.inf] * len(workers)
+    for attempt in itertools.count():
+        blocks = [one.block(calls, None) for one in workers]
+        best = [min(known, block.call_ns) for known, block in zip(best, blocks, strict=True)]
+        if max(best) * calls >= plan.block_ns * (NEARLY if attempt else SURELY):
+            break
+        # A setup in each round is not in call_ns, and may be much slower than what is timed.
+        most = int(plan.most_block_ns / max(block.wall_ns for block in blocks) * calls)
+        if most <= calls and attempt:
+            break
+        calls = max(calls, min(math.ceil(plan.block_ns / max(best)), 10 * calls, most))
+    return calls, max(block.wall_ns for block in blocks) / calls
 
 
 def _enough(times: Sequence[Sequence[float]], calls: int, plan: Plan) -> bool:

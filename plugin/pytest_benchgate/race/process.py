@@ -54,24 +54,26 @@ class Plan:
     Attributes
     ----------
     names: the top-level modules that are raced, whose files each worker tells of.
-    pairs: how many pairs the number of a launch is the median of, at most.
+    pairs: how many pairs the number of a launch is made of, at most.
     agreeing_pairs: how many are enough if they agree: if the interval of their median is no wider than precision.
     least_pairs: how many are enough if they take longer than timed_ns together.
     precision: in ln(ratio); a fraction of the threshold.
     block_ns: about how long a block takes.
     most_block_ns: how long one may take with its setups, which are not timed.
+    lead_ns: about how long calls are made, untimed, before each block of a function that uses threads.
     limit_s: how long any answer of a worker may take; a longer one is a hang.
     start_limit_s: how long a worker may take to start and to collect its tests.
 
     """
 
     names: tuple[str, ...] = ()
-    pairs: int = 25
-    agreeing_pairs: int = 5
+    pairs: int = 40
+    agreeing_pairs: int = 9
     least_pairs: int = 3
-    precision: float = 0.01
+    precision: float = 0.03
     block_ns: float = 2e6
     most_block_ns: float = 1e8
+    lead_ns: float = 5e6
     timed_ns: float = 6e8
     limit_s: float = 60.0
     start_limit_s: float = 300.0

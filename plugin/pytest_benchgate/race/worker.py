@@ -25,7 +25,9 @@ import pytest
 
 from pytest_benchgate import host
 from pytest_benchgate.host import BenchmarkFixture
+from pytest_benchgate.limits import Limits
 from pytest_benchgate.race.channel import Channel, Closed
+from pytest_benchgate.session import SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -288,6 +290,7 @@ class Reports:
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Run tests as ordered, until told to quit or until the session is gone."""
     state = session.config.stash[STATE]
+    session.config.stash[SESSION].limits = Limits(())  # measuring them takes time, and nobody reads a worker's report
     channel = state.channel
     items = {item.nodeid: item for item in session.items}
     state.settle()
