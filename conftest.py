@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import time
 from collections.abc import Callable
@@ -24,21 +25,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's own options."""
     group = parser.getgroup("logmap-cy")
     group.addoption("--full", action="store_true", help="add the article's run: 2^25 elements, 10 steps; takes minutes")
+    group.addoption(
+        "--implementation",
+        action="append",
+        metavar="NAME",
+        help="only these rows of `python -m logmap_cy`; may be given several times, and NAME be a pattern: 'vector_*'",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Run each benchmark once and untimed, unless the command line asks for times."""
     option = config.option
+    known = [row.name for row in implementations()]
+    for pattern in option.implementation or ():
+        if not fnmatch.filter(known, pattern):
+            raise pytest.UsageError(f"--implementation={pattern} is none of the rows: {', '.join(known)}")
     option.benchmark_disable = option.benchmark_disable or not (option.benchmark_only or option.benchmark_enable)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is no benchmark under --benchmark-only, where pytest-benchmark would skip it line by line."""
-    if config.option.benchmark_only:
-        others = [item for item in items if "benchmark" not in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in others]
+    """Deselect what is no benchmark under --benchmark-only, where pytest-benchmark would skip it line by line.
+
+    And without --full the large arrays that go through Python's integers, a second or more a call.
+    """
+    others = {
+        item
+        for item in items
+        if (config.option.benchmark_only and "benchmark" not in getattr(item, "fixturenames", ()))
+        or (not config.option.full and _takes_long(getattr(item, "callspec", None)))
+    }
+    config.hook.pytest_deselected(items=[*others])
+    items[:] = [item for item in items if item not in others]
+
+
+def _takes_long(callspec: Any) -> bool:
+    params = callspec.params if callspec else {}
+    return "case" in params and params["case"].row.kind in OBJECTS and params.get("size", 0) > SMALL
 
 
 @dataclass(frozen=True)
@@ -57,10 +80,13 @@ class Case:
         return logmap(x, *args, implementation=self.row.name, device=self.device, **kwargs)
 
 
+OBJECTS = {"python", "objects", "pool"}  # kinds that go through Python's integers, a hundred times slower
+SMALL = 2**16  # elements that they are benchmarked with by default
+
 # Fixture -> the rows that a test asking for it runs over, on each of their devices.
 CASES: dict[str, Callable[[Implementation], bool]] = {
     "case": lambda row: not row.known_wrong,
-    "native_case": lambda row: not row.known_wrong and row.kind != "python",
+    "native_case": lambda row: not row.known_wrong and row.kind not in OBJECTS,
     "opencl_case": lambda row: not row.known_wrong and row.kind == "opencl",
     "wrong_case": lambda row: bool(row.known_wrong),
 }
@@ -69,17 +95,23 @@ CASES: dict[str, Callable[[Implementation], bool]] = {
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise by CASES; a row that this machine lacks is one case, so that it is skipped or fails by name."""
     for name in CASES.keys() & set(metafunc.fixturenames):
-        rows = filter(CASES[name], implementations())
+        rows = [row for row in filter(CASES[name], implementations()) if _chosen(metafunc.config, row)]
         asked = devices.discover().named(metafunc.config.getoption("cl_device"))
         wanted = {None, *map(str, asked)}
         cases = [Case(row, d) for row in rows for d in row.devices or (None,) if (d and str(d)) in wanted]
         metafunc.parametrize(name, cases, ids=str, indirect=True)
 
 
+def _chosen(config: pytest.Config, row: Implementation) -> bool:
+    patterns = config.getoption("implementation") or ["*"]
+    return any(fnmatch.fnmatchcase(row.name, pattern) for pattern in patterns)
+
+
 def _available(request: pytest.FixtureRequest) -> Case:
     case: Case = request.param
     if case.row.unavailable:
-        required = request.config.getoption("--cl-require") or case.row.kind != "opencl"
+        devices_required = request.config.getoption("--cl-require")
+        required = devices_required if case.row.kind in {"opencl", "hybrid"} else case.row.kind != "peer"
         (pytest.fail if required else pytest.skip)(f"{case.row}: {case.row.unavailable}")
     return case
 

@@ -12,9 +12,19 @@ if _find_spec("logmap_cy._memoryview") is None:
 from importlib.metadata import version as _version
 
 from logmap_cy._api import logmap
+from logmap_cy._containers import logmap_buffer, logmap_list, logmap_scalar
 from logmap_cy._opencl import Device
 from logmap_cy._opencl import release as release_opencl
 from logmap_cy._registry import Implementation, implementations
 
 __version__ = _version("logmap-cy")
-__all__ = ["Device", "Implementation", "implementations", "logmap", "release_opencl"]
+__all__ = [
+    "Device",
+    "Implementation",
+    "implementations",
+    "logmap",
+    "logmap_buffer",
+    "logmap_list",
+    "logmap_scalar",
+    "release_opencl",
+]

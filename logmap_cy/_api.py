@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
-from logmap_cy import _arguments, _quick, _registry, _threads
+from logmap_cy import _arguments, _dask, _quick, _registry, _threads
 from logmap_cy._drive import drive
 from logmap_cy._plan import plan
 
@@ -42,6 +42,7 @@ def logmap(
     ----------
     x: array_like of int32, int64, uint32 or uint64
         Any shape, strides, alignment and byte order; negative values and values above p are welcome.
+        Or a dask.array.Array, which is mapped lazily, block by block.
     num: int >= 0
         The number of steps. 0 gives a copy of x.
     p: int >= 1
@@ -53,7 +54,7 @@ def logmap(
         interrupt (Ctrl-C) it holds a mixture of old elements, finished ones and unfinished ones.
     threads: int >= 1, optional
         The most threads to use. None: what OpenMP takes by itself, within the cores of this process (affinity,
-        container quota), and one where more would not pay.
+        container quota), and one where more would not pay. For a Dask array: for each block, and None is one.
     implementation: str
         A name from `implementations()`, or "auto": the one that suits the length and the parameters.
     device: Device or str, optional
@@ -62,6 +63,7 @@ def logmap(
     Returns
     -------
     ndarray of x's shape and dtype: out where it was given. Its elements are in [0, p) for num >= 1.
+    For a Dask array: a Dask array of the same chunks, too; nothing is computed yet.
 
     Raises
     ------
@@ -81,6 +83,9 @@ def logmap(
         answer = _quick.call(x, num, p, mu, out)
         if answer is not None:
             return answer
+    if _dask.is_lazy(x):
+        lazy: Array = _dask.mapped(x, num, p, mu, out, threads, implementation, device)
+        return lazy
     source = _arguments.array(x)
     steps = _arguments.integer("num", num, least=0)
     modulus = _arguments.modulus(p, source.dtype)

@@ -30,7 +30,7 @@ def array(x: Any) -> Array:
     try:
         found = np.asarray(x)
     except ValueError as error:
-        raise TypeError(f"x={_short(x)} is not an array ({error}); pass integers in a regular shape") from error
+        raise TypeError(f"x={short(x)} is not an array ({error}); pass integers in a regular shape") from error
     if isinstance(x, list | tuple) and found.size == 0:
         found = found.astype(np.int64)  # NumPy takes [] for floats
     if found.dtype.kind in "iu" and found.dtype.itemsize in (4, 8):
@@ -39,7 +39,7 @@ def array(x: Any) -> Array:
         "f": "the map is defined on integers, and rounding is yours to choose: pass np.rint(x).astype(np.int64)",
         "O": "convert it with np.asarray(x, dtype=np.int64), which refuses what does not fit",
     }.get(found.dtype.kind, "convert it with x.astype(np.int64), where that is what you mean")
-    raise TypeError(f"x={_short(x)} has dtype {found.dtype}; it must be int32, int64, uint32 or uint64; {remedy}")
+    raise TypeError(f"x={short(x)} has dtype {found.dtype}; it must be int32, int64, uint32 or uint64; {remedy}")
 
 
 def integer(name: str, value: Any, *, least: int | None = None) -> int:
@@ -56,7 +56,7 @@ def integer(name: str, value: Any, *, least: int | None = None) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name}={_short(value)} is not an integer; pass an int") from None
+        raise TypeError(f"{name}={short(value)} is not an integer; pass an int") from None
     if least is not None and number < least:
         raise ValueError(f"{name}={number} is below {least}; pass {least} or more")
     return number
@@ -85,7 +85,7 @@ def output(out: Any, x: Array) -> Array:
     if out is None:
         return np.empty_like(x, subok=False)
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise TypeError(f"out={_short(out)} is not a plain NumPy array; pass np.empty_like(x)")
+        raise TypeError(f"out={short(out)} is not a plain NumPy array; pass np.empty_like(x)")
     if out.dtype != x.dtype:
         raise TypeError(f"out has dtype {out.dtype}, x has {x.dtype}; pass np.empty_like(x)")
     if out.shape != x.shape:
@@ -105,9 +105,9 @@ def implementation(name: Any) -> Implementation:
     row = next((row for row in ROWS if row.name == name), None)
     if row is None:
         names = ", ".join(["auto", *(row.name for row in ROWS)])
-        raise ValueError(f"implementation={_short(name)} is not known; choose one of: {names}")
+        raise ValueError(f"implementation={short(name)} is not known; choose one of: {names}")
     if row.known_wrong:
-        raise ValueError(f'implementation="{row}" is known to be wrong: it {row.known_wrong}; use "opencl_loop"')
+        raise ValueError(f'implementation="{row}" is known to be wrong: {row.known_wrong}')
     if row.unavailable:
         raise ValueError(f'implementation="{row}" is not available here: {row.unavailable}; "auto" always is')
     return row
@@ -118,12 +118,12 @@ def device(name: Any, row: Implementation) -> Device | None:
     if name is None:
         return row.devices[0] if row.devices else None
     if not row.devices:
-        raise ValueError(f'device={_short(name)}: implementation="{row}" runs on the host; leave device out')
+        raise ValueError(f'device={short(name)}: implementation="{row}" runs on the host; leave device out')
     for found in row.devices:
         if name == found or name == str(found):
             return found
     known = ", ".join(f'"{found}" ({found.name})' for found in row.devices)
-    raise ValueError(f"device={_short(name)} is not known; choose one of: {known}")
+    raise ValueError(f"device={short(name)} is not known; choose one of: {known}")
 
 
 def _overlap(out: Array, x: Array) -> bool:
@@ -144,6 +144,7 @@ def _may_overlap_itself(out: Array) -> bool:
     return False
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return the repr of a value, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004

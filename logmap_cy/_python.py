@@ -1,4 +1,7 @@
-"""The implementation "python": unbounded integers in a plain loop. It is the oracle of all others."""
+"""The implementation "python": unbounded integers in a plain loop. It is the oracle of all others.
+
+In the articles: "Elixir, one process, loop".
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from logmap_cy._contract import Compute
 
-Kind: TypeAlias = Literal["python", "numpy", "cython", "opencl"]
+Kind: TypeAlias = Literal["python", "objects", "pool", "numpy", "cython", "peer", "opencl", "hybrid"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,10 @@ ODD_31_BITS = Domain(
 PRODUCT_63_BITS = Domain("(mu % p) * (p - 1) * p < 2**63", lambda p, mu: mu * (p - 1) * p < 2**63)
 
 
+INSTALL = {
+    "numba": 'pip install "logmap-cy[peers]"',
+    "cupy": "pip install cupy-cuda13x, or the one for this machine's CUDA",
+}
 DISABLE = "LOGMAP_CY_DISABLE_CPU_FEATURES"
 
 
@@ -61,13 +65,14 @@ class Implementation:
     Attributes
     ----------
     name: also the name of its source, logmap_cy/_NAME.py or .pyx, or kernels/NAME.cl; all vector_* have _vector.pyx.
-    kind: how it is loaded.
+    kind: what it is made of. "objects": compiled, over Python's integers; "pool": processes; "peer": another compiler.
     summary: one line for people.
     domain: the parameters that it is exact for; it raises ValueError beyond.
     steps_per_call: elements times steps that one call may take on, so that Ctrl-C is answered in time.
     steps_per_thread: elements times steps that each further thread should have to itself; None for one thread always.
     cpu: the instruction set that it needs, of those that `_cpu.supported` knows.
     double: for OpenCL, whether it needs a device that computes in double precision.
+    source: module and function, where a source has several: "_pool.python".
     known_wrong: why its answers are wrong, or None. Kept to show that the check rejects it; `logmap` refuses it.
 
     """
@@ -80,6 +85,7 @@ class Implementation:
     steps_per_thread: int | None = None
     cpu: str | None = None
     double: bool = False
+    source: str | None = None
     known_wrong: str | None = None
 
     def __str__(self) -> str:
@@ -89,6 +95,8 @@ class Implementation:
     @property
     def unavailable(self) -> str | None:
         """The reason why it cannot run here and what to do about it, or None."""
+        if self.kind == "hybrid" and _opencl.discover().reason:
+            return f"it shares the work with OpenCL devices: {_opencl.discover().reason}"
         if self.kind == "opencl":
             lacks_double = "no OpenCL device here computes in double precision; opencl_uint needs none"
             return _opencl.discover().reason or (None if self.devices else lacks_double)
@@ -98,7 +106,7 @@ class Implementation:
         try:
             self.load()
         except ImportError as error:
-            return f"{error}; reinstall logmap-cy"
+            return f"{error}; {INSTALL.get(self.name, 'reinstall logmap-cy')}"
         return None
 
     @property
@@ -118,14 +126,47 @@ class Implementation:
         if self.kind == "opencl":
             device = device or next(iter(self.devices), None) or _opencl.first_device()
             return _opencl.Kernel(self.name, device, verified=self.double)
-        compute: Compute = importlib.import_module(f"logmap_cy._{self.name}").compute
+        module, _, function = (self.source or f"_{self.name}.compute").partition(".")
+        compute: Compute = getattr(importlib.import_module(f"logmap_cy.{module}"), function)
         return compute
 
 
 VECTOR = (2**29, 2**20)  # steps a call: below 0.3 s everywhere; steps a thread: 0.1 to 0.4 ms
 
+PYTHON = 2**13  # steps that a worker process should have to itself: 1 ms; asking it takes 0.2 ms
+WRONG_KERNEL = "computes in 32-bit int, and 22*x*(x+1) overflows from x = 9880 on; use opencl_loop"
+WRONG_COUNT = "its range(1, 10, 1) are nine steps, not ten; use numpy_article"
+
 ROWS = (
     Implementation("python", "python", "unbounded integers in a loop; the oracle", ANY),
+    Implementation("python_inlined", "python", "ten steps written out, in Python", ANY),
+    Implementation("python_pool", "pool", "python, over worker processes", ANY, 2**22, PYTHON, source="_pool.python"),
+    Implementation(
+        "python_inlined_pool",
+        "pool",
+        "python_inlined, over worker processes",
+        ANY,
+        2**22,
+        PYTHON,
+        source="_pool.python_inlined",
+    ),
+    Implementation("scalar", "objects", "a compiled call for each element", source="_objects.compute_scalar"),
+    Implementation("list", "objects", "compiled, from a list to a list", source="_objects.compute_list"),
+    Implementation(
+        "list_pool", "pool", "list, over worker processes", steps_per_thread=2**17, source="_pool.whole_lists"
+    ),
+    Implementation(
+        "list_window", "pool", "list_pool, in chunks of 1 ms", steps_per_thread=2**17, source="_pool.windows"
+    ),
+    Implementation("buffer", "cython", "compiled, over the buffer protocol"),
+    Implementation(
+        "numpy_article_nine",
+        "numpy",
+        "the article's own lines, its list and its nine steps",
+        PRODUCT_63_BITS,
+        10 * 2**25,
+        known_wrong=WRONG_COUNT,
+    ),
     Implementation("numpy_article", "numpy", "whole-array ufuncs, as in the article", PRODUCT_63_BITS, 10 * 2**25),
     Implementation("numpy", "numpy", "ufuncs in place over blocks in the cache"),
     Implementation("memoryview", "cython", "typed memoryview, one thread"),
@@ -137,6 +178,8 @@ ROWS = (
     Implementation("vector_avx2", "cython", "vectors of 4 doubles, AVX2 and FMA", P_45_BITS, *VECTOR, "avx2"),
     Implementation("vector_avx512", "cython", "vectors of 8 doubles, AVX-512", P_45_BITS, *VECTOR, "avx512"),
     Implementation("vector_ifma", "cython", "vectors of 8 integers, AVX-512 IFMA", ODD_25_BITS, *VECTOR, "ifma"),
+    Implementation("numba", "peer", "the plain loop, compiled by LLVM, all threads", steps_per_thread=2**17),
+    Implementation("cupy", "peer", "the plain loop as an elementwise CUDA kernel", steps_per_call=2**29),
     Implementation("opencl_loop", "opencl", "64-bit kernel, a loop over the steps", steps_per_call=2**25),
     Implementation("opencl_unrolled", "opencl", "64-bit kernel, ten steps written out", steps_per_call=2**25),
     Implementation(
@@ -148,8 +191,9 @@ ROWS = (
         "opencl",
         "the articles' 32-bit kernel",
         steps_per_call=2**25,
-        known_wrong="computes in 32-bit int, and 22*x*(x+1) overflows from x = 9880 on",
+        known_wrong=WRONG_KERNEL,
     ),
+    Implementation("hybrid", "hybrid", "processor and OpenCL devices at once", P_32_BITS, *VECTOR),
 )
 
 

@@ -161,7 +161,8 @@ def peer_numba(*, unsigned: bool, threads: int | None) -> Callable[[Array, Array
             out[i] = u
 
     def call(x: Array, out: Array, num: int) -> None:
-        numba.set_num_threads(min(threads or _threads.available(), numba.config.NUMBA_NUM_THREADS))
+        most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined, unused-ignore]
+        numba.set_num_threads(min(threads or _threads.available(), most))
         run(x.view(kind), out.view(kind), num)
 
     return call

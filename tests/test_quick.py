@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from conftest import Oracle
     from logmap_cy._contract import Array
 
-# Shared runners stall for seconds, and speed is measured by benchmarks. Not in conftest.py: a race's workers start it often.
+# Shared runners stall for seconds. Not in conftest.py: the workers of a race start it often, and this import is slow.
 settings.register_profile("suite", deadline=None, print_blob=True)
 settings.load_profile("suite")
 

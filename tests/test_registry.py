@@ -38,17 +38,25 @@ def run(*arguments: str, cwd: str | Path = os.sep, **environment: str) -> subpro
 
 def test_the_rows_are_there() -> None:
     assert [row.name for row in implementations()] == [
-        "python", "numpy_article", "numpy", "memoryview", "unrolled", "prange",
-        "vector_baseline", "vector_avx2", "vector_avx512", "vector_ifma",
-        "opencl_loop", "opencl_unrolled", "opencl_double", "opencl_uint", "opencl_article",
+        "python", "python_inlined", "python_pool", "python_inlined_pool", "scalar", "list", "list_pool", "list_window",
+        "buffer", "numpy_article_nine", "numpy_article", "numpy", "memoryview", "unrolled", "prange",
+        "vector_baseline", "vector_avx2", "vector_avx512", "vector_ifma", "numba", "cupy",
+        "opencl_loop", "opencl_unrolled", "opencl_double", "opencl_uint", "opencl_article", "hybrid",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("row", implementations(), ids=str)
 def test_a_row_has_one_source_of_its_name(row: logmap_cy.Implementation) -> None:
-    sources = {"python": "logmap_cy/_{}.py", "numpy": "logmap_cy/_{}.py", "cython": "logmap_cy/_{}.pyx"}
     name = "vector" if row.name.startswith("vector_") else row.name  # compiled once for each instruction set
-    assert (ROOT / sources.get(row.kind, "kernels/{}.cl").format(name)).is_file()
+    if row.source:
+        name = row.source.partition(".")[0].removeprefix("_")
+    found = [
+        one
+        for one in (f"logmap_cy/_{name}.py", f"logmap_cy/_{name}.pyx", f"kernels/{name}.cl")
+        if (ROOT / one).is_file()
+    ]
+    assert len(found) == 1
+    assert found[0].startswith("kernels") == (row.kind == "opencl")
 
 
 def test_every_source_is_installed() -> None:

@@ -1,0 +1,6 @@
+from typing import Any
+
+from logmap_cy._contract import Array
+
+def map_bytes(source: Any, target: Any, signed: bool, num: int, p: int, mu: int) -> None: ...
+def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None: ...

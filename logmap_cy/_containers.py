@@ -1,0 +1,129 @@
+"""The map over what is no array: an integer, a list, and whatever has a buffer of 64-bit integers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import numpy as np
+
+from logmap_cy import _arguments, _objects
+from logmap_cy._buffer import map_bytes
+from logmap_cy._drive import schedule
+from logmap_cy._registry import P_32_BITS
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+STEPS_PER_CALL = 2**24
+WIDE = 8  # bytes
+
+
+def logmap_scalar(
+    value: SupportsIndex, num: SupportsIndex = 10, p: SupportsIndex = 6700417, mu: SupportsIndex = 22
+) -> int:
+    """Return num steps of ``value <- mu * value * (value + 1) mod p``, by one compiled call.
+
+    Parameters
+    ----------
+    value: int in [-2**63, 2**64)
+    num: int >= 0
+    p: int in [1, 2**32]
+    mu: int, of any size and sign
+
+    Raises
+    ------
+    OverflowError: value lies outside its range.
+    TypeError: a number is not an integer.
+    ValueError: num or p is out of range.
+
+    Examples
+    --------
+    >>> logmap_scalar(1, 1, 61)
+    44
+
+    """
+    number = _arguments.integer("value", value)
+    steps, modulus, factor = _parameters(num, p, mu)
+    return _objects.calc(number, steps, modulus, factor) if steps else number
+
+
+def logmap_list(
+    values: list[int], num: SupportsIndex = 10, p: SupportsIndex = 6700417, mu: SupportsIndex = 22
+) -> list[int]:
+    """Return a new list: num steps of the map for each of values. The GIL is held for some ms at a time.
+
+    Parameters are those of `logmap_scalar`, and so is what is raised.
+
+    Examples
+    --------
+    >>> logmap_list([1, 2, 3], p=61)
+    [28, 25, 37]
+
+    """
+    if not isinstance(values, list):
+        raise TypeError(f"values is a {type(values).__name__}, not a list; pass list(values), or an array to logmap")
+    steps, modulus, factor = _parameters(num, p, mu)
+    return _objects.map_list(values, steps, modulus, factor) if steps else [*values]
+
+
+def logmap_buffer(source: Buffer, num: SupportsIndex = 10, p: SupportsIndex = 6700417, mu: SupportsIndex = 22) -> bytes:
+    """Return num steps of the map for each 64-bit integer of a buffer, as bytes: 8 for each, in native byte order.
+
+    The GIL is released while computing.
+
+    Parameters
+    ----------
+    source: bytes, bytearray, memoryview, array.array or any other contiguous buffer
+        Of 64-bit integers (formats q, Q, and l, L where they have 64 bits): signed where the format is. Plain
+        bytes (formats B, b, c) are taken for signed integers of 8 bytes each, in native byte order.
+    num, p, mu: as for `logmap_scalar`.
+
+    Raises
+    ------
+    BufferError: source is not contiguous.
+    TypeError: source has no buffer, or its elements are no 64-bit integers in native byte order: nothing is cut off.
+    ValueError: plain bytes are no whole number of integers; num or p is out of range.
+
+    Examples
+    --------
+    >>> import array
+    >>> array.array("q", logmap_buffer(array.array("q", [1, 2, 3]), p=61))
+    array('q', [28, 25, 37])
+
+    """
+    steps, modulus, factor = _parameters(num, p, mu)
+    try:
+        view = memoryview(source)
+    except TypeError:
+        raise TypeError(
+            f"source={_arguments.short(source)} has no buffer; pass bytes, an array.array or alike"
+        ) from None
+    if not view.c_contiguous:
+        raise BufferError("source is not contiguous; pass a copy: bytes(source)")
+    form = view.format.lstrip("@=")
+    if form not in ({*"qQlL"} if view.itemsize == WIDE else {*"Bbc"}):
+        raise TypeError(
+            f"source has elements of format {view.format!r} ({view.itemsize} bytes each), not 64-bit integers in "
+            "native byte order; convert them, for example with array.array('q', source)"
+        )
+    if view.nbytes % 8:
+        raise ValueError(f"source has {view.nbytes} bytes, no whole number of 64-bit integers; pass a multiple of 8")
+    signed = form not in {"Q", "L"}
+    plain = np.frombuffer(view, np.uint8) if view.nbytes else np.empty(0, np.uint8)
+    target = np.empty(view.nbytes, np.uint8)
+    if steps == 0:
+        return plain.tobytes()
+    for part, some, first in schedule(view.nbytes // 8, steps, STEPS_PER_CALL):
+        place = slice(8 * part.start, 8 * part.stop)
+        map_bytes((plain if first else target)[place], target[place], signed, some, modulus, factor)
+    return target.tobytes()
+
+
+def _parameters(num: Any, p: Any, mu: Any) -> tuple[int, int, int]:
+    """Return num, p and mu modulo p, checked."""
+    steps = _arguments.integer("num", num, least=0)
+    modulus = _arguments.integer("p", p, least=1)
+    factor = _arguments.integer("mu", mu) % modulus
+    if not P_32_BITS.contains(modulus, factor):
+        raise ValueError(f"p={modulus} is above 2**32, beyond which this is not exact; use logmap on an array")
+    return steps, modulus, factor

@@ -1,0 +1,783 @@
+"""The implementation "hybrid": the processor and the OpenCL devices at once, in proportion to what each proved to do.
+
+Whether to share is itself measured. `Book` keeps what is known, `Course` decides what the next stretch of an array is
+done by, `Pieces` hands a stretch out; none of these has a clock or a thread. What has: `_Call`, `_Stretch`, `_Lane`.
+
+The processor is the calling thread. Each device has a thread of its own, its lane, that is kept; wall time, with
+transfers, is what counts.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import math
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from logmap_cy import _opencl, _registry
+from logmap_cy._api import AUTO
+from logmap_cy._drive import SMALL, schedule
+from logmap_cy._opencl import _sessions
+from logmap_cy._plan import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+    from logmap_cy._contract import Array, Compute
+
+Team: TypeAlias = tuple[int, ...]  # workers by their places in the crew, ascending
+
+HOST: Team = (0,)
+P_MOST = 2**32
+LARGE = 2**24  # elements times steps; 1.2 ms with AVX-512 on two cores. Below it nothing is measured and nothing shared
+FEW = 2**12  # elements; fewer do not fill a device
+GRAIN = 64  # elements; pieces are multiples, so that two workers share no line of out
+LEAST_S = 0.0005  # a piece's least; the processor's vectors want 4 MiB to write past the caches
+PIECE_S = 0.1  # a piece's most: Ctrl-C waits for it
+STRETCH_S = 0.25  # a stretch's most: then it is decided anew
+HALVED_S = 0.005  # what one worker gets is not halved below this
+GAIN = 1.05  # a team is to be so many times faster than its fastest member
+SLOWED = 0.5  # of its rate in the same team: less is more than noise
+TRIAL_S = (0.0005, 0.002)  # a trial's least and most
+TRIAL_PART = 32  # a trial is to take this part of a call
+MEANWHILE_S = 0.001  # while devices are made ready for a trial, the next stretch's most
+TRIALS_SHARE = 0.08  # of the time worked may be lost to trials
+TRIALS_MOST_S = 0.025  # what may be saved up for them
+AGAIN_S = 1.0  # worked time after which one more team is tried again
+FIRST = 2**22  # steps of the processor's first stretch, which starts its threads
+TINY = 2**17  # steps of a device's first piece: little more than its fixed cost
+BOOKS = 64  # kinds of work that are remembered; the longest unused one goes first
+WARM = 256  # elements to build a program with
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one worker did: elements, and the seconds that its pieces took."""
+
+    name: str
+    elements: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Who did how much of a call, or of several: ``first + second``."""
+
+    workers: tuple[Share, ...]
+
+    def __add__(self, other: Shares) -> Shares:
+        """Return both together."""
+        names = dict.fromkeys(one.name for one in self.workers + other.workers)
+        both = {name: [one for one in self.workers + other.workers if one.name == name] for name in names}
+        return Shares(
+            tuple(
+                Share(name, sum(one.elements for one in ones), sum(one.seconds for one in ones))
+                for name, ones in both.items()
+            )
+        )
+
+    def table(self) -> str:
+        """Return a line a worker: its name, its part of the elements, how many these are, its busy milliseconds."""
+        total = max(sum(one.elements for one in self.workers), 1)
+        rows = [("worker", "share", "elements", "busy ms")]
+        rows += [
+            (one.name, f"{100 * one.elements / total:.1f} %", str(one.elements), f"{1e3 * one.seconds:.3f}")
+            for one in self.workers
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+        )
+
+
+# --- What is handed out next: no clock, no threads -------------------------------------------------------------------
+
+
+class Pieces:
+    """A stretch of elements, handed out a piece at a time so that all workers end together. Not locked.
+
+    Guided self-scheduling (Polychronopoulos and Kuck, IEEE Transactions on Computers 36 (1987) 1425): a piece is a part
+    of what is left, its worker's share by rate; half of this share, as rates change.
+
+    Parameters
+    ----------
+    length: elements.
+    rates: elements a second of each worker of the team, to begin with; then its last piece's.
+    fixed: what each piece of a worker costs, in seconds.
+    most: the most elements of a worker's piece.
+
+    """
+
+    def __init__(
+        self, length: int, rates: Mapping[int, float], fixed: Mapping[int, float], most: Mapping[int, int]
+    ) -> None:
+        self.length = length
+        self.start = 0  # what lies before is handed out
+        self.left = length  # elements that are not done
+        self.rates = dict(rates)
+        self.fixed = fixed
+        self.most = most
+        self.present = {0} & rates.keys()  # a lane may be busy for another call, and never come
+
+    def take(self, worker: int) -> slice | None:
+        """Return the worker's next piece, None where there is none or the others end sooner without it."""
+        remaining = self.length - self.start
+        if remaining == 0:
+            return None
+        mine = self.rates[worker]
+        size: float = remaining
+        if len(self.rates) > 1:
+            least = max(LEAST_S, 4 * self.fixed[worker]) * mine
+            size = max(remaining * mine / sum(self.rates.values()) / 2, least)
+        size = min(size, PIECE_S * mine, self.most[worker], remaining)
+        whole = max(math.ceil(size / GRAIN), 1) * GRAIN
+        whole = remaining if remaining < whole + GRAIN else whole
+        others = sum(self.rates[other] for other in self.present - {worker})
+        if others and self.fixed[worker] + whole / mine > remaining / others:
+            self.present.discard(worker)
+            return None
+        self.present.add(worker)
+        self.start += whole
+        return slice(self.start - whole, self.start)
+
+    def done(self, worker: int, elements: int, seconds: float) -> bool:
+        """Note a piece that is done; whether all are."""
+        self.rates[worker] = elements / max(seconds, 1e-9)
+        self.left -= elements
+        return self.left == 0
+
+
+class Speed(NamedTuple):
+    """What a team did: elements times steps, the seconds they took, and each member's rate among the others."""
+
+    work: float
+    seconds: float
+    rates: dict[int, float]
+
+
+class Busy(NamedTuple):
+    """What a worker did in a stretch."""
+
+    elements: int
+    seconds: float
+    pieces: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The next elements of an array, and whom they are for; rates in elements a second, inf where unknown."""
+
+    team: Team
+    elements: int
+    rates: dict[int, float]
+    fixed: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The wall seconds of a segment, and what each worker did."""
+
+    seconds: float
+    busy: dict[int, Busy]
+
+
+class Book:
+    """What is known of a crew at one kind of work: each one's fixed cost of a piece, and the speeds of teams.
+
+    Trials are paid for: a share of the time worked is saved up, and a trial takes from it what it lost.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.fixed = dict.fromkeys(range(workers), 0.0)
+        self.speeds: dict[Team, Speed] = {}
+        self.ages: dict[Team, int] = {}
+        self.learned = 0
+        self.saved_s = 0.0
+        self.since_s = 0.0
+
+    def speed(self, team: Team) -> float:
+        """Return elements times steps a second."""
+        known = self.speeds[team]
+        return known.work / known.seconds
+
+    def seconds(self, team: Team, work: float) -> float:
+        """Return how long a known team would take."""
+        return max(self.fixed[worker] for worker in team) + work / self.speed(team)
+
+    def alone(self, work: float) -> Team:
+        """Return the fastest worker for so much work; the processor where nothing is known."""
+        known = [team for team in list(self.speeds) if len(team) == 1]
+        return min(known, key=lambda team: self.seconds(team, work), default=HOST)
+
+    def team(self, work: float) -> Team:
+        """Return the fastest team; of several workers only where these gain by it."""
+        alone = self.alone(work)
+        known = [team for team in list(self.speeds) if len(team) > 1]
+        if not known:
+            return alone
+        best = min(known, key=lambda team: self.seconds(team, work))
+        return best if GAIN * self.seconds(best, work) < self.seconds(alone, work) else alone
+
+    def candidates(self) -> Iterator[Team]:
+        """Yield the teams worth knowing: each worker alone; the fastest and the next; if these gain, and the next ...
+
+        Ends at the first team of several that is not known.
+        """
+        for worker in range(self.workers):
+            yield (worker,)
+        ranked = sorted((team for team in list(self.speeds) if len(team) == 1), key=self.speed, reverse=True)
+        if not ranked:
+            return
+        team: Team = ranked[0]
+        for other in ranked[1:]:
+            if self.speed(other) < (GAIN - 1) * self.speed(team):
+                return
+            larger = tuple(sorted(team + other))
+            yield larger
+            if larger not in self.speeds:
+                return
+            if self.speed(larger) > GAIN * self.speed(team):
+                team = larger
+
+    def trial(self, choice: Team, trial_s: float) -> Team | None:
+        """Return the team to try now, or None: one that is not known; now and then the one tried longest ago."""
+        teams = [team for team in self.candidates() if self.cost(team, trial_s) <= self.saved_s]
+        for team in teams:
+            if team not in self.speeds:
+                return team
+        others = [team for team in teams if team != choice]
+        if self.since_s < AGAIN_S or not others:
+            return None
+        return min(others, key=lambda team: self.ages[team])
+
+    def cost(self, team: Team, trial_s: float) -> float:
+        """Return the seconds that trying the team is expected to lose."""
+        if team not in self.speeds:
+            return trial_s + 2 * max(self.fixed[worker] for worker in team)
+        return trial_s * len(team) * max(1 - self.speed(team) / max(map(self.speed, list(self.speeds))), 0.1)
+
+    def begin(self, seconds: float) -> None:
+        """Note that a call of so many seconds begins."""
+        self.saved_s = min(self.saved_s + TRIALS_SHARE * seconds, TRIALS_MOST_S)
+        self.since_s += seconds
+
+    def tried(self, work: float, seconds: float, *, known: bool) -> None:
+        """Take what a trial lost from what was saved up."""
+        self.saved_s -= max(seconds - work / max(map(self.speed, list(self.speeds))), 0.0)
+        if known:
+            self.since_s = 0.0
+
+    def learn(self, team: Team, outcome: Outcome, num: int, inertia_s: float, *, trial: bool = False) -> None:
+        """Take in what a team did; what was known before counts for inertia_s, or for as long as this took.
+
+        A trial that beats it replaces it: what holds a team up makes it slower, nothing makes it faster, and a team
+        that is chosen wrongly is soon known better.
+        """
+        rates = {i: busy.elements * num / max(busy.seconds, 1e-9) for i, busy in outcome.busy.items() if busy.elements}
+        work, seconds = sum(busy.elements for busy in outcome.busy.values()) * num, outcome.seconds
+        if len(team) == 1:
+            busy = outcome.busy[team[0]]
+            seconds = max(busy.seconds - self.fixed[team[0]] * busy.pieces, busy.seconds / 2)
+        seconds = max(seconds, 1e-9)
+        old = self.speeds.get(team)
+        if old and not (trial and work * old.seconds > old.work * seconds):
+            keep = min(max(inertia_s, seconds) / old.seconds, 1.0)
+            work, seconds = int(work + keep * old.work), seconds + keep * old.seconds
+            rates = old.rates | rates
+            if len(team) > 1:
+                self._slowed(rates, old.rates)
+        self.speeds[team] = Speed(work, seconds, rates)
+        self.learned += 1
+        self.ages[team] = self.learned
+
+    def _slowed(self, rates: dict[int, float], before: dict[int, float]) -> None:
+        """Have a worker that became slow among others be as much slower alone."""
+        for worker, rate in rates.items():
+            known, part = self.speeds.get((worker,)), rate / before.get(worker, rate)
+            if known and part < SLOWED:
+                self.speeds[worker,] = known._replace(work=known.work * part)
+
+    def doubt(self, team: Team) -> None:
+        """Have the team tried next: another one took its place."""
+        if team in self.ages:
+            self.ages[team] = -1
+            self.since_s = AGAIN_S
+
+    def segment(self, team: Team, elements: int, num: int) -> Segment:
+        """Return a segment with what is known of its team; its members alone where they were not seen together."""
+        rates = {}
+        for worker in team:
+            known = self.speeds.get(team) or self.speeds.get((worker,))
+            rates[worker] = known.rates.get(worker, math.inf) / num if known else math.inf
+            if rates[worker] == math.inf and (worker,) in self.speeds:
+                rates[worker] = self.speed((worker,)) / num
+        return Segment(team, elements, rates, self.fixed)
+
+
+class Course:
+    """One call's decisions: segments come out, their outcomes go in.
+
+    Parameters
+    ----------
+    book: what is known, and is added to.
+    elements, num: the call's.
+    ready: the seconds of a tiny piece of a device whose program is built; None, and it is ordered, where it is not.
+    quiet: whether the call has the machine to itself, as far as this process knows; else nothing is learned.
+
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        elements: int,
+        num: int,
+        ready: Callable[[int], float | None],
+        quiet: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.book = book
+        self.left = elements
+        self.num = num
+        self.ready = ready
+        self.quiet = quiet
+        self.over = False  # no more trials in this call
+
+    def segments(self) -> Generator[Segment, Outcome, None]:
+        """Yield segments until nothing is left."""
+        book, num = self.book, self.num
+        work = self.left * num
+        if work < LARGE or self.left < FEW or book.workers == 1:
+            yield from self._segment(book.alone(work), self.left)
+            return
+        if not book.speeds and self.quiet():
+            yield from self._first()
+        before = book.team(work)
+        whole_s = book.seconds(before, work) if book.speeds else 0.0
+        book.begin(whole_s)
+        while self.left:
+            choice = book.team(self.left * num)
+            trial = self._trial(choice)
+            if trial and self._are_ready(trial):
+                yield from self._try(trial)
+                continue
+            elements = self._trusted(choice)
+            if trial:  # its devices are being made ready, which may take of the processor's time
+                elements = min(elements, MEANWHILE_S * book.speed(choice) / num)
+            outcome = yield from self._segment(choice, elements)
+            if not trial:
+                self._learn(choice, outcome, whole_s)
+        if book.speeds and book.team(work) != before:
+            book.doubt(before)
+
+    @property
+    def _trial_s(self) -> float:
+        """How long a trial is to take."""
+        work = self.left * self.num
+        return _trial_s(self.book.seconds(self.book.team(work), work))
+
+    def _segment(self, team: Team, elements: float) -> Generator[Segment, Outcome, Outcome]:
+        count = min(max(int(elements), 1), self.left)
+        count = self.left if self.left - count < GRAIN else count
+        self.left -= count
+        return (yield self.book.segment(team, count, self.num))
+
+    def _learn(self, team: Team, outcome: Outcome, inertia_s: float = 0.0, *, trial: bool = False) -> None:
+        if self.quiet():
+            self.book.learn(team, outcome, self.num, inertia_s, trial=trial)
+        else:
+            self.over = True
+
+    def _first(self) -> Generator[Segment, Outcome, None]:
+        """Have the processor start its threads, then show its speed: the best of three, as others may hold it up."""
+        elements = min(FIRST / self.num, self.left / 16)
+        outcome = yield from self._segment(HOST, elements)
+        outcomes = []
+        for _ in range(3):
+            rate = elements / max(outcome.seconds, 1e-9)
+            elements = min(_trial_s(self.left / rate) * rate, self.left / 16)
+            outcome = yield from self._segment(HOST, elements)
+            outcomes.append(outcome)
+        self._learn(HOST, max(outcomes, key=lambda outcome: outcome.busy[0].elements / max(outcome.seconds, 1e-9)))
+
+    def _trusted(self, team: Team) -> float:
+        """Return how many elements to give to the team at once: four times what its speed is known from.
+
+        To one worker half of what is left: should it be slow from now on, others get the rest. Several adapt anyway.
+        """
+        if team not in self.book.speeds:
+            return self.left
+        known, speed = self.book.speeds[team], self.book.speed(team)
+        half = max(self.left / 2, HALVED_S * speed / self.num) if len(team) == 1 else math.inf
+        elements = min(half, 4 * known.work / self.num, STRETCH_S * speed / self.num)
+        return self.left if self.left < 1.5 * elements else elements
+
+    def _trial(self, choice: Team) -> Team | None:
+        if self.over or not self.book.speeds or not self.quiet():
+            return None
+        return self.book.trial(choice, self._trial_s)
+
+    def _are_ready(self, team: Team) -> bool:
+        """Whether every device of the team is; that of one alone which is not known must be worth its fixed cost."""
+        for worker in team:
+            if worker:
+                fixed_s = self.ready(worker)
+                if fixed_s is None:
+                    return False
+                if (worker,) not in self.book.speeds:
+                    self.book.fixed[worker] = fixed_s
+        return self.book.cost(team, self._trial_s) <= self.book.saved_s
+
+    def _try(self, team: Team) -> Generator[Segment, Outcome, None]:
+        """Have a team do a small part, and note what it did and what that lost.
+
+        What is not known may be slow, and what is known may be out of date: it begins with little and gets more until
+        that takes long enough to tell. The first piece of a device is so tiny that its time is its fixed cost.
+        """
+        book, trial_s, known = self.book, self._trial_s * len(team), team in self.book.speeds
+        fastest = max(map(book.speed, list(book.speeds)))
+        fixed_s = max(book.fixed[worker] for worker in team)
+        work = trial_s * (book.speed(team) if known else fastest)
+        if len(team) == 1 and not known:
+            work = TINY if fixed_s < trial_s else fixed_s / 2 * fastest
+        before, spent_s, outcome = self.left, 0.0, None
+        while (elements := max(work / self.num, 512)) < self.left / 3:
+            first = outcome is None
+            outcome = yield from self._segment(team, elements)
+            took_s = outcome.seconds if len(team) > 1 else outcome.busy[team[0]].seconds
+            spent_s += outcome.seconds
+            if first and len(team) == 1 and not known:
+                fixed_s = book.fixed[team[0]] = min(fixed_s, took_s)
+            if took_s - fixed_s > trial_s / 2:
+                break
+            work *= min(max(trial_s / max(took_s - fixed_s, took_s / 8), 2), 8)
+        if outcome is None:
+            self.over = True  # too little is left
+            return
+        self._learn(team, outcome, trial=True)
+        book.tried((before - self.left) * self.num, spent_s, known=known)
+
+
+def _trial_s(call_s: float) -> float:
+    """Return how long a trial in a call of so many seconds is to take."""
+    return min(max(call_s / TRIAL_PART, TRIAL_S[0]), TRIAL_S[1])
+
+
+# --- Threads and clocks ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The processor or a device, with the implementation that it is best at."""
+
+    name: str
+    compute: Compute
+    steps_per_call: int
+    device: _opencl.Device | None = None
+
+
+@functools.lru_cache(maxsize=1024)
+def crew(p: int, mu: int) -> tuple[Worker, ...]:
+    """Return the workers for p and mu, the processor first."""
+    rows = {row.name: row for row in _registry.ROWS}
+
+    def best(names: tuple[str, ...], device: _opencl.Device | None) -> Worker:
+        able = (rows[name] for name in names if rows[name].domain.contains(p, mu))
+        row = next(row for row in able if (device in row.devices if device else not row.unavailable))
+        name = f"{device}: {row}" if device else f"cpu: {row}"
+        return Worker(name, row.load(device), row.steps_per_call, device)
+
+    kernels = ("opencl_double", "opencl_uint", "opencl_loop")
+    return (best(AUTO, None), *(best(kernels, device) for device in _opencl.discover().devices))
+
+
+_books: OrderedDict[tuple[Any, ...], Book] = OrderedDict()
+_books_lock = threading.Lock()
+
+
+def book(workers: tuple[Worker, ...], dtype: np.dtype[Any], num: int, p: int, mu: int, threads: int) -> Book:
+    """Return what is known of such work: the same workers, threads, dtype and form of the steps, about as many."""
+    form = plan(p, mu).integers["FORM"], mu * (p - 1) * p < 2**64
+    key = tuple(worker.name for worker in workers), dtype.str, num.bit_length(), form, threads
+    with _books_lock:
+        found = _books.get(key)
+        if found is None:
+            found = _books[key] = Book(len(workers))
+            if len(_books) > BOOKS:
+                _books.popitem(last=False)
+        _books.move_to_end(key)
+        return found
+
+
+@dataclass
+class _Program:
+    """A program on its way, or built: the session that has it, the seconds of a tiny piece, or what went wrong."""
+
+    session: weakref.ref[Any] | None = None
+    fixed_s: float = 0.0
+    error: BaseException | None = None
+    ordered: bool = True
+
+
+class _Lane:
+    """The thread of one device: tasks, one after the other, until the process ends.
+
+    A queue of its own, not an executor: Ctrl-C in the midst of an executor's submit may leave its locks taken.
+    """
+
+    def __init__(self, device: _opencl.Device) -> None:
+        self.device = device
+        self.tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self.programs: dict[tuple[Any, ...], _Program] = {}
+        self.thread = threading.Thread(target=self._serve, name=f"logmap-cy {device}", daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        while (task := self.tasks.get()) is not None:
+            task()
+            del task  # or it would keep arrays until the next one comes
+
+    def stop(self) -> None:
+        """End the thread: a driver that is at work while the process ends may crash it."""
+        self.tasks.put(None)
+        self.thread.join()
+
+    def is_built(self, key: tuple[Any, ...]) -> bool:
+        """Whether the device's present session has the program; `logmap_cy.release_opencl` ends sessions."""
+        known = self.programs.get(key)
+        session = _sessions.get(self.device)
+        return known is not None and session is not None and known.session is not None and known.session() is session
+
+    def ready(self, worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> float | None:
+        """Return the seconds of a tiny piece where the program is built; None, and it is ordered, where it is not."""
+        key = worker.name, dtype.str, p, mu
+        known = self.programs.get(key)
+        if known and known.error:
+            self.programs.pop(key, None)
+            raise _failure(worker, known.error) from known.error
+        if known and self.is_built(key):
+            return known.fixed_s
+        if known is None or not known.ordered:
+            self.programs[key] = _Program()
+            self.tasks.put(functools.partial(self._order, worker, dtype, p, mu))
+        return None
+
+    def _order(self, worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> None:
+        try:
+            self.build(worker, dtype, p, mu)
+        except BaseException as error:  # noqa: BLE001  # raised by the next call that asks
+            self.programs[worker.name, dtype.str, p, mu] = _Program(error=error, ordered=False)
+
+    def build(self, worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> None:
+        """Have the program built and all started that starts but once, on an array of its own; on the lane only."""
+        key = worker.name, dtype.str, p, mu
+        if self.is_built(key):
+            return
+        x = np.zeros(WARM, dtype)
+        out = np.empty_like(x)
+        seconds = []
+        for _ in range(4):
+            begin = time.perf_counter()
+            worker.compute(x, out, 1, p, mu, 1)
+            seconds.append(time.perf_counter() - begin)
+        if len(self.programs) >= _opencl.PROGRAMS:
+            self.programs.clear()
+        self.programs[key] = _Program(weakref.ref(_sessions[self.device]), min(seconds[1:]), ordered=False)
+
+
+_lanes: dict[_opencl.Device, _Lane] = {}
+_lanes_lock = threading.Lock()
+
+
+def _lane(device: _opencl.Device) -> _Lane:
+    with _lanes_lock:
+        if device not in _lanes:
+            _lanes[device] = _Lane(device)
+        return _lanes[device]
+
+
+@atexit.register
+def _stop() -> None:
+    for lane in _lanes.values():
+        lane.stop()
+
+
+def _failure(worker: Worker, error: BaseException) -> RuntimeError:
+    assert worker.device is not None  # noqa: S101  # the processor's errors are raised as they are
+    return RuntimeError(f"{worker.name} on {worker.device.name} failed: {error}")
+
+
+class _Stretch:
+    """A segment of a call under way: its pieces, and who is at them."""
+
+    def __init__(self, call: _Call, segment: Segment, start: int) -> None:
+        self.call = call
+        self.part = slice(start, start + segment.elements)
+        most = {worker: max(call.crew[worker].steps_per_call // call.num, SMALL) for worker in segment.team}
+        self.pieces = Pieces(segment.elements, segment.rates, segment.fixed, most)
+        self.did = {worker: Busy(0, 0.0, 0) for worker in segment.team}
+        self.closed = False
+        self.failure: tuple[Worker, BaseException] | None = None
+        self.finished: SimpleQueue[None] = SimpleQueue()
+        self.lock = threading.Lock()
+        self.at_work = {worker: threading.Lock() for worker in segment.team if worker}
+
+    def run(self) -> Outcome:
+        """Do it all.
+
+        Raises
+        ------
+        RuntimeError: a device failed.
+
+        """
+        begin = time.perf_counter()
+        for worker in self.at_work:
+            # By a weak reference: what waits in a lane that is busy with another call must not keep this one's arrays.
+            self.call.lane(worker).tasks.put(functools.partial(_at_lane, weakref.ref(self), worker))
+        if 0 in self.did:
+            self.work(0)
+        self.finished.get()
+        self.close()
+        if self.failure:
+            failed, error = self.failure
+            raise _failure(failed, error) from error
+        return Outcome(time.perf_counter() - begin, self.did)
+
+    def work(self, worker: int) -> None:
+        """Take pieces and do them, until there are no more or the stretch is closed."""
+        call, does = self.call, self.call.crew[worker]
+        x, out = call.x[self.part], call.out[self.part]
+        while not self.closed:
+            with self.lock:
+                piece = self.pieces.take(worker)
+            if piece is None:
+                return
+            begin = time.perf_counter()
+            for part, steps, first in schedule(piece.stop - piece.start, call.num, does.steps_per_call):
+                if self.closed:
+                    return
+                target = out[piece][part]
+                does.compute(x[piece][part] if first else target, target, steps, call.p, call.mu, call.threads)
+            seconds = time.perf_counter() - begin
+            with self.lock:
+                elements, before_s, pieces = self.did[worker]
+                elements += piece.stop - piece.start
+                self.did[worker] = Busy(elements, before_s + seconds, pieces + 1)
+                if self.pieces.done(worker, piece.stop - piece.start, seconds):
+                    self.finished.put(None)
+
+    def work_at_lane(self, worker: int) -> None:
+        """Work, on the device's own thread; what goes wrong is for the calling thread to raise."""
+        call, does = self.call, self.call.crew[worker]
+        try:
+            call.lane(worker).build(does, call.x.dtype, call.p, call.mu)  # not at_work: no call waits for a build
+            with self.at_work[worker]:
+                self.work(worker)
+        except BaseException as error:  # noqa: BLE001
+            self.failure = self.failure or (does, error)
+            self.closed = True
+            self.finished.put(None)
+
+    def close(self) -> None:
+        """Have no more pieces begun, and wait for those under way; Ctrl-C does not shorten this."""
+        self.closed = True
+        interrupt: BaseException | None = None
+        for lock in self.at_work.values():
+            while True:
+                try:
+                    with lock:
+                        break
+                except BaseException as error:  # noqa: BLE001  # raised below
+                    interrupt = error
+        if interrupt:
+            raise interrupt
+
+
+def _at_lane(reference: weakref.ref[_Stretch], worker: int) -> None:
+    stretch = reference()
+    if stretch is not None and not stretch.closed:
+        stretch.work_at_lane(worker)
+
+
+class _Call:
+    """One call of `compute`."""
+
+    def __init__(self, crew: tuple[Worker, ...], x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+        self.crew = crew
+        self.x, self.out, self.num, self.p, self.mu, self.threads = x, out, num, p, mu, threads
+        self.stretch: _Stretch | None = None
+        self.quiet = True  # no other call has run beside it
+
+    def lane(self, worker: int) -> _Lane:
+        """Return the lane of a device."""
+        device = self.crew[worker].device
+        assert device is not None  # noqa: S101  # all but the first have one
+        return _lane(device)
+
+    def run(self, notes: Book) -> Shares:
+        """Do what the call's course says, segment by segment."""
+        with _running_lock:
+            for other in (*_running, self):
+                other.quiet = not _running
+            _running.append(self)
+        course = Course(notes, len(self.x), self.num, self._ready, lambda: self.quiet)
+        segments = course.segments()
+        start, done = 0, dict.fromkeys(range(len(self.crew)), (0, 0.0))
+        segment = next(segments, None)
+        while segment is not None:
+            self.stretch = _Stretch(self, segment, start)
+            outcome = self.stretch.run()
+            start += segment.elements
+            for worker, busy in outcome.busy.items():
+                elements, seconds = done[worker]
+                done[worker] = elements + busy.elements, seconds + busy.seconds
+            try:
+                segment = segments.send(outcome)
+            except StopIteration:
+                segment = None
+        return Shares(tuple(Share(self.crew[worker].name, *did) for worker, did in done.items()))
+
+    def _ready(self, worker: int) -> float | None:
+        return self.lane(worker).ready(self.crew[worker], self.x.dtype, self.p, self.mu)
+
+    def end(self) -> None:
+        """Leave nothing running; may be called again."""
+        if self.stretch:
+            self.stretch.close()
+        with _running_lock:
+            if self in _running:
+                _running.remove(self)
+
+
+_running: list[_Call] = []
+_running_lock = threading.Lock()
+
+
+def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> Shares:
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract. Returns who did what.
+
+    Raises
+    ------
+    ValueError: p is beyond 2**32, or x and out are not of one length.
+    RuntimeError: a device failed; what it left undone is in no answer.
+
+    """
+    if not 1 <= p <= P_MOST:
+        raise ValueError(f"p={p} is outside [1, 2**32]")
+    if len(x) != len(out):
+        raise ValueError(f"out has {len(out)} elements, x has {len(x)}; pass arrays of one length")
+    call = _Call(crew(p, mu), x, out, num, p, mu, threads)
+    try:
+        return call.run(book(call.crew, x.dtype, num, p, mu, threads))
+    finally:
+        try:
+            call.end()
+        finally:
+            call.end()  # Ctrl-C may have come before the first one had begun

@@ -1,0 +1,48 @@
+"""The implementation "numba": the plain loop, compiled by LLVM at the first call for a dtype, on all threads.
+
+In the articles: "a compiler straight to machine code (what if LLVM emitted it?)".
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numba  # type: ignore[import-not-found, unused-ignore]
+import numpy as np
+
+if TYPE_CHECKING:
+    from logmap_cy._contract import Array
+
+# One call at a time: Numba's own threads (layer "workqueue") end the process where two calls meet.
+_turn = threading.Lock()
+
+
+@numba.njit(parallel=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
+def _signed(x: Any, out: Any, num: Any, p: Any, mu: Any, one: Any) -> None:
+    for i in numba.prange(x.size):
+        u = np.uint64(np.int64(x[i]) % np.int64(p))  # in [0, p), as Python has it
+        for _ in range(num):
+            u = mu * u * (u + np.uint64(1)) % p if one else mu * (u * (u + np.uint64(1)) % p) % p
+        out[i] = u
+
+
+@numba.njit(parallel=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
+def _unsigned(x: Any, out: Any, num: Any, p: Any, mu: Any, one: Any) -> None:
+    for i in numba.prange(x.size):
+        u = np.uint64(x[i]) % p
+        for _ in range(num):
+            u = mu * u * (u + np.uint64(1)) % p if one else mu * (u * (u + np.uint64(1)) % p) % p
+        out[i] = u
+
+
+def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
+
+    Wants p <= 2**32: products stay below 2**64, as logmap_cy/_step.pxd proves. Calls wait for each other.
+    """
+    run = _signed if x.dtype.kind == "i" else _unsigned
+    one_remainder = mu * (p - 1) * p < 2**64
+    with _turn:
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined, unused-ignore]
+        run(x, out, num, np.uint64(p), np.uint64(mu), one_remainder)

@@ -1,0 +1,130 @@
+"""The implementations over a pool of workers: lists of Python's integers go there and back.
+
+In the articles: the columns "Elixir Flow" (python_pool, python_inlined_pool), "map_calc_list" over stages (list_pool)
+and "Flow.Window" (list_window). A stage is a worker here: a process, or a thread where Python is free-threaded;
+`threads` says how many. The processes come from multiprocessing's "forkserver" where there is one ("spawn" elsewhere),
+so a script that calls these rows keeps its work below ``if __name__ == "__main__":``, as multiprocessing wants it.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import signal
+import sys
+import threading
+from collections import OrderedDict, deque
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from logmap_cy import _python, _python_inlined
+from logmap_cy._fork import ForkGuard
+from logmap_cy._objects import map_list
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from logmap_cy._contract import Array
+
+    Work: TypeAlias = Callable[[list[int], int, int, int], list[int]]
+
+MOST = 2**16  # elements in a message
+AHEAD = 2  # messages that a worker may have waiting
+POOLS = 2  # that are kept; each worker process takes 20 MB
+WINDOW_S = 1e-3  # a native call must stay below it, or Erlang's scheduler stalls
+
+_fork = ForkGuard()
+_lock = threading.Lock()
+_pools: OrderedDict[int, Executor] = OrderedDict()
+
+
+def python(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
+    _spread(_loop, x, out, num, p, mu, threads, -(-len(x) // threads))
+
+
+def python_inlined(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
+    _spread(_python_inlined.iterate, x, out, num, p, mu, threads, -(-len(x) // threads))
+
+
+def whole_lists(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
+    _spread(map_list, x, out, num, p, mu, threads, -(-len(x) // threads))
+
+
+def windows(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
+    _spread(map_list, x, out, num, p, mu, threads, window(num, p, mu))
+
+
+@functools.lru_cache(maxsize=256)
+def window(num: int, p: int, mu: int) -> int:
+    """Return how many elements map_list does in WINDOW_S, measured once for these parameters; 1 where it does none."""
+    from logmap_cy._chunk import calibrate_chunk  # noqa: PLC0415  # a worker does not need it
+
+    values = [*range(MOST)]
+    try:
+        return calibrate_chunk(lambda length: map_list(values[:length], num, p, mu), WINDOW_S, most=MOST)
+    except ValueError:  # one element takes longer
+        return 1
+
+
+def _loop(values: list[int], num: int, p: int, mu: int) -> list[int]:
+    return [_python.iterate(value, num, p, mu) for value in values]
+
+
+def _spread(work: Work, x: Array, out: Array, num: int, p: int, mu: int, workers: int, length: int) -> None:
+    """Let the workers do parts of so many elements, at most MOST; a few parts are under way at a time."""
+    length = min(max(length, 1), MOST)
+    parts = (slice(start, start + length) for start in range(0, len(x), length))
+    if _fork.lost:  # a pool does not survive fork()
+        for part in parts:
+            out[part] = np.array(work(x[part].tolist(), num, p, mu), out.dtype)
+        return
+    pool = _pool(workers)
+    waiting: deque[tuple[slice, Future[list[int]]]] = deque()
+    try:
+        for part in parts:
+            waiting.append((part, pool.submit(work, x[part].tolist(), num, p, mu)))
+            if len(waiting) >= workers * AHEAD:
+                done, future = waiting.popleft()
+                out[done] = np.array(future.result(), out.dtype)
+        for done, future in waiting:
+            out[done] = np.array(future.result(), out.dtype)
+    except BaseException:  # Ctrl-C, or a worker that died
+        _drop(workers, pool)
+        raise
+
+
+def _pool(workers: int) -> Executor:
+    """Return a pool of so many workers, one that is kept where there is one."""
+    with _lock:
+        if workers not in _pools:
+            _fork.started = True
+            if len(_pools) >= POOLS:
+                _pools.popitem(last=False)[1].shutdown(wait=False)
+            _pools[workers] = _make(workers)
+        _pools.move_to_end(workers)
+        return _pools[workers]
+
+
+def _make(workers: int) -> Executor:
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return ThreadPoolExecutor(workers)
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":  # or each worker would import NumPy for itself
+        context.set_forkserver_preload(["__main__", __name__])
+    # Ctrl-C goes to every process of the terminal; the caller answers it.
+    return ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+
+
+def _drop(workers: int, pool: Executor) -> None:
+    """Let a pool go, with what is waiting there; a worker ends with the part that it has."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    with _lock:
+        if _pools.get(workers) is pool:
+            del _pools[workers]
