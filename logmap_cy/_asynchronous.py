@@ -24,21 +24,24 @@ if TYPE_CHECKING:
     from logmap_cy._opencl import Device
     from logmap_cy._registry import Implementation
 
-# One iteration runs a timer's callback, the next the task that this wakes; the chunk would come before both. With
-# fewer, a task that slept waited for up to three chunks: in the median 6.7, 4.6 and 0.7 ms with 1, 2 and 3, at chunks
-# of 1 ms. An empty iteration takes 5 us.
+# One iteration runs a timer's or a socket's callback, the next the task that this wakes; the chunk would come before
+# both. With 1, 2 and 3 iterations a task that had slept was 2.7, 1.7 and 0.7 ms late in the median, at chunks of 1 ms.
+# An empty one takes 2.5 us.
 TURNS = 3
 KEPT = 256  # paces
-FIRST_CONFIDENCE = 0.75  # shown by 14 calls; from there on the chunks of the call itself are what is learned from
+# The first is shown by 14 calls; from there on the chunks of the call itself are what is learned from. The last is for
+# noise that comes at any length, such as that of threads on a loaded machine: it fails where no call keeps the budget.
+FIRST_CONFIDENCES = (0.75, 0.1)
 CONFIDENCE = 0.99
 STEP = 0.2  # of the logarithm, after a chunk that is over budget
-QUARTER, FASTER = 0.25, 1.5
+HALF, FASTER = 0.5, 1.5
+LEAST_SHARE = 1 / 16  # of what was calibrated; noise that comes at any length must not end in chunks of one element
 WIDE = 2**12  # elements; fewer leave a ufunc, or several threads, more overhead than steps
 ALIKE = 1000  # steps; from there on what an element costs beside them is nothing
 NARROW = frozenset({"python", "objects", "cython"})  # kinds that lose nothing with few elements and many steps
 OWN_TIME = NARROW | {"numpy"}  # kinds that compute in the thread that calls them
 
-_paces: dict[Hashable, tuple[float, bool]] = {}  # work, and whether it may be more
+_paces: dict[Hashable, tuple[float, float, bool]] = {}  # work, the least of it, whether a longer array may have more
 
 
 class Pace:
@@ -47,25 +50,29 @@ class Pace:
     Near the budget it is a stochastic approximation of the longest that keeps it in a share CONFIDENCE of the chunks:
     down by a step after a chunk that is over, up by (1 - CONFIDENCE) / CONFIDENCE of one after each other (Robbins
     and Monro, A stochastic approximation method, 1951; Kaernbach, Simple adaptive testing with the weighted up-down
-    method, 1991). Further off it is faster.
+    method, 1991). Further off it is faster. It does not go below `least`.
     """
 
-    def __init__(self, work: float, budget: float, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.work, self.budget = work, budget
+    def __init__(
+        self, work: float, budget: float, clock: Callable[[], float] = time.perf_counter, least: float = 1
+    ) -> None:
+        self.work, self.budget, self.least = work, budget, least
         self.watch = Watch(clock)
 
     def note(self, *, whole: bool) -> None:
-        """Learn from the chunk since watch.start(), unless it does not count or was not a `whole` one."""
+        """Learn from the chunk since watch.start(); only a `whole` one shows that there may be more."""
         taken, counts = self.watch.stop()
-        if not (counts and whole):
+        if not counts:
             return
         if taken > self.budget:
-            factor = max(min(self.budget / taken, math.exp(-STEP * CONFIDENCE)), QUARTER)
+            factor = max(min(self.budget / taken, math.exp(-STEP * CONFIDENCE)), HALF)
+        elif not whole:
+            return
         elif taken < self.budget / 2:
             factor = FASTER
         else:
             factor = math.exp(STEP * (1 - CONFIDENCE))
-        self.work = max(self.work * factor, 1.0)
+        self.work = max(self.work * factor, self.least)
 
 
 async def turn() -> None:
@@ -117,18 +124,20 @@ async def logmap_async(
     """Return logmap(x, num, p, mu, ...), computed on the loop's thread without keeping the loop busy for long.
 
     After each chunk of elements or steps the loop has its turn. The first call with new parameters calibrates the chunk
-    on copies, some 40 budgets long and with turns as well, but up to two budgets apart; chunks that are over or far
-    below the budget change the length of later ones. Each of several calls at a time has a budget of its own.
+    on copies, for some 70 budgets in all and with turns as well, but up to two budgets apart. Chunks that are over the
+    budget, or far below it, change the length of later ones. Each of several calls at a time has a budget of its own.
 
     Parameters
     ----------
     x, num, p, mu, implementation, device:
-        As for `logmap`. Turn a long list into an array beforehand: that is one piece.
+        As for `logmap`. Done in one piece are what is cheap for an array and long for a list, its conversion, and the
+        build of an OpenCL program, once.
     out: ndarray, optional
         As for `logmap`. While this runs, and after it was cancelled or interrupted, it holds a mixture of old elements,
         finished ones and unfinished ones; nothing is written after that. x must not change meanwhile.
     budget: float > 0
-        The seconds between two turns: 99 of 100 chunks keep it. Longer ones cost less; at 1e-3 the turns take 1 %.
+        The seconds between two turns: 99 of 100 chunks keep it, but for what the system takes for others. Where a chunk
+        computes in the loop's own thread alone, that thread's processor time is what counts.
     threads: int >= 1, optional
         As for `logmap`, None included; a chunk keeps the loop waiting whatever its number of threads.
 
@@ -183,42 +192,37 @@ class _Job:
 
     async def run(self, key: Hashable, budget: float, clock: Callable[[], float]) -> None:
         """Compute, from the pace kept under key on."""
-        work, more = _paces.get(key, (0.0, True))
+        work, least, more = _paces.get(key, (0.0, 1.0, True))
         if not work or (more and work < self.most):
             work = float(await self._calibrated(budget, clock))
-            more = work == self.most
-        pace = Pace(work, budget, clock)
+            least, more = max(work * LEAST_SHARE, 1.0), work == self.most
+        pace = Pace(work, budget, clock, least)
         try:
             await self._run(pace)
         finally:
             if len(_paces) >= KEPT:
                 _paces.clear()
-            _paces[key] = pace.work, more
+            _paces[key] = pace.work, least, more and pace.work >= work
 
     async def _run(self, pace: Pace) -> None:
-        chunks = _iterate(self.x, self.out)
-        start, size = 0, self.x.size
-        with chunks:
-            while start < size:
-                elements, steps = self.shape(pace.work)
-                end = min(start + elements, size)
-                pace.watch.start()
-                chunks.iterrange = start, end  # type: ignore[misc]  # the stub takes it for read-only
-                for source, target in chunks:
+        pace.watch.start()
+        with _iterate(self.x, self.out, self.shape(pace.work)[0]) as chunks:
+            for source, target in chunks:
+                start = 0
+                while start < len(target):
+                    elements, most = self.shape(pace.work)
+                    part = slice(start, start + elements)
                     done = 0
-                    while True:
-                        steps = min(steps, self.num - done)
-                        self.compute(source if done == 0 else target, target, steps, *self.parameters)
+                    while done < self.num:
+                        steps = min(most, self.num - done)
+                        self.compute((target if done else source)[part], target[part], steps, *self.parameters)
                         done += steps
-                        if done == self.num:
-                            break
-                        pace.note(whole=end - start == elements)
+                        uncut = part.stop <= len(target) and steps == most
+                        pace.note(whole=uncut and (elements < self.x.size or steps < self.num))
                         await turn()
-                        steps = self.shape(pace.work)[1]
+                        most = self.shape(pace.work)[1]
                         pace.watch.start()
-                pace.note(whole=end - start == elements < size)
-                start = end
-                await turn()
+                    start = part.stop
 
     async def _calibrated(self, budget: float, clock: Callable[[], float]) -> int:
         """Return the work of the longest chunk that fits the budget; x is read, and only copies are written to."""
@@ -229,17 +233,21 @@ class _Job:
             elements, steps = self.shape(work)
             for start in range(0, elements, length):  # again and again: memory never touched before is slow once
                 end = min(elements - start, length)
-                with _iterate(x[:end], out[:end]) as chunks:
+                with _iterate(x[:end], out[:end], end) as chunks:
                     for source, target in chunks:
                         self.compute(source, target, steps, *self.parameters)
 
-        trial = search(call, budget, confidence=FIRST_CONFIDENCE, most=self.most, clock=clock)
-        while True:
+        for confidence in FIRST_CONFIDENCES:
+            trial = search(call, budget, confidence=confidence, most=self.most, clock=clock)
             try:
-                next(trial)
+                while True:
+                    next(trial)
+                    await turn()
             except StopIteration as stop:
                 return int(stop.value)
-            await turn()
+            except ValueError as error:
+                failure = error
+        raise failure
 
     def _plain(self) -> bool:
         """Whether NumPy copies neither x nor out into buffers."""
@@ -255,15 +263,15 @@ class _Job:
         return memory
 
 
-def _iterate(x: Array, out: Array) -> np.nditer:
-    """Return an iterator over parts of x and out as compute wants them, to be given a range; see `drive`."""
+def _iterate(x: Array, out: Array, elements: int) -> np.nditer:
+    """Return an iterator over x and out as compute wants them, whole or in buffers of so many elements; see `drive`."""
     native = x.dtype.newbyteorder("=")
     return np.nditer(
         [x, out],
-        flags=["external_loop", "buffered", "growinner", "ranged"],
+        flags=["external_loop", "buffered", "growinner"],
         op_flags=[["readonly", "contig", "aligned"], ["writeonly", "contig", "aligned"]],  # type: ignore[list-item]
         op_dtypes=[native, native],
-        buffersize=SMALL,
+        buffersize=min(elements, SMALL),
     )
 
 

@@ -77,10 +77,10 @@ def calibrate_chunk(
 
     What is found is verified, and made 10 % shorter until it is: calls are made until the evidence against "a share of
     1 - confidence or more misses" is 20. It is the likelihood ratio of the misses seen, under smaller shares (averaged
-    over those) and under this one, so a length that is too long gets there with a probability of at most 1 / 20, however
-    many calls there are (Ville's inequality). Without a miss it takes 37 calls at a confidence of 0.9, 391 at 0.99 and
-    3925 at 0.999. Not verified is what the same evidence for larger shares speaks against, or what 32 / (1 - confidence)
-    calls do not decide.
+    over those) and under this one, so a length that is too long gets there with a probability of at most 1 / 20,
+    however many calls there are (Ville's inequality). Without a miss it takes 37 calls at a confidence of 0.9, 390 at
+    0.99 and 3917 at 0.999. Not verified is what the same evidence for larger shares speaks against, or what
+    32 / (1 - confidence) calls do not decide.
 
     Only counts of misses enter, so it does not matter how far off an outlier is. A call during which the system took
     the processor away (Linux tells) is made anew, but at most every second one. Where the time does not grow with the

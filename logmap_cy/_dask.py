@@ -42,8 +42,8 @@ def mapped(
     """
     if out is not None:
         raise ValueError(
-            "out cannot take the answer for a dask array, which is not computed yet; leave out out, and store the"
-            " answer with answer.to_zarr(url) or dask.array.store(answer, target)"
+            "out cannot take the answer for a Dask array, which is not computed yet; pass None, and store the answer"
+            " with answer.to_zarr(url) or dask.array.store(answer, out)"
         )
     empty = x._meta.reshape(-1)[:0]  # noqa: SLF001  # an array of the blocks' type; every project beside Dask reads it
     _api.logmap(empty, num, p, mu, threads=threads, implementation=implementation, device=device)  # checks, no work

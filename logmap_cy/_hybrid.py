@@ -41,19 +41,25 @@ LARGE = 2**24  # elements times steps; 1.2 ms with AVX-512 on two cores. Below i
 FEW = 2**12  # elements; fewer do not fill a device
 GRAIN = 64  # elements; pieces are multiples, so that two workers share no line of out
 LEAST_S = 0.0005  # a piece's least; the processor's vectors want 4 MiB to write past the caches
+PIECES = (
+    64  # of a stretch, a worker's most; or one that was held up once gets ever smaller ones, which seem ever slower
+)
 PIECE_S = 0.1  # a piece's most: Ctrl-C waits for it
 STRETCH_S = 0.25  # a stretch's most: then it is decided anew
 HALVED_S = 0.005  # what one worker gets is not halved below this
 GAIN = 1.05  # a team is to be so many times faster than its fastest member
-SLOWED = 0.5  # of its rate in the same team: less is more than noise
-TRIAL_S = (0.0005, 0.002)  # a trial's least and most
-TRIAL_PART = 32  # a trial is to take this part of a call
+SLOWED = 0.3  # of its rate in the same team: less is more than noise
+TRIAL_S = (0.0005, 0.002)  # the first trial of a team: the least and the most
+TRIAL_PART = 32  # that trial is to take this part of a call
+LATER_PART = 8  # and a later one this, which tells more; what it loses is known about
+LATER_LOSS = 0.05  # of a call, in which it is made
+LATER_S = 0.02  # and what it takes at most
 MEANWHILE_S = 0.001  # while devices are made ready for a trial, the next stretch's most
 TRIALS_SHARE = 0.08  # of the time worked may be lost to trials
 TRIALS_MOST_S = 0.025  # what may be saved up for them
 AGAIN_S = 1.0  # worked time after which one more team is tried again
-FIRST = 2**22  # steps of the processor's first stretch, which starts its threads
-TINY = 2**17  # steps of a device's first piece: little more than its fixed cost
+FIRST = 2**23  # steps of the processor's first stretch, which starts its threads
+TINY = 2**16  # steps of a device's first piece: little more than its fixed cost
 BOOKS = 64  # kinds of work that are remembered; the longest unused one goes first
 WARM = 256  # elements to build a program with
 
@@ -125,6 +131,7 @@ class Pieces:
         self.rates = dict(rates)
         self.fixed = fixed
         self.most = most
+        self.under_way: dict[int, int] = {}  # elements of each one's piece
         self.present = {0} & rates.keys()  # a lane may be busy for another call, and never come
 
     def take(self, worker: int) -> slice | None:
@@ -135,22 +142,25 @@ class Pieces:
         mine = self.rates[worker]
         size: float = remaining
         if len(self.rates) > 1:
-            least = max(LEAST_S, 4 * self.fixed[worker]) * mine
+            least = max(max(LEAST_S, 4 * self.fixed[worker]) * mine, self.length / PIECES)
             size = max(remaining * mine / sum(self.rates.values()) / 2, least)
         size = min(size, PIECE_S * mine, self.most[worker], remaining)
         whole = max(math.ceil(size / GRAIN), 1) * GRAIN
         whole = remaining if remaining < whole + GRAIN else whole
-        others = sum(self.rates[other] for other in self.present - {worker})
-        if others and self.fixed[worker] + whole / mine > remaining / others:
+        others = self.present - {worker}
+        theirs = remaining + sum(self.under_way.get(other, 0) for other in others) / 2  # as if each were halfway
+        if others and self.fixed[worker] + whole / mine > theirs / sum(self.rates[other] for other in others):
             self.present.discard(worker)
             return None
         self.present.add(worker)
+        self.under_way[worker] = whole
         self.start += whole
         return slice(self.start - whole, self.start)
 
     def done(self, worker: int, elements: int, seconds: float) -> bool:
         """Note a piece that is done; whether all are."""
         self.rates[worker] = elements / max(seconds, 1e-9)
+        self.under_way[worker] = 0
         self.left -= elements
         return self.left == 0
 
@@ -248,9 +258,9 @@ class Book:
             if self.speed(larger) > GAIN * self.speed(team):
                 team = larger
 
-    def trial(self, choice: Team, trial_s: float) -> Team | None:
+    def trial(self, choice: Team, call_s: float) -> Team | None:
         """Return the team to try now, or None: one that is not known; now and then the one tried longest ago."""
-        teams = [team for team in self.candidates() if self.cost(team, trial_s) <= self.saved_s]
+        teams = [team for team in self.candidates() if self.cost(team, call_s) <= self.saved_s]
         for team in teams:
             if team not in self.speeds:
                 return team
@@ -259,11 +269,25 @@ class Book:
             return None
         return min(others, key=lambda team: self.ages[team])
 
-    def cost(self, team: Team, trial_s: float) -> float:
+    def cost(self, team: Team, call_s: float) -> float:
         """Return the seconds that trying the team is expected to lose."""
         if team not in self.speeds:
-            return trial_s + 2 * max(self.fixed[worker] for worker in team)
-        return trial_s * len(team) * max(1 - self.speed(team) / max(map(self.speed, list(self.speeds))), 0.1)
+            return first_trial_s(call_s) + 2 * max(self.fixed[worker] for worker in team)
+        return self.trial_s(team, call_s) * self._loss(team)
+
+    def trial_s(self, team: Team, call_s: float) -> float:
+        """Return how long trying the team is to take, in a call of which so much is left."""
+        if team not in self.speeds:
+            return first_trial_s(call_s) * len(team)
+        return max(min(call_s / LATER_PART, call_s * LATER_LOSS / self._loss(team), LATER_S), TRIAL_S[0])
+
+    def _loss(self, team: Team) -> float:
+        """Return what trying the team is expected to lose of each second that it takes."""
+        return max(1 - self.speed(team) / self.fastest(), 0.1)
+
+    def fastest(self) -> float:
+        """Return the highest speed that is known."""
+        return max(map(self.speed, list(self.speeds)))
 
     def begin(self, seconds: float) -> None:
         """Note that a call of so many seconds begins."""
@@ -272,7 +296,7 @@ class Book:
 
     def tried(self, work: float, seconds: float, *, known: bool) -> None:
         """Take what a trial lost from what was saved up."""
-        self.saved_s -= max(seconds - work / max(map(self.speed, list(self.speeds))), 0.0)
+        self.saved_s -= max(seconds - work / self.fastest(), 0.0)
         if known:
             self.since_s = 0.0
 
@@ -287,6 +311,9 @@ class Book:
         if len(team) == 1:
             busy = outcome.busy[team[0]]
             seconds = max(busy.seconds - self.fixed[team[0]] * busy.pieces, busy.seconds / 2)
+        elif len(rates) < len(team):  # who was not worth a piece makes no team faster
+            alone = [self.speed((worker,)) for worker in team if (worker,) in self.speeds]
+            seconds = max(seconds, work / max(alone, default=math.inf))
         seconds = max(seconds, 1e-9)
         old = self.speeds.get(team)
         if old and not (trial and work * old.seconds > old.work * seconds):
@@ -300,11 +327,10 @@ class Book:
         self.ages[team] = self.learned
 
     def _slowed(self, rates: dict[int, float], before: dict[int, float]) -> None:
-        """Have a worker that became slow among others be as much slower alone."""
+        """Forget what a device did alone that has become slow among others."""
         for worker, rate in rates.items():
-            known, part = self.speeds.get((worker,)), rate / before.get(worker, rate)
-            if known and part < SLOWED:
-                self.speeds[worker,] = known._replace(work=known.work * part)
+            if worker and rate < SLOWED * before.get(worker, rate):
+                self.speeds.pop((worker,), None)
 
     def doubt(self, team: Team) -> None:
         """Have the team tried next: another one took its place."""
@@ -357,7 +383,7 @@ class Course:
         if work < LARGE or self.left < FEW or book.workers == 1:
             yield from self._segment(book.alone(work), self.left)
             return
-        if not book.speeds and self.quiet():
+        if not book.speeds and self.quiet() and work >= 16 * FIRST:
             yield from self._first()
         before = book.team(work)
         whole_s = book.seconds(before, work) if book.speeds else 0.0
@@ -378,10 +404,10 @@ class Course:
             book.doubt(before)
 
     @property
-    def _trial_s(self) -> float:
-        """How long a trial is to take."""
+    def _left_s(self) -> float:
+        """The seconds that what is left is expected to take."""
         work = self.left * self.num
-        return _trial_s(self.book.seconds(self.book.team(work), work))
+        return self.book.seconds(self.book.team(work), work)
 
     def _segment(self, team: Team, elements: float) -> Generator[Segment, Outcome, Outcome]:
         count = min(max(int(elements), 1), self.left)
@@ -397,12 +423,12 @@ class Course:
 
     def _first(self) -> Generator[Segment, Outcome, None]:
         """Have the processor start its threads, then show its speed: the best of three, as others may hold it up."""
-        elements = min(FIRST / self.num, self.left / 16)
+        elements = FIRST / self.num
         outcome = yield from self._segment(HOST, elements)
         outcomes = []
         for _ in range(3):
             rate = elements / max(outcome.seconds, 1e-9)
-            elements = min(_trial_s(self.left / rate) * rate, self.left / 16)
+            elements = min(max(elements, first_trial_s(self.left / rate) * rate), self.left / 16)
             outcome = yield from self._segment(HOST, elements)
             outcomes.append(outcome)
         self._learn(HOST, max(outcomes, key=lambda outcome: outcome.busy[0].elements / max(outcome.seconds, 1e-9)))
@@ -415,14 +441,15 @@ class Course:
         if team not in self.book.speeds:
             return self.left
         known, speed = self.book.speeds[team], self.book.speed(team)
-        half = max(self.left / 2, HALVED_S * speed / self.num) if len(team) == 1 else math.inf
+        least_s = max(HALVED_S, 10 * self.book.fixed[team[0]])
+        half = max(self.left / 2, least_s * speed / self.num) if len(team) == 1 else math.inf
         elements = min(half, 4 * known.work / self.num, STRETCH_S * speed / self.num)
         return self.left if self.left < 1.5 * elements else elements
 
     def _trial(self, choice: Team) -> Team | None:
         if self.over or not self.book.speeds or not self.quiet():
             return None
-        return self.book.trial(choice, self._trial_s)
+        return self.book.trial(choice, self._left_s)
 
     def _are_ready(self, team: Team) -> bool:
         """Whether every device of the team is; that of one alone which is not known must be worth its fixed cost."""
@@ -433,7 +460,7 @@ class Course:
                     return False
                 if (worker,) not in self.book.speeds:
                     self.book.fixed[worker] = fixed_s
-        return self.book.cost(team, self._trial_s) <= self.book.saved_s
+        return self.book.cost(team, self._left_s) <= self.book.saved_s
 
     def _try(self, team: Team) -> Generator[Segment, Outcome, None]:
         """Have a team do a small part, and note what it did and what that lost.
@@ -441,12 +468,11 @@ class Course:
         What is not known may be slow, and what is known may be out of date: it begins with little and gets more until
         that takes long enough to tell. The first piece of a device is so tiny that its time is its fixed cost.
         """
-        book, trial_s, known = self.book, self._trial_s * len(team), team in self.book.speeds
-        fastest = max(map(book.speed, list(book.speeds)))
+        book, trial_s, known = self.book, self.book.trial_s(team, self._left_s), team in self.book.speeds
         fixed_s = max(book.fixed[worker] for worker in team)
-        work = trial_s * (book.speed(team) if known else fastest)
+        work = trial_s * (book.speed(team) if known else book.fastest())
         if len(team) == 1 and not known:
-            work = TINY if fixed_s < trial_s else fixed_s / 2 * fastest
+            work = TINY if fixed_s < trial_s else fixed_s / 2 * book.fastest()
         before, spent_s, outcome = self.left, 0.0, None
         while (elements := max(work / self.num, 512)) < self.left / 3:
             first = outcome is None
@@ -456,7 +482,9 @@ class Course:
             if first and len(team) == 1 and not known:
                 fixed_s = book.fixed[team[0]] = min(fixed_s, took_s)
             if took_s - fixed_s > trial_s / 2:
-                break
+                if not first or known or len(team) > 1:
+                    break
+                continue  # slow, or held up
             work *= min(max(trial_s / max(took_s - fixed_s, took_s / 8), 2), 8)
         if outcome is None:
             self.over = True  # too little is left
@@ -465,8 +493,8 @@ class Course:
         book.tried((before - self.left) * self.num, spent_s, known=known)
 
 
-def _trial_s(call_s: float) -> float:
-    """Return how long a trial in a call of so many seconds is to take."""
+def first_trial_s(call_s: float) -> float:
+    """Return how long a worker's first trial is to take, in a call of which so much is left."""
     return min(max(call_s / TRIAL_PART, TRIAL_S[0]), TRIAL_S[1])
 
 
@@ -611,7 +639,7 @@ def _stop() -> None:
 
 def _failure(worker: Worker, error: BaseException) -> RuntimeError:
     assert worker.device is not None  # noqa: S101  # the processor's errors are raised as they are
-    return RuntimeError(f"{worker.name} on {worker.device.name} failed: {error}")
+    return RuntimeError(f"{worker.name} on {worker.device.name} failed: {type(error).__name__}: {error}")
 
 
 class _Stretch:
@@ -724,9 +752,10 @@ class _Call:
     def run(self, notes: Book) -> Shares:
         """Do what the call's course says, segment by segment."""
         with _running_lock:
-            for other in (*_running, self):
-                other.quiet = not _running
-            _running.append(self)
+            beside = list(_running)
+            for other in (*beside, self):
+                other.quiet = not beside
+            _running.add(self)
         course = Course(notes, len(self.x), self.num, self._ready, lambda: self.quiet)
         segments = course.segments()
         start, done = 0, dict.fromkeys(range(len(self.crew)), (0, 0.0))
@@ -751,12 +780,12 @@ class _Call:
         """Leave nothing running; may be called again."""
         if self.stretch:
             self.stretch.close()
+            self.stretch = None  # each knows the other: a cycle, which would keep the arrays until it is found
         with _running_lock:
-            if self in _running:
-                _running.remove(self)
+            _running.discard(self)
 
 
-_running: list[_Call] = []
+_running: weakref.WeakSet[_Call] = weakref.WeakSet()  # weak for what a hail of signals may have kept from its end
 _running_lock = threading.Lock()
 
 

@@ -60,14 +60,21 @@ def windows(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> No
     _spread(map_list, x, out, num, p, mu, threads, window(num, p, mu))
 
 
-@functools.lru_cache(maxsize=256)
 def window(num: int, p: int, mu: int) -> int:
-    """Return how many elements map_list does in WINDOW_S, measured once for these parameters; 1 where it does none."""
+    """Return how many elements map_list does in WINDOW_S, at least 1, as measured once for about as many steps."""
+    return _window(1 << (num - 1).bit_length(), mu * (p - 1) * p < 2**64)
+
+
+@functools.cache
+def _window(num: int, one_remainder: bool) -> int:  # noqa: FBT001
     from logmap_cy._chunk import calibrate_chunk  # noqa: PLC0415  # a worker does not need it
 
     values = [*range(MOST)]
+    p, mu = (6700417, 22) if one_remainder else (2**32, 2**32 - 1)
     try:
-        return calibrate_chunk(lambda length: map_list(values[:length], num, p, mu), WINDOW_S, most=MOST)
+        return calibrate_chunk(
+            lambda length: map_list(values[:length], num, p, mu), WINDOW_S, confidence=0.9, most=MOST
+        )
     except ValueError:  # one element takes longer
         return 1
 

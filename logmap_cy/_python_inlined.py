@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 def iterate(values: Sequence[int], num: int, p: int, mu: int) -> list[int]:
     """Return num steps of ``u <- mu * u * (u + 1) mod p`` for each of values; in [0, p) for num >= 1."""
-    answers = []
-    for u in values:
-        for _ in range(num // 10):
+    answers = [*values]
+    for _ in range(num // 10):
+        values, answers = answers, []
+        for u in values:
             u = mu * u * (u + 1) % p  # noqa: PLW2901
             u = mu * u * (u + 1) % p  # noqa: PLW2901
             u = mu * u * (u + 1) % p  # noqa: PLW2901
@@ -29,10 +30,9 @@ def iterate(values: Sequence[int], num: int, p: int, mu: int) -> list[int]:
             u = mu * u * (u + 1) % p  # noqa: PLW2901
             u = mu * u * (u + 1) % p  # noqa: PLW2901
             u = mu * u * (u + 1) % p  # noqa: PLW2901
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
-        for _ in range(num % 10):
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
-        answers.append(u)
+            answers.append(mu * u * (u + 1) % p)
+    for _ in range(num % 10):
+        answers = [mu * u * (u + 1) % p for u in answers]
     return answers
 
 

@@ -509,6 +509,10 @@ def draw(folder: Path, timed: list[Timed], c_s: float, title: str) -> None:
         axis.set_title(name)
         axis.set_xscale("log", base=2)
         axis.set_yscale("log")
+        axis.set_xticks(STAGES, [str(stage) for stage in STAGES])
+        ticks = (1, 2, 5, 10, 20, 50, 100, 200)
+        axis.set_yticks(ticks, [str(tick) for tick in ticks])
+        axis.minorticks_off()
         axis.set_xlabel("stages (workers)")
         axis.grid(visible=True, which="both", alpha=0.25)
         axis.legend(fontsize=8)
@@ -532,6 +536,7 @@ def main() -> None:
     parser.add_argument(
         "--implementation", action="append", metavar="NAME", help="only these, and C; NAME may be a pattern: 'list*'"
     )
+    parser.add_argument("--no-pictures", action="store_true", help="the tables only; pictures need Matplotlib")
     parser.add_argument("--out", type=Path, default=Path("articles"), help="the folder to write to (default articles/)")
     options = parser.parse_args()
     if options.full and options.length:
@@ -558,8 +563,9 @@ def main() -> None:
     print(text)
     (options.out / "articles.md").write_text(text, "utf-8")
     write_csv(options.out / "articles.csv", wanted, 2**bits)
-    draw(options.out, wanted, c_s, title)
-    print(f"written: {options.out}/articles.md, articles.csv, bars.svg, bars.png, stages.svg, stages.png")
+    if not options.no_pictures:
+        draw(options.out, wanted, c_s, title)
+    print(f"written to {options.out}: {', '.join(sorted(path.name for path in options.out.iterdir()))}")
 
 
 if __name__ == "__main__":

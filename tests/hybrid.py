@@ -1,0 +1,139 @@
+"""What sharing the work gains on this machine: the hybrid beside the best row of the processor and each OpenCL device.
+
+    tox run -e hybrid                          2^20, 2^22, 2^25 elements x 10 steps and 2^20 x 1000; below a minute
+    tox run -e hybrid -- --rounds 51           more samples of each
+    tox run -e hybrid -- --size 25 10          2^25 elements x 10 steps only; may be given several times
+
+All run in turn, round after round, so that a machine that changes its speed changes it for all; before each round a
+copy of the array is what the caches hold. Each answer is verified. The hybrid's first call has a line of its own: it
+is made with the programs built and nothing known, as often as there are rounds. Who did how much stands below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import statistics
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from logmap_cy import _hybrid, _opencl, _registry, _threads, logmap
+from logmap_cy._drive import drive
+from logmap_cy._hybrid import Shares
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from logmap_cy._contract import Array
+
+P, MU = 6700417, 22
+SIZES = [(20, 10), (22, 10), (25, 10), (20, 1000)]
+HYBRID = next(row for row in _registry.ROWS if row.name == "hybrid")
+
+
+def expected(length: int, num: int) -> Array:
+    """Return the answers for x = 0 .. length - 1; from x = P on they repeat."""
+    residues = np.arange(min(length, P), dtype=np.uint64)
+    for _ in range(num):
+        residues = MU * residues * (residues + 1) % P  # below 2**51
+    return np.resize(residues.astype(np.int64), length)
+
+
+def hybrid(x: Array, out: Array, num: int) -> Shares:
+    """Do what logmap does for the hybrid; return who did how much."""
+    done: list[Shares] = []
+
+    def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int, /) -> None:
+        done.append(_hybrid.compute(x, out, num, p, mu, threads))
+
+    threads = _threads.resolve(None, x.size * num, HYBRID.steps_per_thread)
+    drive(compute, x, out, num, P, MU, threads, HYBRID.steps_per_call)
+    return functools.reduce(Shares.__add__, done)
+
+
+def first_call(x: Array, out: Array, num: int) -> Shares:
+    """Forget what is known, then call; what was known before is put back."""
+    known = dict(_hybrid._books)
+    _hybrid._books.clear()
+    try:
+        return hybrid(x, out, num)
+    finally:
+        _hybrid._books.clear()
+        _hybrid._books.update(known)
+
+
+def contenders() -> dict[str, Callable[[Array, Array, int], Shares | None]]:
+    """Return what is timed, by name: each worker's row alone, then the hybrid."""
+
+    def alone(row: str, device: _opencl.Device | None, x: Array, out: Array, num: int) -> None:
+        logmap(x, num, P, MU, out=out, implementation=row, device=device)
+
+    found: dict[str, Callable[[Array, Array, int], Shares | None]] = {
+        f"{worker.name}, alone": functools.partial(alone, worker.name.split(": ")[1], worker.device)
+        for worker in _hybrid.crew(P, MU)
+    }
+    return found | {"hybrid, first call": first_call, "hybrid": hybrid}
+
+
+def measure(bits: int, num: int, rounds: int) -> str:
+    """Return the table of one size."""
+    x = np.arange(2**bits)
+    out = np.zeros_like(x)
+    answers = expected(len(x), num)
+    runs = contenders()
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    shares: dict[str, Shares] = {}
+    for index in range(-2, rounds):  # the first two build what is built once, and are no samples
+        for name, run in runs.items():
+            np.copyto(out, x)
+            begin = time.perf_counter()
+            done = run(x, out, num)
+            spent = time.perf_counter() - begin
+            if not np.array_equal(out, answers):
+                sys.exit(f"{name} is wrong for 2^{bits} elements and {num} steps: no time is reported")
+            if index >= 0:
+                seconds[name].append(spent)
+                if done:
+                    shares[name] = shares[name] + done if name in shares else done
+    best = min(statistics.median(times) for name, times in seconds.items() if name.endswith("alone"))
+    width = max(map(len, runs))
+    lines = [
+        f"2^{bits} elements x {num} steps, {rounds} rounds",
+        f"  {'':{width}}  median ms  spread  of the best alone",
+    ]
+    for name, times in seconds.items():
+        quarter, median, three_quarters = statistics.quantiles(times, n=4, method="inclusive")
+        spread = f"{100 * (three_quarters - quarter) / median:.0f} %"
+        lines.append(f"  {name:{width}}  {1e3 * median:9.3f}  {spread:>6}  {median / best:17.3f}")
+    for name, done in shares.items():
+        lines += [f"  who did what, {name}:", *(f"    {line}" for line in done.table().splitlines())]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    summary, _, more = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=21, help="samples of each (default 21)")
+    parser.add_argument(
+        "--size", nargs=2, type=int, action="append", metavar=("BITS", "STEPS"), help="2^BITS elements, STEPS steps"
+    )
+    options = parser.parse_args()
+    if options.rounds < 2:
+        parser.error(f"--rounds {options.rounds} is below 2")
+    for bits, num in options.size or SIZES:
+        if not (1 <= bits <= 28 and num >= 1):
+            parser.error(f"--size {bits} {num} is outside 1 .. 28 and 1 ..")
+    if HYBRID.unavailable:
+        sys.exit(f"no hybrid here: {HYBRID.unavailable}")
+    print(f"{_threads.available()} threads; " + "; ".join(f"{d}: {d.name}" for d in _opencl.discover().devices) + "\n")
+    for bits, num in options.size or SIZES:
+        print(measure(bits, num, options.rounds), flush=True)
+
+
+if __name__ == "__main__":
+    main()
