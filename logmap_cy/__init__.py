@@ -12,6 +12,8 @@ if _find_spec("logmap_cy._memoryview") is None:
 from importlib.metadata import version as _version
 
 from logmap_cy._api import logmap
+from logmap_cy._asynchronous import logmap_async
+from logmap_cy._chunk import calibrate_chunk
 from logmap_cy._containers import logmap_buffer, logmap_list, logmap_scalar
 from logmap_cy._opencl import Device
 from logmap_cy._opencl import release as release_opencl
@@ -21,8 +23,10 @@ __version__ = _version("logmap-cy")
 __all__ = [
     "Device",
     "Implementation",
+    "calibrate_chunk",
     "implementations",
     "logmap",
+    "logmap_async",
     "logmap_buffer",
     "logmap_list",
     "logmap_scalar",

@@ -48,19 +48,18 @@ def mapped(
     empty = x._meta.reshape(-1)[:0]  # noqa: SLF001  # an array of the blocks' type; every project beside Dask reads it
     _api.logmap(empty, num, p, mu, threads=threads, implementation=implementation, device=device)  # checks, no work
     return x.map_blocks(
-        block,
+        logmap_block,
         num=operator.index(num),
         p=operator.index(p),
         mu=operator.index(mu),
         threads=1 if threads is None else operator.index(threads),
         implementation=implementation,
         device=None if device is None else str(device),
-        token="logmap",  # noqa: S106  # the first part of the keys' names
         dtype=x.dtype,
         meta=np.empty((0,) * x.ndim, x.dtype),
     )
 
 
-def block(x: Any, *, num: int, p: int, mu: int, threads: int, implementation: str, device: str | None) -> Any:
-    """Return logmap of one block. At the module's level, where other processes find it by name."""
+def logmap_block(x: Any, *, num: int, p: int, mu: int, threads: int, implementation: str, device: str | None) -> Any:
+    """Return logmap of one block. Other processes find it by its name, which begins the names of Dask's keys, too."""
     return _api.logmap(x, num, p, mu, threads=threads, implementation=implementation, device=device)

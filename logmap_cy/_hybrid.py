@@ -47,17 +47,17 @@ PIECES = (
 PIECE_S = 0.1  # a piece's most: Ctrl-C waits for it
 STRETCH_S = 0.25  # a stretch's most: then it is decided anew
 HALVED_S = 0.005  # what one worker gets is not halved below this
-GAIN = 1.05  # a team is to be so many times faster than its fastest member
+GAIN = 1.05  # what is to be used instead of the processor, or of one worker, must be so many times faster
 SLOWED = 0.3  # of its rate in the same team: less is more than noise
 TRIAL_S = (0.0005, 0.002)  # the first trial of a team: the least and the most
 TRIAL_PART = 32  # that trial is to take this part of a call
 LATER_PART = 8  # and a later one this, which tells more; what it loses is known about
-LATER_LOSS = 0.05  # of a call, in which it is made
+LATER_LOSS = 0.04  # of a call, in which it is made
 LATER_S = 0.02  # and what it takes at most
 MEANWHILE_S = 0.001  # while devices are made ready for a trial, the next stretch's most
 TRIALS_SHARE = 0.08  # of the time worked may be lost to trials
 TRIALS_MOST_S = 0.025  # what may be saved up for them
-AGAIN_S = 1.0  # worked time after which one more team is tried again
+AGAIN_S = (0.05, 2.0)  # worked time after which one more team is tried again; twice as long after each time, at most
 FIRST = 2**23  # steps of the processor's first stretch, which starts its threads
 TINY = 2**16  # steps of a device's first piece: little more than its fixed cost
 BOOKS = 64  # kinds of work that are remembered; the longest unused one goes first
@@ -212,7 +212,7 @@ class Book:
         self.ages: dict[Team, int] = {}
         self.learned = 0
         self.saved_s = 0.0
-        self.since_s = 0.0
+        self.since_s, self.again_s = 0.0, AGAIN_S[0]
 
     def speed(self, team: Team) -> float:
         """Return elements times steps a second."""
@@ -224,9 +224,9 @@ class Book:
         return max(self.fixed[worker] for worker in team) + work / self.speed(team)
 
     def alone(self, work: float) -> Team:
-        """Return the fastest worker for so much work; the processor where nothing is known."""
+        """Return the fastest worker for so much work; the processor where little is known, or to be gained."""
         known = [team for team in list(self.speeds) if len(team) == 1]
-        return min(known, key=lambda team: self.seconds(team, work), default=HOST)
+        return min(known, key=lambda team: self.seconds(team, work) * (1 if team == HOST else GAIN), default=HOST)
 
     def team(self, work: float) -> Team:
         """Return the fastest team; of several workers only where these gain by it."""
@@ -265,7 +265,7 @@ class Book:
             if team not in self.speeds:
                 return team
         others = [team for team in teams if team != choice]
-        if self.since_s < AGAIN_S or not others:
+        if self.since_s < self.again_s or not others:
             return None
         return min(others, key=lambda team: self.ages[team])
 
@@ -298,7 +298,7 @@ class Book:
         """Take what a trial lost from what was saved up."""
         self.saved_s -= max(seconds - work / self.fastest(), 0.0)
         if known:
-            self.since_s = 0.0
+            self.since_s, self.again_s = 0.0, min(2 * self.again_s, AGAIN_S[1])
 
     def learn(self, team: Team, outcome: Outcome, num: int, inertia_s: float, *, trial: bool = False) -> None:
         """Take in what a team did; what was known before counts for inertia_s, or for as long as this took.
@@ -336,7 +336,7 @@ class Book:
         """Have the team tried next: another one took its place."""
         if team in self.ages:
             self.ages[team] = -1
-            self.since_s = AGAIN_S
+            self.since_s = self.again_s = AGAIN_S[0]
 
     def segment(self, team: Team, elements: int, num: int) -> Segment:
         """Return a segment with what is known of its team; its members alone where they were not seen together."""
@@ -474,6 +474,8 @@ class Course:
         if len(team) == 1 and not known:
             work = TINY if fixed_s < trial_s else fixed_s / 2 * book.fastest()
         before, spent_s, outcome = self.left, 0.0, None
+        if known:  # threads that slept are woken, and caches filled, before it counts
+            yield from self._segment(team, max(work / self.num / 4, 512))
         while (elements := max(work / self.num, 512)) < self.left / 3:
             first = outcome is None
             outcome = yield from self._segment(team, elements)

@@ -25,12 +25,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import dask
-import dask.array as da
+import dask  # type: ignore[import-not-found, unused-ignore]
+import dask.array as da  # type: ignore[import-not-found, unused-ignore]
 import numpy as np
-import psutil  # type: ignore[import-untyped, unused-ignore]
-import zarr
-from distributed import Client, LocalCluster
+import psutil  # type: ignore[import-not-found, import-untyped, unused-ignore]
+import zarr  # type: ignore[import-not-found, unused-ignore]
+from distributed import Client, LocalCluster  # type: ignore[import-not-found, unused-ignore]
 
 from logmap_cy import logmap
 

@@ -149,10 +149,10 @@ def test_equal_workers_share_equally_and_end_together() -> None:
 @pytest.mark.parametrize("ratio", [0.2, 0.5, 1, 3])
 def test_shares_are_in_proportion_to_the_rates(ratio: float) -> None:
     machine, book = Machine([14 * G, ratio * 14 * G], [0.0, 1e-5]), Book(2)
-    for _ in range(3):
-        seconds = machine.call(book, 1.0)
+    seconds = [machine.call(book, 1.0) for _ in range(9)]
     assert machine.did[1] / machine.did[0] == pytest.approx(ratio, rel=0.1)
-    assert seconds < 1.03 / (1 + ratio)
+    assert min(seconds) < 1.03 / (1 + ratio)
+    assert max(seconds) < 1.12 / (1 + ratio)  # with trials
 
 
 def test_a_device_that_slows_down_midway_gets_less_of_what_is_left() -> None:
@@ -187,7 +187,7 @@ def test_a_decision_that_is_outdated_heals(host_s: float) -> None:
         machine.call(book, host_s)
     assert machine.teams[-1] == (0,)
     machine.changes = {machine.now: [14 * G, 126 * G]}
-    end = machine.now + 4 * _hybrid.AGAIN_S
+    end = machine.now + 4 * _hybrid.AGAIN_S[1]
     while machine.now < end:
         seconds = machine.call(book, host_s)
     assert seconds < 0.25 * host_s
@@ -235,7 +235,7 @@ def test_what_holds_up_one_call_or_trial_is_forgotten(times: float) -> None:
     for _ in range(100):
         machine.call(book, 0.024)
     machine.beside = shared_cores(1.0)
-    end = machine.now + 4 * _hybrid.AGAIN_S
+    end = machine.now + 4 * _hybrid.AGAIN_S[1]
     while machine.now < end:
         machine.call(book, 0.024)
     assert max(machine.call(book, 0.024) for _ in range(20)) < 1.1 * 0.024
