@@ -66,7 +66,9 @@ def logmap_list(
     return _objects.map_list(values, steps, modulus, factor) if steps else [*values]
 
 
-def logmap_buffer(source: Buffer, num: SupportsIndex = 10, p: SupportsIndex = 6700417, mu: SupportsIndex = 22) -> bytes:
+def logmap_buffer(
+    source: Buffer | np.ndarray[Any, Any], num: SupportsIndex = 10, p: SupportsIndex = 6700417, mu: SupportsIndex = 22
+) -> bytes:
     """Return num steps of the map for each 64-bit integer of a buffer, as bytes: 8 for each, in native byte order.
 
     The GIL is released while computing.

@@ -427,7 +427,7 @@ def plot(folder: Path, found: dict[str, list[Timed]]) -> None:
     import matplotlib.pyplot as plt  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
 
     figure, axes = plt.subplots(1, 3, figsize=(17, 7), sharey=False, layout="constrained")
-    colours = plt.get_cmap("tab20").colors
+    colours = plt.get_cmap("tab20").colors  # type: ignore[attr-defined, unused-ignore]
     names = list(dict.fromkeys(one.name for timed in found.values() for one in timed))
     value = {"elements": lambda one: one.length, "steps": lambda one: one.num, "threads": lambda one: one.threads}
     for axis, (over, timed) in zip(axes, found.items(), strict=True):

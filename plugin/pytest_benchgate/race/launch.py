@@ -163,7 +163,8 @@ def _time(workers: Sequence[Worker], plan: Plan, rng: random.Random) -> list[lis
     """
     calls, wall_ns = _calibrate(workers, plan)
     lead = max(1, int(plan.lead_ns / wall_ns))
-    threaded = any([one.block(lead, None).threaded for one in workers])
+    looks = [one.block(lead, None) for one in workers]
+    threaded = any(block.threaded for block in looks)
     processors = sorted(host.processors())
     processor = rng.choice(processors) if processors and not threaded else None
     times: list[list[float]] = [[] for _ in workers]

@@ -101,8 +101,8 @@ class Decision:
 def launch_number(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
     """Return the number of a launch: ln(head / base) of the means of each side's fastest quarter, rounded up.
 
-    Changing the sides changes only its sign: symmetric where they are exchangeable. Raises ValueError without blocks, or
-    where the sides have not equally many.
+    Changing the sides changes only its sign: symmetric where they are exchangeable. Raises ValueError where the sides
+    have not equally many blocks, or none.
     """
     if not base_ns or len(base_ns) != len(head_ns):
         raise ValueError(f"{len(base_ns)} blocks of base and {len(head_ns)} of head; there must be one of each a pair")
