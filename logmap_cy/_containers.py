@@ -95,7 +95,7 @@ def logmap_buffer(
     """
     steps, modulus, factor = _parameters(num, p, mu)
     try:
-        view = memoryview(source)
+        view = memoryview(source)  # type: ignore[arg-type, unused-ignore]  # before 3.12, arrays have no __buffer__ to see
     except TypeError:
         raise TypeError(
             f"source={_arguments.short(source)} has no buffer; pass bytes, an array.array or alike"
