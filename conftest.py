@@ -15,7 +15,7 @@ from pytest_benchgate import Limit, devices
 
 from logmap_cy import Device, Implementation, implementations, logmap
 from logmap_cy._contract import Array
-from logmap_cy._registry import widest
+from logmap_cy._registry import cpu_features, widest
 from logmap_cy._threads import available
 
 Oracle: TypeAlias = Callable[[Array, int, int, int], Array]
@@ -110,9 +110,10 @@ def _chosen(config: pytest.Config, row: Implementation) -> bool:
 def _available(request: pytest.FixtureRequest) -> Case:
     case: Case = request.param
     if case.row.unavailable:
-        devices_required = request.config.getoption("--cl-require")
-        required = devices_required if case.row.kind in {"opencl", "hybrid"} else case.row.kind != "peer"
-        (pytest.fail if required else pytest.skip)(f"{case.row}: {case.row.unavailable}")
+        kind, lacks_cpu = case.row.kind, case.row.cpu and case.row.cpu not in cpu_features()
+        no_device = kind in {"opencl", "hybrid"} and not request.config.getoption("--cl-require")
+        may_lack = no_device or lacks_cpu or kind == "peer"
+        (pytest.skip if may_lack else pytest.fail)(f"{case.row}: {case.row.unavailable}")
     return case
 
 

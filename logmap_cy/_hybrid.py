@@ -41,9 +41,7 @@ LARGE = 2**24  # elements times steps; 1.2 ms with AVX-512 on two cores. Below i
 FEW = 2**12  # elements; fewer do not fill a device
 GRAIN = 64  # elements; pieces are multiples, so that two workers share no line of out
 LEAST_S = 0.0005  # a piece's least; the processor's vectors want 4 MiB to write past the caches
-PIECES = (
-    64  # of a stretch, a worker's most; or one that was held up once gets ever smaller ones, which seem ever slower
-)
+PIECES = 64  # of a stretch, a worker's most; else one that was held up gets ever smaller ones, which seem slower yet
 PIECE_S = 0.1  # a piece's most: Ctrl-C waits for it
 STRETCH_S = 0.25  # a stretch's most: then it is decided anew
 HALVED_S = 0.005  # what one worker gets is not halved below this
@@ -290,13 +288,12 @@ class Book:
         return max(map(self.speed, list(self.speeds)))
 
     def begin(self, seconds: float) -> None:
-        """Note that a call of so many seconds begins."""
+        """Save up for trials: a call of so many seconds begins."""
         self.saved_s = min(self.saved_s + TRIALS_SHARE * seconds, TRIALS_MOST_S)
-        self.since_s += seconds
 
     def tried(self, work: float, seconds: float, *, known: bool) -> None:
         """Take what a trial lost from what was saved up."""
-        self.saved_s -= max(seconds - work / self.fastest(), 0.0)
+        self.saved_s = max(self.saved_s - max(seconds - work / self.fastest(), 0.0), -TRIALS_MOST_S)
         if known:
             self.since_s, self.again_s = 0.0, min(2 * self.again_s, AGAIN_S[1])
 
@@ -327,13 +324,14 @@ class Book:
         self.ages[team] = self.learned
 
     def _slowed(self, rates: dict[int, float], before: dict[int, float]) -> None:
-        """Forget what a device did alone that has become slow among others."""
+        """Have a device that has become slow among others count as slow alone too, until it is tried."""
         for worker, rate in rates.items():
             if worker and rate < SLOWED * before.get(worker, rate):
-                self.speeds.pop((worker,), None)
+                self.speeds[worker,] = Speed(rate * TRIAL_S[0], TRIAL_S[0], {worker: rate})
+                self.doubt((worker,))
 
     def doubt(self, team: Team) -> None:
-        """Have the team tried next: another one took its place."""
+        """Have the team tried next."""
         if team in self.ages:
             self.ages[team] = -1
             self.since_s = self.again_s = AGAIN_S[0]
@@ -400,8 +398,9 @@ class Course:
             outcome = yield from self._segment(choice, elements)
             if not trial:
                 self._learn(choice, outcome, whole_s)
+        book.since_s += whole_s
         if book.speeds and book.team(work) != before:
-            book.doubt(before)
+            book.doubt(before)  # which another one has replaced
 
     @property
     def _left_s(self) -> float:
@@ -474,8 +473,8 @@ class Course:
         if len(team) == 1 and not known:
             work = TINY if fixed_s < trial_s else fixed_s / 2 * book.fastest()
         before, spent_s, outcome = self.left, 0.0, None
-        if known:  # threads that slept are woken, and caches filled, before it counts
-            yield from self._segment(team, max(work / self.num / 4, 512))
+        if known and work / self.num < self.left / 3:  # threads that slept are woken before it counts
+            spent_s += (yield from self._segment(team, max(work / self.num / 4, 512))).seconds
         while (elements := max(work / self.num, 512)) < self.left / 3:
             first = outcome is None
             outcome = yield from self._segment(team, elements)

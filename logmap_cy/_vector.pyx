@@ -197,54 +197,68 @@ cdef inline ivec whole(double centred, double p) noexcept nogil:
     return ibroadcast(<int64_t>(centred + p if centred < 0 else centred))
 
 
+cdef struct Whole:  # the short form's constants for IFMA: integers, in all lanes
+    ivec p, minus_p, inverse, mu, half, c, back, shift
+
+
+cdef inline Whole prepared(const Constants* k) noexcept nogil:
+    cdef Whole w
+    w.p, w.minus_p = to_integer(broadcast(k.p)), ibroadcast((<int64_t>1 << 52) - <int64_t>k.p)
+    w.inverse = ibroadcast((<int64_t>1 << 52) // <int64_t>k.p)
+    w.mu, w.half, w.c = whole(k.mu, k.p), whole(k.half, k.p), whole(k.c, k.p)
+    w.back, w.shift = whole(k.back, k.p), whole(k.shift, k.p)
+    return w
+
+
 cdef inline void whole_block(
-    const integer* x, integer* out, int64_t num, const Constants* k, bint stream
+    const integer* x, integer* out, int64_t num, const Constants* k, const Whole* w, bint stream
 ) noexcept nogil:
     """The short form in integers, by IFMA."""
     cdef:
         vec residues[MOST_WIDTH]
         ivec u[MOST_WIDTH]
-        ivec p = to_integer(broadcast(k.p)), minus_p = ibroadcast((<int64_t>1 << 52) - <int64_t>k.p)
-        ivec inverse = ibroadcast((<int64_t>1 << 52) // <int64_t>k.p)
-        ivec mu = whole(k.mu, k.p), half = whole(k.half, k.p), c = whole(k.c, k.p)
-        ivec back = whole(k.back, k.p), shift = whole(k.shift, k.p), seen = ibroadcast(0)
+        ivec seen = ibroadcast(0)
         int64_t _s
         int j
     for j in range(WIDTH):
         seen = either(seen, load(x + j * LANES))
     if not any_beyond(seen, k.whole_bits):
         for j in range(WIDTH):
-            u[j] = ifma_reduce(ifma(load(x + j * LANES), mu, half), inverse, minus_p)
+            u[j] = ifma_reduce(ifma(load(x + j * LANES), w.mu, w.half), w.inverse, w.minus_p)
     else:
         enter(residues, x, k)
         for j in range(WIDTH):
             u[j] = to_integer(lift(residues[j], broadcast(k.p)))
     for _s in range(num):
         for j in range(WIDTH):
-            u[j] = ifma_reduce(ifma(u[j], u[j], c), inverse, minus_p)
+            u[j] = ifma_reduce(ifma(u[j], u[j], w.c), w.inverse, w.minus_p)
     for j in range(WIDTH):
-        u[j] = low_52(ifma_reduce(ifma(u[j], back, shift), inverse, minus_p))
-        store(out + j * LANES, lower(u[j], isubtract(u[j], p)), stream)
+        u[j] = low_52(ifma_reduce(ifma(u[j], w.back, w.shift), w.inverse, w.minus_p))
+        store(out + j * LANES, lower(u[j], isubtract(u[j], w.p)), stream)
 
 
-cdef inline void block(const integer* x, integer* out, int64_t num, const Constants* k, bint stream) noexcept nogil:
+cdef inline void block(
+    const integer* x, integer* out, int64_t num, const Constants* k, const Whole* w, bint stream
+) noexcept nogil:
     cdef vec u[MOST_WIDTH]
     if IFMA:
-        whole_block(x, out, num, k, stream)
+        whole_block(x, out, num, k, w, stream)
     else:
         enter(u, x, k)
         advance(u, num, k)
         leave(u, out, k, stream)
 
 
-cdef void part_block(const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k) noexcept nogil:
+cdef void part_block(
+    const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k, const Whole* w
+) noexcept nogil:
     """A block that is not full: n < BLOCK elements."""
     cdef integer buffer[MOST_WIDTH * MOST_LANES]
     if n > 0:
         memcpy(buffer, x, n * sizeof(integer))
         for i in range(n, BLOCK):
             buffer[i] = 0
-        block(buffer, buffer, num, k, False)
+        block(buffer, buffer, num, k, w, False)
         memcpy(out, buffer, n * sizeof(integer))
 
 
@@ -252,14 +266,17 @@ cdef void part(
     const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k, bint stream
 ) noexcept nogil:
     """What one thread does."""
-    cdef Py_ssize_t i = 0
+    cdef:
+        Py_ssize_t i = 0
+        Whole constants = prepared(k)
+        const Whole* w = &constants
     if stream:
         i = min(n, <Py_ssize_t>(-<uintptr_t>out % LINE // sizeof(integer)))
-        part_block(x, out, i, num, k)
+        part_block(x, out, i, num, k, w)
     while i + BLOCK <= n:
-        block(x + i, out + i, num, k, stream)
+        block(x + i, out + i, num, k, w, stream)
         i += BLOCK
-    part_block(x + i, out + i, n - i, num, k)
+    part_block(x + i, out + i, n - i, num, k, w)
     if stream:
         stream_end()
 
