@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
@@ -86,6 +86,43 @@ def logmap(
     if _dask.is_lazy(x):
         lazy: Array = _dask.mapped(x, num, p, mu, out, threads, implementation, device)
         return lazy
+    given = checked(x, num, p, mu, out, threads, implementation, device)
+    row = given.row
+    if given.num == 0:
+        np.copyto(given.out, given.x)
+    elif given.x.size:
+        compute = row.load(given.device)
+        drive(compute, given.x, given.out, given.num, given.p, given.mu, given.threads, row.steps_per_call)
+        if quick and row.name.startswith("vector_") and type(p) is int and type(mu) is int:
+            run = importlib.import_module(f"logmap_cy._{row}").RUN
+            _quick.remember(p, mu, plan(given.p, given.mu), run)
+    return given.out
+
+
+class Checked(NamedTuple):
+    """logmap's arguments, checked: x and out of one shape and dtype, mu in [0, p), the row and the threads to use."""
+
+    x: Array
+    num: int
+    p: int
+    mu: int
+    out: Array
+    threads: int
+    row: Implementation
+    device: Device | None
+
+
+def checked(
+    x: ArrayLike,
+    num: SupportsIndex,
+    p: SupportsIndex,
+    mu: SupportsIndex,
+    out: Array | None,
+    threads: SupportsIndex | None,
+    implementation: str,
+    device: Device | str | None,
+) -> Checked:
+    """Return logmap's arguments as they are meant; raises what logmap does."""
     source = _arguments.array(x)
     steps = _arguments.integer("num", num, least=0)
     modulus = _arguments.modulus(p, source.dtype)
@@ -94,15 +131,8 @@ def logmap(
     row = _choose(implementation, modulus, factor)
     place = _arguments.device(device, row)
     target = _arguments.output(out, source)
-    if steps == 0:
-        np.copyto(target, source)
-    elif source.size:
-        count = _threads.resolve(most, source.size * steps, row.steps_per_thread)
-        drive(row.load(place), source, target, steps, modulus, factor, count, row.steps_per_call)
-        if quick and row.name.startswith("vector_") and type(p) is int and type(mu) is int:
-            run = importlib.import_module(f"logmap_cy._{row}").RUN
-            _quick.remember(p, mu, plan(modulus, factor), run)
-    return target
+    count = _threads.resolve(most, source.size * steps, row.steps_per_thread) if source.size and steps else 1
+    return Checked(source, steps, modulus, factor, target, count, row, place)
 
 
 @functools.cache

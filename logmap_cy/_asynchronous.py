@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import sys
 import time
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
-from logmap_cy import _arguments, _dask, _threads
-from logmap_cy._api import _choose
+from logmap_cy import _arguments, _dask
+from logmap_cy._api import checked
 from logmap_cy._chunk import Watch, search, seconds
 from logmap_cy._drive import LARGE, LEAST, SMALL
 
@@ -78,6 +77,8 @@ class Pace:
 
 async def turn() -> None:
     """Let the loop run what is due, and what that wakes."""
+    import asyncio  # noqa: PLC0415  # 20 ms, which who awaits has spent already
+
     for _ in range(TURNS):
         await asyncio.sleep(0)
 
@@ -151,24 +152,17 @@ async def logmap_async(
     """
     if _dask.is_lazy(x):
         raise TypeError("x is a Dask array; pass it to logmap, which only notes what its scheduler is to compute")
-    source = _arguments.array(x)
-    steps = _arguments.integer("num", num, least=0)
-    modulus = _arguments.modulus(p, source.dtype)
-    factor = _arguments.integer("mu", mu) % modulus
-    limit = None if threads is None else _arguments.integer("threads", threads, least=1)
+    given = checked(x, num, p, mu, out, threads, implementation, device)
     longest = seconds(budget)
-    row = _choose(implementation, modulus, factor)
-    place = _arguments.device(device, row)
-    target = _arguments.output(out, source)
-    if source.size:
-        count = _threads.resolve(limit, source.size * steps, row.steps_per_thread)
-        compute = row.load(place) if steps else _copy
+    if given.x.size:
+        row, count = given.row, given.threads
+        compute = row.load(given.device) if given.num else _copy
         least = LEAST if row.kind in NARROW and count == 1 else WIDE
-        job = _Job(compute, source, target, max(steps, 1), modulus, factor, count, least)
-        form = (modulus.bit_length(), modulus % 2, math.gcd(modulus, factor) == 1)  # all that p and mu do to the time
-        key = (str(row), str(place), min(steps, ALIKE), form, count, longest, *job.kind())
+        job = _Job(compute, given.x, given.out, max(given.num, 1), given.p, given.mu, count, least)
+        form = given.p.bit_length(), given.p % 2, math.gcd(given.p, given.mu) == 1  # all that p and mu do to the time
+        key = (str(row), str(given.device), min(given.num, ALIKE), form, count, longest, *job.kind())
         await job.run(key, longest, _clock(row, count))
-    return target
+    return given.out
 
 
 class _Job:
