@@ -45,7 +45,7 @@ PIECES = 64  # of a stretch, a worker's most; else one that was held up gets eve
 PIECE_S = 0.1  # a piece's most: Ctrl-C waits for it
 STRETCH_S = 0.25  # a stretch's most: then it is decided anew
 HALVED_S = 0.005  # what one worker gets is not halved below this
-GAIN = 1.05  # what is to be used instead of the processor, or of one worker, must be so many times faster
+GAIN = 1.04  # what is to be used instead of the processor, or of one worker, must be so many times faster
 SLOWED = 0.3  # of its rate in the same team: less is more than noise
 TRIAL_S = (0.0005, 0.002)  # the first trial of a team: the least and the most
 TRIAL_PART = 32  # that trial is to take this part of a call
@@ -53,7 +53,7 @@ LATER_PART = 8  # and a later one this, which tells more; what it loses is known
 LATER_LOSS = 0.04  # of a call, in which it is made
 LATER_S = 0.02  # and what it takes at most
 MEANWHILE_S = 0.001  # while devices are made ready for a trial, the next stretch's most
-TRIALS_SHARE = 0.08  # of the time worked may be lost to trials
+TRIALS_SHARE = 0.06  # of the time worked may be lost to trials
 TRIALS_MOST_S = 0.025  # what may be saved up for them
 AGAIN_S = (0.05, 2.0)  # worked time after which one more team is tried again; twice as long after each time, at most
 FIRST = 2**23  # steps of the processor's first stretch, which starts its threads
@@ -164,10 +164,11 @@ class Pieces:
 
 
 class Speed(NamedTuple):
-    """What a team did: elements times steps, the seconds they took, and each member's rate among the others."""
+    """What a team did: elements times steps, the seconds they took beyond the fixed ones, each member's rate."""
 
     work: float
     seconds: float
+    fixed_s: float
     rates: dict[int, float]
 
 
@@ -207,6 +208,7 @@ class Book:
         self.workers = workers
         self.fixed = dict.fromkeys(range(workers), 0.0)
         self.speeds: dict[Team, Speed] = {}
+        self.complete = False  # whether all candidates were known when they were last listed
         self.ages: dict[Team, int] = {}
         self.learned = 0
         self.saved_s = 0.0
@@ -219,21 +221,21 @@ class Book:
 
     def seconds(self, team: Team, work: float) -> float:
         """Return how long a known team would take."""
-        return max(self.fixed[worker] for worker in team) + work / self.speed(team)
+        known = self.speeds[team]
+        return known.fixed_s + work * known.seconds / known.work
 
     def alone(self, work: float) -> Team:
-        """Return the fastest worker for so much work; the processor where little is known, or to be gained."""
+        """Return the fastest worker for so much work, as `team` does."""
         known = [team for team in list(self.speeds) if len(team) == 1]
-        return min(known, key=lambda team: self.seconds(team, work) * (1 if team == HOST else GAIN), default=HOST)
+        return min(known, key=lambda team: self._bid(team, work), default=HOST)
 
     def team(self, work: float) -> Team:
-        """Return the fastest team; of several workers only where these gain by it."""
-        alone = self.alone(work)
-        known = [team for team in list(self.speeds) if len(team) > 1]
-        if not known:
-            return alone
-        best = min(known, key=lambda team: self.seconds(team, work))
-        return best if GAIN * self.seconds(best, work) < self.seconds(alone, work) else alone
+        """Return the fastest team; not the processor alone, or several workers, only where these gain by it."""
+        return min(list(self.speeds), key=lambda team: self._bid(team, work), default=HOST)
+
+    def _bid(self, team: Team, work: float) -> float:
+        handicap = 1.0 if team == HOST else GAIN if len(team) == 1 else GAIN * GAIN
+        return self.seconds(team, work) * handicap
 
     def candidates(self) -> Iterator[Team]:
         """Yield the teams worth knowing: each worker alone; the fastest and the next; if these gain, and the next ...
@@ -258,14 +260,17 @@ class Book:
 
     def trial(self, choice: Team, call_s: float) -> Team | None:
         """Return the team to try now, or None: one that is not known; now and then the one tried longest ago."""
-        teams = [team for team in self.candidates() if self.cost(team, call_s) <= self.saved_s]
-        for team in teams:
-            if team not in self.speeds:
-                return team
-        others = [team for team in teams if team != choice]
-        if self.since_s < self.again_s or not others:
+        due = self.since_s >= self.again_s
+        if self.complete and not due:
             return None
-        return min(others, key=lambda team: self.ages[team])
+        teams = list(self.candidates())
+        self.complete = all(team in self.speeds for team in teams)
+        for team in teams:
+            if team not in self.speeds and self.cost(team, call_s) <= self.saved_s:
+                return team
+        others = [team for team in teams if team != choice and team in self.speeds] if due else []
+        paid = [team for team in others if self.cost(team, call_s) <= self.saved_s]
+        return min(paid, key=lambda team: self.ages[team], default=None)
 
     def cost(self, team: Team, call_s: float) -> float:
         """Return the seconds that trying the team is expected to lose."""
@@ -319,7 +324,7 @@ class Book:
             rates = old.rates | rates
             if len(team) > 1:
                 self._slowed(rates, old.rates)
-        self.speeds[team] = Speed(work, seconds, rates)
+        self.speeds[team] = Speed(work, seconds, max(self.fixed[worker] for worker in team), rates)
         self.learned += 1
         self.ages[team] = self.learned
 
@@ -327,7 +332,7 @@ class Book:
         """Have a device that has become slow among others count as slow alone too, until it is tried."""
         for worker, rate in rates.items():
             if worker and rate < SLOWED * before.get(worker, rate):
-                self.speeds[worker,] = Speed(rate * TRIAL_S[0], TRIAL_S[0], {worker: rate})
+                self.speeds[worker,] = Speed(rate * TRIAL_S[0], TRIAL_S[0], self.fixed[worker], {worker: rate})
                 self.doubt((worker,))
 
     def doubt(self, team: Team) -> None:
@@ -378,7 +383,7 @@ class Course:
         """Yield segments until nothing is left."""
         book, num = self.book, self.num
         work = self.left * num
-        if work < LARGE or self.left < FEW or book.workers == 1:
+        if is_small(self.left, num) or book.workers == 1:
             yield from self._segment(book.alone(work), self.left)
             return
         if not book.speeds and self.quiet() and work >= 16 * FIRST:
@@ -448,7 +453,7 @@ class Course:
     def _trial(self, choice: Team) -> Team | None:
         if self.over or not self.book.speeds or not self.quiet():
             return None
-        return self.book.trial(choice, self._left_s)
+        return self.book.trial(choice, self.book.seconds(choice, self.left * self.num))
 
     def _are_ready(self, team: Team) -> bool:
         """Whether every device of the team is; that of one alone which is not known must be worth its fixed cost."""
@@ -492,6 +497,11 @@ class Course:
             return
         self._learn(team, outcome, trial=True)
         book.tried((before - self.left) * self.num, spent_s, known=known)
+
+
+def is_small(elements: int, num: int) -> bool:
+    """Whether a call is too small for anything but what is known to be best alone."""
+    return elements * num < LARGE or elements < FEW
 
 
 def first_trial_s(call_s: float) -> float:
@@ -790,6 +800,14 @@ _running: weakref.WeakSet[_Call] = weakref.WeakSet()  # weak for what a hail of 
 _running_lock = threading.Lock()
 
 
+def _by_host(host: Worker, x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> Shares:
+    """Do all on the calling thread, and nothing else."""
+    begin = time.perf_counter()
+    for part, steps, first in schedule(len(x), num, host.steps_per_call):
+        host.compute((x if first else out)[part], out[part], steps, p, mu, threads)
+    return Shares((Share(host.name, len(x), time.perf_counter() - begin),))
+
+
 def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> Shares:
     """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract. Returns who did what.
 
@@ -803,9 +821,13 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> Sh
         raise ValueError(f"p={p} is outside [1, 2**32]")
     if len(x) != len(out):
         raise ValueError(f"out has {len(out)} elements, x has {len(x)}; pass arrays of one length")
-    call = _Call(crew(p, mu), x, out, num, p, mu, threads)
+    workers = crew(p, mu)
+    notes = book(workers, x.dtype, num, p, mu, threads)
+    if is_small(len(x), num) and notes.alone(len(x) * num) == HOST:
+        return _by_host(workers[0], x, out, num, p, mu, threads)
+    call = _Call(workers, x, out, num, p, mu, threads)
     try:
-        return call.run(book(call.crew, x.dtype, num, p, mu, threads))
+        return call.run(notes)
     finally:
         try:
             call.end()

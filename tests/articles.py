@@ -292,7 +292,7 @@ def stages_table(timed: list[Timed], c_s: float) -> str:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What the articles concluded, what came of it here (confirmed, refuted, or not tested), and the figures."""
+    """What the articles concluded, what came of it here (confirmed, refuted, neither), and the figures."""
 
     claim: str
     verdict: str
@@ -302,6 +302,14 @@ class Conclusion:
 def judge(claim: str, holds: bool | None, figures: str) -> Conclusion:  # noqa: FBT001
     """Return a conclusion; None where this machine cannot tell."""
     return Conclusion(claim, {True: "confirmed", False: "refuted", None: "not tested here"}[holds], figures)
+
+
+def compare(claim: str, ratio: float, noise: float, figures: str) -> Conclusion:
+    """Return a conclusion that holds where ratio is above 1, unless noise, a share, may have made it so."""
+    told = f"{figures}, spread {100 * noise:.0f} %"
+    if abs(ratio - 1) <= noise:
+        return Conclusion(claim, "too close to tell", told)
+    return judge(claim, ratio > 1, told)
 
 
 def conclusions(timed: list[Timed]) -> list[Conclusion]:
@@ -389,20 +397,23 @@ def _about_lists(best: Callable[..., Timed | None], by_label: dict[str, list[Tim
         fastest = min(spread, key=lambda one: one.median_s)
         times = fastest.median_s / native.median_s
         found.append(
-            judge(
+            compare(
                 "sharing a native function out over workers, as Flow does, is slower than one call",
-                times > 1,
+                times,
+                max(fastest.spread, native.spread),
                 f"at its best ({fastest.stage} stages) {times:.3g} times the time of one call",
             )
         )
     windows = best("native, Flow.Window")
     if windows and spread:
-        whole = min(one.median_s for one in spread)
+        whole = min(spread, key=lambda one: one.median_s)
+        gain = whole.median_s / windows.median_s
         found.append(
-            judge(
+            compare(
                 "chunks of a calibrated length (Flow.Window) are faster than whole parts",
-                windows.median_s < whole,
-                f"at their best {windows.median_s / whole:.3g} times the time of whole parts",
+                gain,
+                max(windows.spread, whole.spread),
+                f"both at their best: {gain:.3g} times as fast",
             )
         )
     flow = by_label.get("Flow, loop", [])
@@ -434,21 +445,15 @@ def _about_inlining(best: Callable[..., Timed | None], by_label: dict[str, list[
         if plain and written_out:
             gain = plain.median_s / written_out.median_s
             noise = max(plain.spread, written_out.spread)
-            holds = gain > 1 + noise
             claim = f"inlining, ten steps written out, helps: {what}"
-            found.append(judge(claim, holds, f"{gain:.3g} times as fast, spread {100 * noise:.0f} %"))
+            found.append(compare(claim, gain, noise, f"{gain:.3g} times as fast"))
     pools = by_label.get("Flow, loop", []), by_label.get("Flow, inlined", [])
     if all(pools):
         gains = [loop.median_s / inlined.median_s for loop, inlined in zip(*pools, strict=True)]
-        noise = max(one.spread for pool in pools for one in pool)
+        noise = statistics.median(one.spread for pool in pools for one in pool)
         gain = statistics.median(gains)
-        found.append(
-            judge(
-                "inlining, ten steps written out, helps: over workers",
-                gain > 1.05,
-                f"{min(gains):.3g} to {max(gains):.3g} times as fast, median {gain:.3g}",
-            )
-        )
+        figures = f"{min(gains):.3g} to {max(gains):.3g} times as fast, median {gain:.3g}"
+        found.append(compare("inlining, ten steps written out, helps: over workers", gain, noise, figures))
     return found
 
 
