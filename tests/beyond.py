@@ -2,7 +2,7 @@
 
     tox run -e beyond                      512 MB from Zarr to Zarr; 2^24 elements on one worker and two; half a minute
     tox run -e beyond -- --megabytes 8192  the same with 8 GB, in the same memory; minutes, and 16 GB of disk
-    tox run -e beyond -- --steps 10        the workers with less to compute: Dask takes 5 ms a block, too
+    tox run -e beyond -- --steps 10        the workers with the articles' ten steps
 
 Zarr to Zarr: blocks of 8 MB, uncompressed, on threads of one fresh process. What its memory grows by is its peak less
 what it had after its imports; Linux refuses it more than 256 MB, whatever the array's size.
@@ -40,7 +40,7 @@ if sys.platform != "win32":
 P, MU = 6700417, 22
 BLOCK = 2**20  # elements of 8 bytes
 THREADS = 2
-ALLOWED = 2**28  # bytes; virtual, as Linux counts: the stacks of the threads are most of it
+ALLOWED = 2**28  # bytes of address space: the stacks of threads count in full
 
 
 def answers(num: int) -> np.ndarray[Any, np.dtype[np.int64]]:
