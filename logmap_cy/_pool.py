@@ -87,7 +87,8 @@ def _spread(work: Work, x: Array, out: Array, num: int, p: int, mu: int, workers
     """Let the workers do parts of so many elements, at most MOST; a few parts are under way at a time."""
     length = min(max(length, 1), MOST)
     parts = (slice(start, start + length) for start in range(0, len(x), length))
-    if _fork.lost:  # a pool does not survive fork()
+    # A pool does not survive fork(), and workers of other pools may not have one, or wait for it at their end.
+    if _fork.lost or multiprocessing.parent_process() is not None:
         for part in parts:
             out[part] = np.array(work(x[part].tolist(), num, p, mu), out.dtype)
         return
