@@ -43,6 +43,8 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> No
     """
     run = _signed if x.dtype.kind == "i" else _unsigned
     one_remainder = mu * (p - 1) * p < 2**64
+    source = x.view()
+    source.flags.writeable = False  # else Numba would compile twice, and lose a Ctrl-C that comes meanwhile
     with _turn:
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined, unused-ignore]
-        run(x, out, num, np.uint64(p), np.uint64(mu), one_remainder)
+        run(source, out, num, np.uint64(p), np.uint64(mu), one_remainder)
