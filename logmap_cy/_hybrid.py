@@ -44,7 +44,7 @@ LEAST_S = 0.0005  # a piece's least; the processor's vectors want 4 MiB to write
 PIECES = 64  # of a stretch, a worker's most; else one that was held up gets ever smaller ones, which seem slower yet
 PIECE_S = 0.1  # a piece's most: Ctrl-C waits for it
 STRETCH_S = 0.25  # a stretch's most: then it is decided anew
-HALVED_S = 0.005  # what one worker gets is not halved below this
+HALVED_S = 0.005  # what one device gets is not halved below this
 GAIN = 1.04  # what is to be used instead of the processor, or of one worker, must be so many times faster
 SLOWED = 0.3  # of its rate in the same team: less is more than noise
 TRIAL_S = (0.0005, 0.002)  # the first trial of a team: the least and the most
@@ -312,7 +312,7 @@ class Book:
         work, seconds = sum(busy.elements for busy in outcome.busy.values()) * num, outcome.seconds
         if len(team) == 1:
             busy = outcome.busy[team[0]]
-            seconds = max(busy.seconds - self.fixed[team[0]] * busy.pieces, busy.seconds / 2)
+            seconds = max(busy.seconds - self.fixed[team[0]] * busy.pieces, busy.seconds / 4)
         elif len(rates) < len(team):  # who was not worth a piece makes no team faster
             alone = [self.speed((worker,)) for worker in team if (worker,) in self.speeds]
             seconds = max(seconds, work / max(alone, default=math.inf))
@@ -327,6 +327,23 @@ class Book:
         self.speeds[team] = Speed(work, seconds, max(self.fixed[worker] for worker in team), rates)
         self.learned += 1
         self.ages[team] = self.learned
+
+    def end(self, team: Team, work: float, seconds: float) -> None:
+        """Note that a call is over that was expected to take so many seconds, by that team."""
+        self.since_s += seconds
+        if self.speeds and self.team(work) != team:
+            self.doubt(team)  # which another one has replaced
+
+    def is_settled(self, work: float) -> bool:
+        """Whether the processor is to do it alone, and nothing is to be tried."""
+        return self.complete and self.since_s < self.again_s and self.team(work) == HOST
+
+    def took(self, work: int, seconds: float) -> None:
+        """Take in a call that was settled, and took so many seconds."""
+        expected_s = self.seconds(HOST, work)
+        self.begin(expected_s)
+        self.learn(HOST, Outcome(seconds, {0: Busy(work, seconds, 1)}), 1, expected_s)
+        self.end(HOST, work, expected_s)
 
     def _slowed(self, rates: dict[int, float], before: dict[int, float]) -> None:
         """Have a device that has become slow among others count as slow alone too, until it is tried."""
@@ -403,9 +420,7 @@ class Course:
             outcome = yield from self._segment(choice, elements)
             if not trial:
                 self._learn(choice, outcome, whole_s)
-        book.since_s += whole_s
-        if book.speeds and book.team(work) != before:
-            book.doubt(before)  # which another one has replaced
+        book.end(before, work, whole_s)
 
     @property
     def _left_s(self) -> float:
@@ -426,11 +441,11 @@ class Course:
             self.over = True
 
     def _first(self) -> Generator[Segment, Outcome, None]:
-        """Have the processor start its threads, then show its speed: the best of three, as others may hold it up."""
+        """Have the processor start its threads, then show its speed: the better of two, as others may hold it up."""
         elements = FIRST / self.num
         outcome = yield from self._segment(HOST, elements)
         outcomes = []
-        for _ in range(3):
+        for _ in range(2):
             rate = elements / max(outcome.seconds, 1e-9)
             elements = min(max(elements, first_trial_s(self.left / rate) * rate), self.left / 16)
             outcome = yield from self._segment(HOST, elements)
@@ -440,14 +455,16 @@ class Course:
     def _trusted(self, team: Team) -> float:
         """Return how many elements to give to the team at once: four times what its speed is known from.
 
-        To one worker half of what is left: should it be slow from now on, others get the rest. Several adapt anyway.
+        To one device half of what is left: should it be slow from now on, others get the rest. Several adapt anyway.
         """
         if team not in self.book.speeds:
             return self.left
-        known, speed = self.book.speeds[team], self.book.speed(team)
-        least_s = max(HALVED_S, 10 * self.book.fixed[team[0]])
-        half = max(self.left / 2, least_s * speed / self.num) if len(team) == 1 else math.inf
-        elements = min(half, 4 * known.work / self.num, STRETCH_S * speed / self.num)
+        known, speed = self.book.speeds[team], self.book.speed(team) / self.num
+        elements = STRETCH_S * speed
+        if team != HOST:
+            elements = min(elements, 4 * known.work / self.num)
+            if len(team) == 1:
+                elements = min(elements, max(self.left / 2, HALVED_S * speed, 10 * known.fixed_s * speed))
         return self.left if self.left < 1.5 * elements else elements
 
     def _trial(self, choice: Team) -> Team | None:
@@ -474,24 +491,28 @@ class Course:
         """
         book, trial_s, known = self.book, self.book.trial_s(team, self._left_s), team in self.book.speeds
         fixed_s = max(book.fixed[worker] for worker in team)
-        work = trial_s * (book.speed(team) if known else book.fastest())
-        if len(team) == 1 and not known:
-            work = TINY if fixed_s < trial_s else fixed_s / 2 * book.fastest()
+        work, tells_s, tiny = trial_s * book.fastest(), trial_s / 2, False
         before, spent_s, outcome = self.left, 0.0, None
-        if known and work / self.num < self.left / 3:  # threads that slept are woken before it counts
-            spent_s += (yield from self._segment(team, max(work / self.num / 4, 512))).seconds
+        if known:
+            work = trial_s * book.speed(team)
+            if work / self.num < self.left / 3:  # threads that slept are woken before it counts
+                spent_s += (yield from self._segment(team, max(work / self.num / 4, 512))).seconds
+        elif len(team) == 1:
+            tiny, tells_s = True, trial_s / 4
+            work = TINY if fixed_s < trial_s else fixed_s / 2 * book.fastest()
         while (elements := max(work / self.num, 512)) < self.left / 3:
-            first = outcome is None
             outcome = yield from self._segment(team, elements)
-            took_s = outcome.seconds if len(team) > 1 else outcome.busy[team[0]].seconds
             spent_s += outcome.seconds
-            if first and len(team) == 1 and not known:
-                fixed_s = book.fixed[team[0]] = min(fixed_s, took_s)
-            if took_s - fixed_s > trial_s / 2:
-                if not first or known or len(team) > 1:
-                    break
-                continue  # slow, or held up
-            work *= min(max(trial_s / max(took_s - fixed_s, took_s / 8), 2), 8)
+            took_s = outcome.seconds if len(team) > 1 else outcome.busy[team[0]].seconds
+            more_s = took_s - fixed_s
+            if tiny:
+                tiny, book.fixed[team[0]] = False, min(fixed_s, took_s)
+                if more_s > tells_s:
+                    continue  # slow, or held up: once more
+                more_s = 0.0
+            if more_s > tells_s:
+                break
+            work *= min(max(trial_s / max(more_s, took_s / 16), 2), 16)
         if outcome is None:
             self.over = True  # too little is left
             return
@@ -541,14 +562,19 @@ _books: OrderedDict[tuple[Any, ...], Book] = OrderedDict()
 _books_lock = threading.Lock()
 
 
-def book(workers: tuple[Worker, ...], dtype: np.dtype[Any], num: int, p: int, mu: int, threads: int) -> Book:
+@functools.lru_cache(maxsize=1024)
+def _kind(p: int, mu: int) -> tuple[Any, ...]:
+    """Return what p and mu make of the work: the workers' names and the form of the steps."""
+    return tuple(worker.name for worker in crew(p, mu)), plan(p, mu).integers["FORM"], mu * (p - 1) * p < 2**64
+
+
+def book(dtype: np.dtype[Any], num: int, p: int, mu: int, threads: int) -> Book:
     """Return what is known of such work: the same workers, threads, dtype and form of the steps, about as many."""
-    form = plan(p, mu).integers["FORM"], mu * (p - 1) * p < 2**64
-    key = tuple(worker.name for worker in workers), dtype.str, num.bit_length(), form, threads
+    key = _kind(p, mu), dtype.char, num.bit_length(), threads
     with _books_lock:
         found = _books.get(key)
         if found is None:
-            found = _books[key] = Book(len(workers))
+            found = _books[key] = Book(len(crew(p, mu)))
             if len(_books) > BOOKS:
                 _books.popitem(last=False)
         _books.move_to_end(key)
@@ -745,6 +771,30 @@ def _at_lane(reference: weakref.ref[_Stretch], worker: int) -> None:
         stretch.work_at_lane(worker)
 
 
+class _Presence:
+    """Tells whether a call has run beside no other one."""
+
+    def __init__(self) -> None:
+        self.quiet = True
+
+    def begin(self) -> None:
+        """Have the calls that run know of each other."""
+        with _running_lock:
+            beside = list(_running)
+            for other in (*beside, self):
+                other.quiet = not beside
+            _running.add(self)
+
+    def end(self) -> None:
+        """Run no more; may be called again."""
+        with _running_lock:
+            _running.discard(self)
+
+
+_running: weakref.WeakSet[_Presence] = weakref.WeakSet()  # weak for what a hail of signals keeps from its end
+_running_lock = threading.Lock()
+
+
 class _Call:
     """One call of `compute`."""
 
@@ -752,7 +802,7 @@ class _Call:
         self.crew = crew
         self.x, self.out, self.num, self.p, self.mu, self.threads = x, out, num, p, mu, threads
         self.stretch: _Stretch | None = None
-        self.quiet = True  # no other call has run beside it
+        self.presence = _Presence()
 
     def lane(self, worker: int) -> _Lane:
         """Return the lane of a device."""
@@ -762,12 +812,8 @@ class _Call:
 
     def run(self, notes: Book) -> Shares:
         """Do what the call's course says, segment by segment."""
-        with _running_lock:
-            beside = list(_running)
-            for other in (*beside, self):
-                other.quiet = not beside
-            _running.add(self)
-        course = Course(notes, len(self.x), self.num, self._ready, lambda: self.quiet)
+        self.presence.begin()
+        course = Course(notes, len(self.x), self.num, self._ready, lambda: self.presence.quiet)
         segments = course.segments()
         start, done = 0, dict.fromkeys(range(len(self.crew)), (0, 0.0))
         segment = next(segments, None)
@@ -792,12 +838,7 @@ class _Call:
         if self.stretch:
             self.stretch.close()
             self.stretch = None  # each knows the other: a cycle, which would keep the arrays until it is found
-        with _running_lock:
-            _running.discard(self)
-
-
-_running: weakref.WeakSet[_Call] = weakref.WeakSet()  # weak for what a hail of signals may have kept from its end
-_running_lock = threading.Lock()
+        self.presence.end()
 
 
 def _by_host(host: Worker, x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> Shares:
@@ -822,9 +863,20 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> Sh
     if len(x) != len(out):
         raise ValueError(f"out has {len(out)} elements, x has {len(x)}; pass arrays of one length")
     workers = crew(p, mu)
-    notes = book(workers, x.dtype, num, p, mu, threads)
-    if is_small(len(x), num) and notes.alone(len(x) * num) == HOST:
-        return _by_host(workers[0], x, out, num, p, mu, threads)
+    notes, work = book(x.dtype, num, p, mu, threads), len(x) * num
+    if is_small(len(x), num):
+        if notes.alone(work) == HOST:
+            return _by_host(workers[0], x, out, num, p, mu, threads)
+    elif notes.is_settled(work):
+        presence = _Presence()
+        try:
+            presence.begin()
+            shares = _by_host(workers[0], x, out, num, p, mu, threads)
+            if presence.quiet:
+                notes.took(work, shares.workers[0].seconds)
+        finally:
+            presence.end()
+        return shares
     call = _Call(workers, x, out, num, p, mu, threads)
     try:
         return call.run(notes)

@@ -330,6 +330,7 @@ def crew(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Worker, ...]]:
         kernel = dataclasses.replace(worker.compute, device=twin)
         found.append(dataclasses.replace(worker, name=f"{twin}: {kernel.name}", compute=kernel, device=twin))
     monkeypatch.setattr(_hybrid, "crew", lambda p, mu: tuple(found))  # noqa: ARG005
+    monkeypatch.setattr(_hybrid, "_kind", lambda p, mu: (p, mu))
     monkeypatch.setattr(_hybrid, "_books", type(_hybrid._books)())
     yield tuple(found)
     for device in [device for device in _hybrid._lanes if device.index >= 100]:
@@ -347,13 +348,15 @@ def all_share(monkeypatch: pytest.MonkeyPatch) -> None:
         yield Segment(team, elements, dict.fromkeys(team, 1e7), dict.fromkeys(team, 0.0))
 
     monkeypatch.setattr(Course, "segments", segments)
+    monkeypatch.setattr(_hybrid, "LARGE", 1)
+    monkeypatch.setattr(_hybrid, "FEW", 1)
     monkeypatch.setattr(_hybrid, "GRAIN", 1)
     monkeypatch.setattr(_hybrid, "LEAST_S", 0.0)
 
 
 def meet(crew: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, ...]:
     """Have each worker wait at its first piece of a call until all have one."""
-    barrier = threading.Barrier(len(crew), timeout=60)
+    barrier = threading.Barrier(len(crew), timeout=20)
 
     def meeting(worker: Worker) -> Worker:
         waited: list[bool] = []
@@ -607,15 +610,14 @@ def assert_(condition: object) -> None:
 @needs_opencl
 def test_kinds_of_work_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_hybrid, "_books", type(_hybrid._books)())
-    workers = _hybrid.crew(P, MU)
-    first = _hybrid.book(workers, np.dtype(np.int64), 10, P, MU, 1)
-    assert _hybrid.book(workers, np.dtype(np.int64), 15, P, MU, 1) is first
-    assert _hybrid.book(workers, np.dtype(np.int64), 16, P, MU, 1) is not first
-    assert _hybrid.book(workers, np.dtype(np.int32), 10, P, MU, 1) is not first
-    assert _hybrid.book(workers, np.dtype(np.int64), 10, P - 1, MU, 1) is not first  # another form of the steps
-    assert _hybrid.book(workers, np.dtype(np.int64), 10, P, MU, 2) is not first
+    first = _hybrid.book(np.dtype(np.int64), 10, P, MU, 1)
+    assert _hybrid.book(np.dtype(np.int64), 15, P, MU, 1) is first
+    assert _hybrid.book(np.dtype(np.int64), 16, P, MU, 1) is not first
+    assert _hybrid.book(np.dtype(np.int32), 10, P, MU, 1) is not first
+    assert _hybrid.book(np.dtype(np.int64), 10, P - 1, MU, 1) is not first  # another form of the steps
+    assert _hybrid.book(np.dtype(np.int64), 10, P, MU, 2) is not first
     for threads in range(3, 200):
-        _hybrid.book(workers, np.dtype(np.int64), 10, P, MU, threads)
+        _hybrid.book(np.dtype(np.int64), 10, P, MU, threads)
     assert len(_hybrid._books) == _hybrid.BOOKS
 
 
