@@ -22,7 +22,7 @@ import numpy as np
 
 from logmap_cy import _hybrid, _opencl, _registry, _threads, logmap
 from logmap_cy._drive import drive
-from logmap_cy._hybrid import Shares
+from logmap_cy._sharing import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from logmap_cy import _hybrid, _opencl, implementations, logmap, release_opencl
-from logmap_cy._hybrid import Book, Busy, Course, Outcome, Pieces, Segment, Share, Shares, Worker
+from logmap_cy import _hybrid, _opencl, _sharing, implementations, logmap, release_opencl
+from logmap_cy._sharing import Book, Busy, Course, Outcome, Pieces, Segment, Share, Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from conftest import Oracle
     from logmap_cy._contract import Array
+    from logmap_cy._hybrid import Worker
 
 P, MU = 6700417, 22
 G = 1e9
@@ -187,7 +188,7 @@ def test_a_decision_that_is_outdated_heals(host_s: float) -> None:
         machine.call(book, host_s)
     assert machine.teams[-1] == (0,)
     machine.changes = {machine.now: [14 * G, 126 * G]}
-    end = machine.now + 4 * _hybrid.AGAIN_S[1]
+    end = machine.now + 4 * _sharing.AGAIN_S[1]
     while machine.now < end:
         seconds = machine.call(book, host_s)
     assert seconds < 0.25 * host_s
@@ -235,7 +236,7 @@ def test_what_holds_up_one_call_or_trial_is_forgotten(times: float) -> None:
     for _ in range(100):
         machine.call(book, 0.024)
     machine.beside = shared_cores(1.0)
-    end = machine.now + 4 * _hybrid.AGAIN_S[1]
+    end = machine.now + 4 * _sharing.AGAIN_S[1]
     while machine.now < end:
         machine.call(book, 0.024)
     assert max(machine.call(book, 0.024) for _ in range(20)) < 1.1 * 0.024
@@ -243,7 +244,7 @@ def test_what_holds_up_one_call_or_trial_is_forgotten(times: float) -> None:
 
 def test_small_calls_are_done_by_what_is_best_alone_and_teach_nothing() -> None:
     machine, book = Machine(FAST, [0.0, 1e-4]), Book(2)
-    small_s = _hybrid.LARGE / 14 / G * 0.9
+    small_s = _sharing.LARGE / 14 / G * 0.9
     machine.call(book, small_s)
     assert (machine.teams, book.speeds) == ([(0,)], {})
     for _ in range(3):
@@ -285,7 +286,7 @@ def test_a_device_that_is_not_ready_is_not_waited_for() -> None:
 
 
 def test_pieces_cover_the_stretch_once_and_get_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_hybrid, "LEAST_S", 0.0)
+    monkeypatch.setattr(_sharing, "LEAST_S", 0.0)
     pieces = Pieces(10_007, {0: 1e6, 1: 3e6}, {0: 0.0, 1: 0.0}, {0: 10**6, 1: 10**6})
     taken = []
     for worker in itertools.cycle([0, 1]):
@@ -297,7 +298,7 @@ def test_pieces_cover_the_stretch_once_and_get_smaller(monkeypatch: pytest.Monke
             break
     assert [start for _, start, _ in taken] == [0, *(stop for _, _, stop in taken[:-1])]
     assert taken[-1][2] == 10_007
-    assert all(start % _hybrid.GRAIN == 0 for _, start, _ in taken)
+    assert all(start % _sharing.GRAIN == 0 for _, start, _ in taken)
     sizes = {worker: [stop - start for one, start, stop in taken if one == worker] for worker in (0, 1)}
     assert sizes[0][0] == pytest.approx(10_007 / 8, abs=64)
     assert sizes[1][0] == pytest.approx((10_007 - sizes[0][0]) * 3 / 8, abs=64)
@@ -348,10 +349,10 @@ def all_share(monkeypatch: pytest.MonkeyPatch) -> None:
         yield Segment(team, elements, dict.fromkeys(team, 1e7), dict.fromkeys(team, 0.0))
 
     monkeypatch.setattr(Course, "segments", segments)
-    monkeypatch.setattr(_hybrid, "LARGE", 1)
-    monkeypatch.setattr(_hybrid, "FEW", 1)
-    monkeypatch.setattr(_hybrid, "GRAIN", 1)
-    monkeypatch.setattr(_hybrid, "LEAST_S", 0.0)
+    monkeypatch.setattr(_sharing, "LARGE", 1)
+    monkeypatch.setattr(_sharing, "FEW", 1)
+    monkeypatch.setattr(_sharing, "GRAIN", 1)
+    monkeypatch.setattr(_sharing, "LEAST_S", 0.0)
 
 
 def meet(crew: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, ...]:
@@ -417,8 +418,8 @@ def test_calls_of_one_element_and_of_many_steps(oracle: Oracle) -> None:
 def test_calls_from_several_threads_decide_and_learn_side_by_side(
     monkeypatch: pytest.MonkeyPatch, oracle: Oracle
 ) -> None:
-    monkeypatch.setattr(_hybrid, "LARGE", 2**14)
-    monkeypatch.setattr(_hybrid, "TRIALS_SHARE", 10)
+    monkeypatch.setattr(_sharing, "LARGE", 2**14)
+    monkeypatch.setattr(_sharing, "TRIALS_SHARE", 10)
     arrays = [np.arange(start, start + 30_011) for start in range(0, 40_000, 10_000)]
     expected = [oracle(x, 10, P, MU) for x in arrays]
 
@@ -439,7 +440,7 @@ def test_calls_from_several_threads_decide_and_learn_side_by_side(
 @pytest.mark.usefixtures("crew")
 def test_a_first_call_measures_each_alone_and_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """With its trials paid for; a call or two later, should a program be built first."""
-    monkeypatch.setattr(_hybrid, "TRIALS_SHARE", 10)
+    monkeypatch.setattr(_sharing, "TRIALS_SHARE", 10)
     seen: set[tuple[int, ...]] = set()
     learn = Book.learn
 
@@ -496,7 +497,7 @@ def test_a_program_that_is_not_built_is_an_error_with_the_device_s_name(
     crew: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is built beside the first call, which may end before."""
-    monkeypatch.setattr(_hybrid, "TRIALS_SHARE", 10)
+    monkeypatch.setattr(_sharing, "TRIALS_SHARE", 10)
     missing = dataclasses.replace(crew[1], compute=_opencl.Kernel("opencl_missing", crew[1].device))  # type: ignore[arg-type]
     monkeypatch.setattr(_hybrid, "crew", lambda p, mu: (crew[0], missing))  # noqa: ARG005
     x = np.arange(2**22)
@@ -512,7 +513,7 @@ def test_sessions_that_were_released_are_made_anew(crew: tuple[Worker, ...], mon
     x = np.arange(2**22)
     out = np.zeros_like(x)
     expected = logmap(x)
-    monkeypatch.setattr(_hybrid, "TRIALS_SHARE", 10)
+    monkeypatch.setattr(_sharing, "TRIALS_SHARE", 10)
     for _ in range(3):
         for _ in range(4):
             _hybrid.compute(x, out, 10, P, MU, 1)
@@ -528,12 +529,12 @@ def test_after_ctrl_c_nothing_is_running() -> None:
     """Interrupted anywhere, many times: no device goes on writing to out, and the next call is right."""
     done = python("""
         import signal, time, numpy as np
-        from logmap_cy import _hybrid, logmap
+        from logmap_cy import _hybrid, _sharing, logmap
         def segments(self):
             team = tuple(range(self.book.workers))
             elements, self.left = self.left, 0
-            yield _hybrid.Segment(team, elements, dict.fromkeys(team, 1e8), dict.fromkeys(team, 0.0))
-        _hybrid.Course.segments = segments
+            yield _sharing.Segment(team, elements, dict.fromkeys(team, 1e8), dict.fromkeys(team, 0.0))
+        _sharing.Course.segments = segments
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         x = np.arange(2**20)
         out = np.empty_like(x)
