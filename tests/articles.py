@@ -537,7 +537,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=summary, epilog=more, formatter_class=form)
     parser.add_argument("--full", action="store_true", help="2^25 elements, as the articles")
     parser.add_argument("--length", type=int, metavar="BITS", help="2^BITS elements, 7 to 25 (default 19)")
-    parser.add_argument("--rounds", type=int, default=5, help="samples of each; slow ones get 3 (default 5)")
+    parser.add_argument("--rounds", type=int, default=4, help="samples of each; slow ones get 3 (default 4)")
     parser.add_argument(
         "--implementation", action="append", metavar="NAME", help="only these, and C; NAME may be a pattern: 'list*'"
     )
