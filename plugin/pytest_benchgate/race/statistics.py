@@ -62,7 +62,7 @@ class Rule:
     alpha: float = 0.001
     races: int = 1
     beta: float = 0.2
-    scale: float = 0.025
+    scale: float = 0.015
     stakes: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9, 0.99)
     least_launches: int = 3
 
