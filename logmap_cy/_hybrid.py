@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from logmap_cy import _opencl, _registry
+from logmap_cy import _opencl, _registry, _threads
 from logmap_cy._api import AUTO
 from logmap_cy._drive import SMALL, schedule
 from logmap_cy._opencl import _sessions
@@ -206,6 +206,8 @@ class _Stretch:
 
         """
         begin = time.perf_counter()
+        if 0 not in self.did and any(self.call.is_processor(worker) for worker in self.did):
+            _threads.rest()
         for worker in self.at_work:
             # By a weak reference: what waits in a lane that is busy with another call must not keep this one's arrays.
             self.call.lane(worker).tasks.put(functools.partial(_at_lane, weakref.ref(self), worker))
@@ -312,6 +314,11 @@ class _Call:
         device = self.crew[worker].device
         assert device is not None  # noqa: S101  # all but the first have one
         return _lane(device)
+
+    def is_processor(self, worker: int) -> bool:
+        """Whether the worker is an OpenCL device that is made of the processor's cores."""
+        device = self.crew[worker].device
+        return device is not None and device.kind == "cpu"
 
     def run(self, notes: Book) -> Shares:
         """Do what the call's course says, segment by segment."""

@@ -12,13 +12,26 @@ cdef extern from *:
     #else
     #define LOGMAP_MAX_THREADS 0
     #endif
+    /* OpenMP 5.0; GCC 9 has it, though it says 4.5 */
+    #if defined(_OPENMP) && (_OPENMP >= 201811 || (defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 9))
+    #define LOGMAP_END_THREADS() omp_pause_resource(omp_pause_soft, omp_get_initial_device())
+    #else
+    #define LOGMAP_END_THREADS() 0
+    #endif
     """
     int LOGMAP_MAX_THREADS
+    int LOGMAP_END_THREADS() nogil
 
 
 def openmp_threads():
     """How many threads OpenMP would use by itself (OMP_NUM_THREADS counts); 0 in a build without OpenMP."""
     return LOGMAP_MAX_THREADS
+
+
+def end_threads():
+    """End the threads that OpenMP keeps for the calling thread, where it can; the next loop starts new ones."""
+    with nogil:
+        LOGMAP_END_THREADS()
 
 
 cdef inline uint64_t steps(uint64_t u, int64_t num, uint64_t p, uint64_t mu, bint one) noexcept nogil:

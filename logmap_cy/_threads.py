@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from logmap_cy._fork import ForkGuard
-from logmap_cy._prange import openmp_threads
+from logmap_cy._prange import end_threads, openmp_threads
 
 CGROUP = Path("/sys/fs/cgroup")  # a container sees its own group there
 
@@ -57,3 +57,12 @@ def resolve(threads: int | None, steps: int, steps_per_thread: int | None) -> in
         return 1
     _pool.started = True
     return limit
+
+
+def rest() -> None:
+    """Free the processors of threads that wait: GCC's do so by spinning, for some 5 ms after a call.
+
+    They end, and the next call starts new ones (0.1 ms here). Not in a forked child, which has none to wait for.
+    """
+    if _pool.started and not _pool.lost:
+        end_threads()

@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,6 @@ from logmap_cy._prange import openmp_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Case, Oracle
 
@@ -172,6 +172,35 @@ def test_threadpoolctl_s_limits_count() -> None:
 def test_threads_are_never_more_than_the_machine_s_cores() -> None:
     assert _threads.resolve(10**9, 10**12, 1) in {os.cpu_count(), 1}
     assert _threads.resolve(1, 10**12, 1) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux lists them")
+@pytest.mark.skipif(openmp_threads() < 2, reason="one thread, or a build without OpenMP")
+def test_threads_that_rest_are_gone_and_come_back() -> None:
+    done = python("""
+        import os, sys, time
+        import numpy as np
+        from logmap_cy import _threads, logmap
+
+        def count():
+            return len(os.listdir("/proc/self/task"))
+
+        before, x = count(), np.arange(2**20)
+        for _ in range(3):
+            answers = logmap(x, 10, 6700417, 22, implementation="prange", threads=2)
+            working = count()
+            _threads.rest()
+            end = time.monotonic() + 10
+            while count() > before and time.monotonic() < end:
+                time.sleep(0.001)
+            print(working - before, count() - before, int((answers == logmap(x, 10, 6700417, 22)).all()))
+        pid = os.fork()
+        if pid == 0:
+            _threads.rest()
+            os._exit(0)
+        print(os.waitpid(pid, 0)[1])
+    """)
+    assert done.stdout.split() == ["1", "0", "1"] * 3 + ["0"], done.stderr
 
 
 def test_threads_none_leaves_each_enough_to_do() -> None:
