@@ -77,7 +77,8 @@ class Case:
 
     def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Array:
         """Return logmap of x by this case."""
-        return logmap(x, *args, implementation=self.row.name, device=self.device, **kwargs)
+        answer: Array = logmap(x, *args, implementation=self.row.name, device=self.device, **kwargs)
+        return answer
 
 
 OBJECTS = {"python", "objects", "pool"}  # kinds that go through Python's integers, a hundred times slower

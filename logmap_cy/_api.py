@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, SupportsIndex, TypeVar, overload
 
 import numpy as np
 
@@ -23,8 +23,41 @@ if TYPE_CHECKING:
 AUTO = ("vector_ifma", "vector_avx512", "vector_avx2", "vector_baseline", "prange", "python")
 
 
+class Lazy(Protocol):
+    """A Dask array, to a type checker."""
+
+    def __dask_graph__(self) -> Any:
+        """Return what is to be computed."""
+
+
+LazyArray = TypeVar("LazyArray", bound=Lazy)
+
+
+@overload
+def logmap(
+    x: LazyArray,
+    num: SupportsIndex = ...,
+    p: SupportsIndex = ...,
+    mu: SupportsIndex = ...,
+    *,
+    threads: SupportsIndex | None = ...,
+    implementation: str = ...,
+    device: Device | str | None = ...,
+) -> LazyArray: ...
+@overload
 def logmap(
     x: ArrayLike,
+    num: SupportsIndex = ...,
+    p: SupportsIndex = ...,
+    mu: SupportsIndex = ...,
+    *,
+    out: Array | None = ...,
+    threads: SupportsIndex | None = ...,
+    implementation: str = ...,
+    device: Device | str | None = ...,
+) -> Array: ...
+def logmap(
+    x: Any,
     num: SupportsIndex = 10,
     p: SupportsIndex = 6700417,
     mu: SupportsIndex = 22,
@@ -33,7 +66,7 @@ def logmap(
     threads: SupportsIndex | None = None,
     implementation: str = "auto",
     device: Device | str | None = None,
-) -> Array:
+) -> Any:
     """Return the integer logistic map, ``x <- mu * x * (x + 1) mod p``, applied num times to each element of x.
 
     The answer is exact: the one that Python's unbounded integers give. A call that cannot keep this is refused.
@@ -84,8 +117,7 @@ def logmap(
         if answer is not None:
             return answer
     if _dask.is_lazy(x):
-        lazy: Array = _dask.mapped(x, num, p, mu, out, threads, implementation, device)
-        return lazy
+        return _dask.mapped(x, num, p, mu, out, threads, implementation, device)
     given = checked(x, num, p, mu, out, threads, implementation, device)
     row = given.row
     if given.num == 0:

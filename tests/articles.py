@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from limits import MU, SLOW_S, P, expected, show
+from quartiles import spread
 
 from logmap_cy import _opencl, _pool, _threads, implementations
 
@@ -126,11 +127,7 @@ class Timed:
 
     @property
     def spread(self) -> float:
-        """The distance between the quartiles, as a share of the median."""
-        if len(self.seconds) < 2:
-            return 0.0
-        quarter, _, three_quarters = statistics.quantiles(self.seconds, n=4, method="inclusive")
-        return (three_quarters - quarter) / self.median_s
+        return spread(self.seconds)
 
     def part(self, name: str) -> float:
         """Return the median seconds of a part, 0 where it has none."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ import numpy as np
 import psutil  # type: ignore[import-not-found, import-untyped, unused-ignore]
 import zarr  # type: ignore[import-not-found, unused-ignore]
 from distributed import Client, LocalCluster  # type: ignore[import-not-found, unused-ignore]
+from quartiles import quartiles
 
 from logmap_cy import logmap
 
@@ -130,13 +130,6 @@ def workers(length: int, num: int, rounds: int, implementation: str) -> dict[int
                 if found != total:
                     sys.exit(f"the sum of the answers is {found}, not {total}")
     return seconds
-
-
-def quartiles(values: list[float]) -> tuple[float, float, float]:
-    if len(values) < 2:
-        return values[0], values[0], values[0]
-    lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
-    return lower, median, upper
 
 
 def report_workers(length: int, num: int, rounds: int, implementation: str) -> None:

@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+from quartiles import spread
 
 from logmap_cy import _hybrid, _opencl, _registry, _threads, logmap
 from logmap_cy._drive import drive
@@ -105,9 +106,8 @@ def measure(bits: int, num: int, rounds: int) -> str:
         f"  {'':{width}}  median ms  spread  of the best alone",
     ]
     for name, times in seconds.items():
-        quarter, median, three_quarters = statistics.quantiles(times, n=4, method="inclusive")
-        spread = f"{100 * (three_quarters - quarter) / median:.0f} %"
-        lines.append(f"  {name:{width}}  {1e3 * median:9.3f}  {spread:>6}  {median / best:17.3f}")
+        median, apart = statistics.median(times), f"{100 * spread(times):.0f} %"
+        lines.append(f"  {name:{width}}  {1e3 * median:9.3f}  {apart:>6}  {median / best:17.3f}")
     for name, done in shares.items():
         lines += [f"  who did what, {name}:", *(f"    {line}" for line in done.table().splitlines())]
     return "\n".join(lines) + "\n"

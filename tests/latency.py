@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from quartiles import quartiles
 
 from logmap_cy import _asynchronous, logmap
 from logmap_cy._asynchronous import logmap_async
@@ -158,7 +159,7 @@ async def throughput(works: list[Work], rounds: int) -> None:
                 found[name].append(time.perf_counter() - start)
         for name, seconds in found.items():
             ratios = [one / plain for one, plain in zip(seconds, found["the plain call"], strict=True)]
-            low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+            low, middle, high = quartiles(ratios)
             millis = 1e3 * statistics.median(seconds)
             print(f"| {work.row}: {name} | {millis:.4g} | {middle:.3f} | {low:.3f} to {high:.3f} |", flush=True)
 

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from quartiles import spread
 
 from logmap_cy import _opencl, _threads, implementations, logmap
 from logmap_cy._registry import widest
@@ -86,11 +87,7 @@ class Timed:
 
     @property
     def spread(self) -> float:
-        """The distance between the quartiles, as a share of the median."""
-        if len(self.seconds) < 2:
-            return 0.0
-        quarter, _, three_quarters = statistics.quantiles(self.seconds, n=4, method="inclusive")
-        return (three_quarters - quarter) / self.median_s
+        return spread(self.seconds)
 
     @property
     def steps_per_s(self) -> float:
