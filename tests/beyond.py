@@ -95,7 +95,7 @@ def through(folder: Path, length: int) -> dict[str, float]:
 
 def report_through(length: int) -> None:
     with tempfile.TemporaryDirectory(prefix="beyond-") as folder:
-        command = [sys.executable, "-P", __file__, "--child", folder, "--megabytes", str(8 * length >> 20)]
+        command = [sys.executable, __file__, "--child", folder, "--megabytes", str(8 * length >> 20)]
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         stored = da.from_zarr(Path(folder, "answer"))
         total = int(stored.sum().compute(scheduler="threads", num_workers=THREADS))
