@@ -433,7 +433,8 @@ def plot(folder: Path, found: dict[str, list[Timed]]) -> None:
             style = "--" if name.startswith(("copy", "opencl_copy")) else "-"
             nanoseconds = [1e9 * one.median_s / one.length for one in points]
             at = [value[over](one) for one in points]
-            axis.plot(at, nanoseconds, style, marker="o", markersize=3, color=colours[index % 20], label=name)
+            line = {"color": colours[index % len(colours)], "marker": "os^"[index // len(colours) % 3], "markersize": 4}
+            axis.plot(at, nanoseconds, style, label=name, **line)
         axis.set_xlabel(over)
         axis.set_yscale("log")
         axis.grid(visible=True, which="both", alpha=0.25)
