@@ -165,12 +165,12 @@ def test_the_simulation_can_fail() -> None:
 
 
 def test_a_slowdown_of_5_percent_is_found_in_the_noise_of_a_c_kernel() -> None:
-    """Scatter of 0.6 % between launches, threshold 3 %, 20 races: found always, in about 21 launches."""
+    """Scatter of 0.6 % between launches, threshold 3 %, 20 races: found always, in about 17 launches."""
     rng = random.Random(5)
     rule = Rule(races=20)
     decisions = [decide([rng.gauss(math.log(1.05), 0.006) for _ in range(60)], rule) for _ in range(300)]
     assert {decision.verdict for decision in decisions} == {Verdict.SLOWER}
-    assert 18 <= sorted(decision.launches for decision in decisions)[150] <= 25
+    assert 15 <= sorted(decision.launches for decision in decisions)[150] <= 19
 
 
 @pytest.mark.parametrize(
