@@ -472,7 +472,7 @@ class Course:
             if work / self.num < self.left / 3:  # threads that slept are woken before it counts
                 spent_s += (yield from self._segment(team, max(work / self.num / 4, 512))).seconds
         elif len(team) == 1:
-            tiny, tells_s = True, trial_s / 4
+            tiny, tells_s = True, trial_s / 6
             work = TINY if fixed_s < trial_s else fixed_s / 2 * book.fastest()
         while (elements := max(work / self.num, 512)) < self.left / 3:
             outcome = yield from self._segment(team, elements)
