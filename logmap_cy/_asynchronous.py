@@ -260,12 +260,12 @@ class _Job:
 
 
 def _iterate(x: Array, out: Array, elements: int) -> np.nditer:
-    """Return an iterator over x and out as compute wants them, whole or in buffers of so many elements; see `drive`."""
+    """Return an iterator like `drive`'s: x and out as compute wants them, whole or in buffers of so many elements."""
     native = x.dtype.newbyteorder("=")
     return np.nditer(
         [x, out],
         flags=["external_loop", "buffered", "growinner"],
-        op_flags=[["readonly", "contig", "aligned"], ["writeonly", "contig", "aligned"]],  # type: ignore[list-item]
+        op_flags=[["readonly", "contig", "aligned"], ["readwrite", "contig", "aligned"]],  # type: ignore[list-item]
         op_dtypes=[native, native],
         buffersize=min(elements, SMALL),
     )

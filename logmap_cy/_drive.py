@@ -20,13 +20,14 @@ def drive(compute: Compute, x: Array, out: Array, num: int, p: int, mu: int, thr
     """Write num steps of the map on x to out, both of any layout, shape and byte order alike.
 
     Python answers a signal between two calls of compute, so steps_per_call (elements times steps of one call)
-    bounds how long Ctrl-C waits. What is not contiguous, aligned and in native byte order is buffered by NumPy.
+    bounds how long Ctrl-C waits. What is not contiguous, aligned and in native byte order is buffered by NumPy, which
+    writes the buffers back even after an interrupt: so out is read, too, lest they hold another place's elements.
     """
     native = x.dtype.newbyteorder("=")
     chunks = np.nditer(
         [x, out],
         flags=["external_loop", "buffered", "growinner", "zerosize_ok"],
-        op_flags=[["readonly", "contig", "aligned"], ["writeonly", "contig", "aligned"]],  # type: ignore[list-item]
+        op_flags=[["readonly", "contig", "aligned"], ["readwrite", "contig", "aligned"]],  # type: ignore[list-item]
         op_dtypes=[native, native],
         buffersize=SMALL,
     )

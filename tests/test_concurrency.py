@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import signal
 import subprocess
@@ -59,6 +60,32 @@ def test_ctrl_c_is_answered_within_a_second(case: Case, length: int, num: int, o
     out[:] = -1
     np.testing.assert_array_equal(case(x[:64]), oracle(x[:64], 10, 6700417, 22))
     assert np.all(out == -1)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system cannot interrupt after some milliseconds")
+@pytest.mark.parametrize("in_place", [False, True])
+def test_ctrl_c_leaves_no_element_of_another_place(*, in_place: bool) -> None:
+    """NumPy writes its buffers back whatever happens, also one that was being filled."""
+    x = np.arange(2**22)
+    allowed = [x, *(logmap(x, num) for num in range(1, 11))]
+    strided = np.empty(2 * len(x), x.dtype)[::2]
+    out = strided if in_place else np.empty(2 * len(x), x.dtype)[::2]
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for delay_ms in range(1, 21):
+            strided[:] = x
+            out[:] = x if in_place else -1
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, delay_ms * 5e-4)
+                logmap(strided, out=out, threads=1)
+                while True:
+                    time.sleep(1)
+            other = out != -1
+            for steps in allowed:
+                other &= out != steps
+            assert not other.any(), (delay_ms, np.flatnonzero(other))
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_the_gil_is_released_while_computing(native_case: Case) -> None:
