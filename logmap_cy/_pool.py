@@ -15,6 +15,7 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -38,6 +39,8 @@ WINDOW_S = 1e-3  # a native call must stay below it, or Erlang's scheduler stall
 _fork = ForkGuard()
 _lock = threading.Lock()
 _pools: OrderedDict[int, Executor] = OrderedDict()
+# Python answers Ctrl-C in the main thread; amid a pool's or a worker's start it would leave what nobody ends.
+_starter = ThreadPoolExecutor(1)
 
 
 def python(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
@@ -96,7 +99,7 @@ def _spread(work: Work, x: Array, out: Array, num: int, p: int, mu: int, workers
     waiting: deque[tuple[slice, Future[list[int]]]] = deque()
     try:
         for part in parts:
-            waiting.append((part, pool.submit(work, x[part].tolist(), num, p, mu)))
+            waiting.append((part, _starter.submit(pool.submit, work, x[part].tolist(), num, p, mu).result()))
             if len(waiting) >= workers * AHEAD:
                 done, future = waiting.popleft()
                 out[done] = np.array(future.result(), out.dtype)
@@ -114,7 +117,7 @@ def _pool(workers: int) -> Executor:
             _fork.started = True
             if len(_pools) >= POOLS:
                 _pools.popitem(last=False)[1].shutdown(wait=False)
-            _pools[workers] = _make(workers)
+            _pools[workers] = _starter.submit(_make, workers).result()
         _pools.move_to_end(workers)
         return _pools[workers]
 
@@ -126,13 +129,16 @@ def _make(workers: int) -> Executor:
     context = multiprocessing.get_context(method)
     if method == "forkserver":  # or each worker would import NumPy for itself
         context.set_forkserver_preload(["__main__", __name__])
+        # What this thread starts does not hear Ctrl-C amid that either. The tracker would undo it if it came later.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     # Ctrl-C goes to every process of the terminal; the caller answers it.
     return ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
 
 
 def _drop(workers: int, pool: Executor) -> None:
     """Let a pool go, with what is waiting there; a worker ends with the part that it has."""
-    pool.shutdown(wait=False, cancel_futures=True)
+    _starter.submit(pool.shutdown, wait=False, cancel_futures=True).result()
     with _lock:
         if _pools.get(workers) is pool:
             del _pools[workers]

@@ -140,6 +140,58 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system cannot interrupt after some milliseconds")
+def test_ctrl_c_while_workers_start_leaves_none_behind() -> None:
+    """A worker that nobody knows of keeps stdout open, and one that is waited for the interpreter from ending."""
+    done = python("""
+        import signal, time, numpy as np
+        from logmap_cy import logmap
+        x = np.arange(2**16)
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        logmap(x, implementation="list_pool", threads=2)  # the server that starts them is there
+        interrupted = 0
+        for delay_ms in range(1, 31):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, delay_ms * 1e-3)
+                logmap(x, implementation="list_pool", threads=4)
+                time.sleep(1)
+            except KeyboardInterrupt:
+                interrupted += 1
+        expected = logmap(x)
+        print(interrupted, (logmap(x, implementation="list_pool", threads=4) == expected).all())
+    """)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "30 True", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="without groups of processes Ctrl-C goes to one")
+@pytest.mark.parametrize("delay_ms", [1, 15, 30, 60, 120])
+def test_ctrl_c_in_a_terminal_is_for_the_caller_alone(delay_ms: int) -> None:
+    """A terminal sends it to every process of the group, also to those that are being started."""
+    code = """
+        import numpy as np
+        from logmap_cy import _pool, logmap
+        print("ready", flush=True)
+        try:
+            while True:
+                logmap(np.arange(2**16), implementation="list_pool", threads=2)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        cwd=os.sep,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1e-3 * delay_ms)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=60) == ("interrupted\n", "")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork() is POSIX")
 def test_a_forked_child_computes_and_does_not_hang() -> None:
     """GNU's OpenMP hangs for ever in a forked child that uses threads after its parent did."""
