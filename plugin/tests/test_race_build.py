@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -208,11 +209,26 @@ def test_a_setup_py_alone_is_built_as_pep_517_has_it(tmp_path: Path) -> None:
     assert build_requires(tmp_path) == ("setuptools>=40.8.0", "wheel")
 
 
-def interrupted(builder: Builder, entry: Path, *, complete: bool) -> None:
+def interrupted(builder: Builder, entry: Path, *, complete: bool = False, files: int = 0, again_s: float = 0) -> None:
     with builder._entry(entry) as found:
         assert found is complete
         entry.mkdir(exist_ok=True)
+        for number in range(files):
+            (entry / str(number)).touch()
+        signal.setitimer(signal.ITIMER_REAL, again_s)
         raise KeyboardInterrupt
+
+
+def test_a_second_ctrl_c_while_what_is_half_made_is_removed(tmp_path: Path) -> None:
+    entry = tmp_path / "cache" / "entry"
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with Reaper() as reaper, ExitStack() as locks, pytest.raises(KeyboardInterrupt) as raised:
+            interrupted(Builder(tmp_path / "cache", reaper, locks, print), entry, files=20_000, again_s=0.02)
+        assert raised.value.__context__ is not None
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert not entry.exists()
 
 
 def test_an_error_removes_what_is_half_made_and_leaves_what_is_complete(tmp_path: Path) -> None:

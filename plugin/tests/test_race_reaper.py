@@ -44,6 +44,18 @@ with Reaper() as reaper:
     print(f"reaper {reaper._process.pid}", flush=True)
     time.sleep(600)
 """
+AMID = """
+import contextlib, signal, time
+from pytest_benchgate.race.reaper import Reaper
+
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+with Reaper() as reaper:
+    for delay_ms in range(1, 31):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, delay_ms * 2e-4)
+            reaper.start(["sleep", "600"])
+            time.sleep(1)
+"""
 
 
 def test_a_killed_session_leaves_neither_processes_nor_folders(tmp_path: Path) -> None:
@@ -67,6 +79,11 @@ def test_a_killed_session_leaves_neither_processes_nor_folders(tmp_path: Path) -
     session.stdout.close()
     assert _comes_true(lambda: not temporary.exists())
     assert kept.exists()
+
+
+def test_ctrl_c_amid_a_start_leaves_no_process() -> None:
+    """One that lived would hold stdout open."""
+    subprocess.run([sys.executable, "-c", AMID], stdout=subprocess.PIPE, check=True, timeout=LIMIT_S)
 
 
 def test_the_end_of_its_block_is_the_end_of_what_is_watched(tmp_path: Path) -> None:

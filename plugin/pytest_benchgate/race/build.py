@@ -186,13 +186,13 @@ class Builder:
         except BaseException:
             if not complete:  # what is complete, others may use
                 shutil.rmtree(entry, ignore_errors=True)
+                self.reaper.forget(entry)  # not where a second Ctrl-C comes meanwhile, nor once others may make it
             fcntl.flock(lock, fcntl.LOCK_UN)
             raise
         else:
+            self.reaper.forget(entry)
             os.utime(path)
             fcntl.flock(lock, fcntl.LOCK_SH)
-        finally:
-            self.reaper.forget(entry)
 
     def prune(self) -> None:
         """Remove the entries that no race has used for long, and none uses now."""

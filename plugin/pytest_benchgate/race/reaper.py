@@ -13,12 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 PATIENCE_S = 5.0  # for processes that still write into a folder while it is removed
 
@@ -41,8 +42,9 @@ class Reaper:
 
     def start(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[bytes]:
         """Start a process in a group of its own, which `end` ends, or the end of the session."""
-        process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, **options)  # noqa: S603
-        self.watch(process.pid)
+        with _undisturbed():  # or it would live on unwatched
+            process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, **options)  # noqa: S603
+            self.watch(process.pid)
         return process
 
     @staticmethod
@@ -78,6 +80,22 @@ class Reaper:
         """End all that is watched, and the process."""
         os.close(self._orders)
         self._process.wait()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Answer Ctrl-C after the block, where it is Python's to answer: in the main thread."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 def main(orders: IO[str]) -> None:
