@@ -8,6 +8,7 @@ so a script that calls these rows keeps its work below ``if __name__ == "__main_
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import signal
@@ -15,7 +16,6 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -25,7 +25,7 @@ from logmap_cy._fork import ForkGuard
 from logmap_cy._objects import map_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from logmap_cy._contract import Array
 
@@ -39,8 +39,6 @@ WINDOW_S = 1e-3  # a native call must stay below it, or Erlang's scheduler stall
 _fork = ForkGuard()
 _lock = threading.Lock()
 _pools: OrderedDict[int, Executor] = OrderedDict()
-# Python answers Ctrl-C in the main thread; amid a pool's or a worker's start it would leave what nobody ends.
-_starter = ThreadPoolExecutor(1)
 
 
 def python(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
@@ -99,7 +97,10 @@ def _spread(work: Work, x: Array, out: Array, num: int, p: int, mu: int, workers
     waiting: deque[tuple[slice, Future[list[int]]]] = deque()
     try:
         for part in parts:
-            waiting.append((part, _starter.submit(pool.submit, work, x[part].tolist(), num, p, mu).result()))
+            values = x[part].tolist()
+            with _undisturbed():
+                future = pool.submit(work, values, num, p, mu)
+            waiting.append((part, future))
             if len(waiting) >= workers * AHEAD:
                 done, future = waiting.popleft()
                 out[done] = np.array(future.result(), out.dtype)
@@ -117,7 +118,8 @@ def _pool(workers: int) -> Executor:
             _fork.started = True
             if len(_pools) >= POOLS:
                 _pools.popitem(last=False)[1].shutdown(wait=False)
-            _pools[workers] = _starter.submit(_make, workers).result()
+            with _undisturbed():
+                _pools[workers] = _make(workers)
         _pools.move_to_end(workers)
         return _pools[workers]
 
@@ -129,16 +131,43 @@ def _make(workers: int) -> Executor:
     context = multiprocessing.get_context(method)
     if method == "forkserver":  # or each worker would import NumPy for itself
         context.set_forkserver_preload(["__main__", __name__])
-        # What this thread starts does not hear Ctrl-C amid that either. The tracker would undo it if it came later.
-        resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        _start_server()
     # Ctrl-C goes to every process of the terminal; the caller answers it.
     return ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
 
 
+def _start_server() -> None:
+    """Let the server, and the workers that it makes, be deaf to Ctrl-C from their first moment on."""
+    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415  # only where there are such
+
+    resource_tracker.ensure_running()  # before, for it lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Answer Ctrl-C after the block: amid a worker's start it would leave a process, or a lock, that nobody lets go."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+        yield  # Python answers it elsewhere, or not at all
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
 def _drop(workers: int, pool: Executor) -> None:
     """Let a pool go, with what is waiting there; a worker ends with the part that it has."""
-    _starter.submit(pool.shutdown, wait=False, cancel_futures=True).result()
+    with _undisturbed():
+        pool.shutdown(wait=False, cancel_futures=True)
     with _lock:
         if _pools.get(workers) is pool:
             del _pools[workers]

@@ -147,7 +147,7 @@ def test_ctrl_c_while_workers_start_leaves_none_behind() -> None:
         import signal, time, numpy as np
         from logmap_cy import logmap
         x = np.arange(2**16)
-        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
         logmap(x, implementation="list_pool", threads=2)  # the server that starts them is there
         interrupted = 0
         for delay_ms in range(1, 31):
@@ -189,7 +189,10 @@ def test_ctrl_c_in_a_terminal_is_for_the_caller_alone(delay_ms: int) -> None:
         assert process.stdout.readline() == "ready\n"
         time.sleep(1e-3 * delay_ms)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.communicate(timeout=60) == ("interrupted\n", "")
+        try:
+            assert process.communicate(timeout=60) == ("interrupted\n", "")
+        finally:
+            process.kill()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork() is POSIX")
