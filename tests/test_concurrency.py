@@ -147,6 +147,7 @@ def test_ctrl_c_while_workers_start_leaves_none_behind() -> None:
         import signal, time, numpy as np
         from logmap_cy import logmap
         x = np.arange(2**16)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # see interrupted_after
         signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
         logmap(x, implementation="list_pool", threads=2)  # the server that starts them is there
         interrupted = 0
@@ -168,8 +169,9 @@ def test_ctrl_c_while_workers_start_leaves_none_behind() -> None:
 def test_ctrl_c_in_a_terminal_is_for_the_caller_alone(delay_ms: int) -> None:
     """A terminal sends it to every process of the group, also to those that are being started."""
     code = """
-        import numpy as np
+        import signal, numpy as np
         from logmap_cy import _pool, logmap
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # see interrupted_after
         print("ready", flush=True)
         try:
             while True:

@@ -48,6 +48,7 @@ AMID = """
 import contextlib, signal, time
 from pytest_benchgate.race.reaper import Reaper
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start its background with SIGINT ignored
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 with Reaper() as reaper:
     for delay_ms in range(1, 31):
