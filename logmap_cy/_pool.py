@@ -16,6 +16,7 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -94,18 +95,27 @@ def _spread(work: Work, x: Array, out: Array, num: int, p: int, mu: int, workers
             out[part] = np.array(work(x[part].tolist(), num, p, mu), out.dtype)
         return
     pool = _pool(workers)
-    waiting: deque[tuple[slice, Future[list[int]]]] = deque()
+    waiting: deque[tuple[slice, SimpleQueue[Future[list[int]]]]] = deque()
+
+    def fetch() -> None:
+        part, queue = waiting.popleft()
+        future = queue.get()
+        with _undisturbed():
+            values = future.result()
+        out[part] = np.array(values, out.dtype)
+
     try:
         for part in parts:
             values = x[part].tolist()
+            # A future's own wait may keep its lock after Ctrl-C, and whoever is to set its result would wait for ever.
+            queue: SimpleQueue[Future[list[int]]] = SimpleQueue()
             with _undisturbed():
-                future = pool.submit(work, values, num, p, mu)
-            waiting.append((part, future))
+                pool.submit(work, values, num, p, mu).add_done_callback(queue.put)
+            waiting.append((part, queue))
             if len(waiting) >= workers * AHEAD:
-                done, future = waiting.popleft()
-                out[done] = np.array(future.result(), out.dtype)
-        for done, future in waiting:
-            out[done] = np.array(future.result(), out.dtype)
+                fetch()
+        while waiting:
+            fetch()
     except BaseException:  # Ctrl-C, or a worker that died
         _drop(workers, pool)
         raise
@@ -116,9 +126,9 @@ def _pool(workers: int) -> Executor:
     with _lock:
         if workers not in _pools:
             _fork.started = True
-            if len(_pools) >= POOLS:
-                _pools.popitem(last=False)[1].shutdown(wait=False)
             with _undisturbed():
+                if len(_pools) >= POOLS:
+                    _pools.popitem(last=False)[1].shutdown(wait=False)
                 _pools[workers] = _make(workers)
         _pools.move_to_end(workers)
         return _pools[workers]
@@ -150,9 +160,9 @@ def _start_server() -> None:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Answer Ctrl-C after the block: amid a worker's start it would leave a process, or a lock, that nobody lets go."""
+    """Answer Ctrl-C after the block: amid a worker's start it would leave a process, or a lock taken, for good."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
-        yield  # Python answers it elsewhere, or not at all
+        yield  # it is answered elsewhere, or not by Python
         return
     pressed: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
@@ -166,8 +176,7 @@ def _undisturbed() -> Iterator[None]:
 
 def _drop(workers: int, pool: Executor) -> None:
     """Let a pool go, with what is waiting there; a worker ends with the part that it has."""
-    with _undisturbed():
+    with _undisturbed(), _lock:
         pool.shutdown(wait=False, cancel_futures=True)
-    with _lock:
         if _pools.get(workers) is pool:
             del _pools[workers]

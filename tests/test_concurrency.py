@@ -148,20 +148,33 @@ def test_ctrl_c_while_workers_start_leaves_none_behind() -> None:
         from logmap_cy import logmap
         x = np.arange(2**16)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # see interrupted_after
-        signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
         logmap(x, implementation="list_pool", threads=2)  # the server that starts them is there
+
+        def press(*_):
+            global presses
+            if presses:  # none is left where the timer was quicker than its end
+                presses -= 1
+                signal.raise_signal(signal.SIGINT)
+
+        signal.signal(signal.SIGALRM, press)
         interrupted = 0
-        for delay_ms in range(1, 31):
+        for number, tenths_ms in enumerate((*range(1, 31), *range(35, 200, 8))):  # a pool is made, and works
+            presses = 1 + number % 2  # the second one while the first is answered
             try:
-                signal.setitimer(signal.ITIMER_REAL, delay_ms * 1e-3)
-                logmap(x, implementation="list_pool", threads=4)
-                time.sleep(1)
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, tenths_ms * 1e-4, (1 + number % 7) * 2e-5)
+                    logmap(x, implementation="list_pool", threads=4)
+                    time.sleep(1)
+                finally:
+                    while presses:
+                        time.sleep(1e-3)
             except KeyboardInterrupt:
+                signal.setitimer(signal.ITIMER_REAL, 0)
                 interrupted += 1
         expected = logmap(x)
         print(interrupted, (logmap(x, implementation="list_pool", threads=4) == expected).all())
     """)
-    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "30 True", "")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "51 True", "")
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="without groups of processes Ctrl-C goes to one")
