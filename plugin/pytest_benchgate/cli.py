@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate import machine
-from pytest_benchgate.reports import markdown, race_json, terminal
+from pytest_benchgate.reports import markdown, race_json, shards, terminal
 from pytest_benchgate.reports.quantity import printable, scaled
 from pytest_benchgate.results import Report
 
@@ -97,12 +97,12 @@ def to_text(header: list[str], rows: list[list[str]], notes: list[str]) -> str:
     return "\n".join([*(line.rstrip() for line in lines), *map(printable, notes)]) + "\n"
 
 
-def _report(files: dict[Path, dict[str, Any]], *, as_markdown: bool) -> str:
-    """Return the report of all files, which are of one kind."""
+def _report(files: dict[Path, dict[str, Any]], *, as_markdown: bool) -> tuple[str, list[str]]:
+    """Return the report of all files, which are of one kind, and what it lacks of a whole race."""
     races = [path for path, data in files.items() if data.get("kind") == race_json.KIND]
     if not races:
         merged = merge([as_run(path, data) for path, data in files.items()])
-        return (to_markdown if as_markdown else to_text)(*merged)
+        return (to_markdown if as_markdown else to_text)(*merged), []
     if len(races) < len(files):
         raise ValueError(f"{races[0]} is of a race, and others are not; report them one kind at a time")
     reports = []
@@ -111,8 +111,9 @@ def _report(files: dict[Path, dict[str, Any]], *, as_markdown: bool) -> str:
             reports.append(race_json.read(data))
         except ValueError as error:
             raise ValueError(f"{path} {error}") from error
-    report = Report(race=race_json.merge(reports))
-    return markdown.render(report) if as_markdown else "\n".join(terminal.render(report)) + "\n"
+    race, problems = shards.merge(reports)
+    report = Report(race=race)
+    return markdown.render(report) if as_markdown else "\n".join(terminal.render(report)) + "\n", problems
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -131,15 +132,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     report.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to FILE, not to the terminal")
     arguments = parser.parse_args(argv)
     try:
-        text = _report({path: load(path) for path in arguments.files}, as_markdown=arguments.markdown)
+        text, problems = _report({path: load(path) for path in arguments.files}, as_markdown=arguments.markdown)
     except ValueError as error:
-        print(f"pytest-benchgate: {error}", file=sys.stderr)  # noqa: T201
+        print(f"pytest-benchgate: {printable(str(error))}", file=sys.stderr)  # noqa: T201
         return 2
     if arguments.output:
         arguments.output.write_text(text, "utf-8")
     else:
         sys.stdout.write(text)
-    return 0
+    for problem in problems:
+        print(f"pytest-benchgate: error: {printable(problem)}", file=sys.stderr)  # noqa: T201
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -271,13 +271,23 @@ def _setting(config: pytest.Config, name: str, parse: Callable[[str], Any]) -> A
         raise pytest.UsageError(f"{config.inipath}: {name}: {error}") from error
 
 
+def shown(race: RaceConfig) -> dict[str, Any]:
+    """Return the session's settings by their names, for reports."""
+    return {**of_tests(race), "race_tests": race.tests}
+
+
+def of_tests(race: RaceConfig) -> dict[str, Any]:
+    """Return the settings that a test's marker may change."""
+    return {"race_threshold": race.threshold, "race_alpha": race.alpha, "race_budget": race.budget_s,
+            "race_max_launches": race.max_launches, "race_strict": race.strict}  # fmt: skip
+
+
 def marked(item: pytest.Item, race: RaceConfig) -> dict[str, Any]:
     """Return the settings of one test's race: the session's, but for what its markers say.
 
     @pytest.mark.benchgate(race_threshold="10 %", race_strict=True)
     """
-    settings = {"race_threshold": race.threshold, "race_alpha": race.alpha, "race_budget": race.budget_s,
-                "race_max_launches": race.max_launches, "race_strict": race.strict}  # fmt: skip
+    settings = of_tests(race)
     for mark in reversed([*item.iter_markers(MARK)]):  # the closest last
         if mark.args or not mark.kwargs.keys() <= settings.keys():
             raise pytest.UsageError(f"{item.nodeid}: the marker {MARK} takes the keywords {', '.join(settings)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 SCHEMA = 1  # of the addition to pytest-benchmark's JSON: counted up when a field changes its meaning or goes
 
@@ -167,6 +168,10 @@ class RaceReport:
     raced: the races that are over.
     complete: whether all are.
     notes: what else a person should know.
+    shard: (k, n) of a session that raced the k-th of n parts; None of several parts together, or where it is not known.
+    suite: the ids of all benchmarks of the whole suite, sorted; none where they are not known.
+    base_tree, head_tree: git's hashes of what was built; empty without a repository.
+    settings: the session's own, by their names; a marker may have others for its test.
 
     """
 
@@ -179,6 +184,11 @@ class RaceReport:
     raced: tuple[Raced, ...] = ()
     complete: bool = False
     notes: tuple[str, ...] = ()
+    shard: tuple[int, int] | None = None
+    suite: tuple[str, ...] = ()
+    base_tree: str = ""
+    head_tree: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

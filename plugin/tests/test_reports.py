@@ -229,7 +229,7 @@ def test_what_a_failing_race_says() -> None:
 
 def test_an_interrupted_race_says_so() -> None:
     started = dataclasses.replace(RACE, raced=(), complete=False)
-    assert race_words.heading(started).startswith("nothing decided (interrupted: not all races are over): ")
+    assert race_words.heading(started).startswith("nothing decided (incomplete: not all races are over): ")
     assert race_words.terms(started).startswith("threshold -; ")
 
 
@@ -297,16 +297,3 @@ def test_what_was_written_stays_if_more_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="json"):
         race_json.write(tmp_path / "race.json", {})
     assert [file.name for file in tmp_path.iterdir()] == ["race.json"]
-
-
-def test_shards_of_different_races_are_not_merged() -> None:
-    other = dataclasses.replace(
-        RACE, raced=(SLOWER,), launches=4, seconds=1.0, complete=False, notes=("a note", "another")
-    )
-    merged = race_json.merge([RACE, other])
-    assert (merged.launches, merged.seconds, merged.complete, len(merged.raced)) == (7, 6.0, False, 3)
-    assert merged.notes == ("a note", "another")
-    changes: list[dict[str, Any]] = [{"base": "v2"}, {"head": "x"}, {"races": 4}]
-    for change in changes:
-        with pytest.raises(ValueError, match="are not shards of one race"):
-            race_json.merge([RACE, dataclasses.replace(RACE, **change)])

@@ -28,7 +28,7 @@ from pytest_benchgate.reports import race_json
 from pytest_benchgate.results import Raced, RaceReport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from pytest_benchgate.config import RaceConfig
     from pytest_benchgate.session import Session
@@ -60,22 +60,27 @@ class RaceSession:
 
     def __init__(self, config: pytest.Config, race: RaceConfig, session: Session) -> None:
         self._config, self._race, self._session = config, race, session
-        self._total = 0
+        self._suite: tuple[str, ...] = ()
         self._settings: dict[str, dict[str, Any]] = {}
         self._items: dict[str, pytest.Item] = {}
         self._field: sides.Field | None = None
         self._shown_s = -math.inf
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keep the benchmarks of this shard."""
-        benchmarks = [item for item in items if "benchmark" in getattr(item, "fixturenames", ())]
-        self._total = len(benchmarks)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        """Keep the benchmarks of this shard, once all others have chosen theirs.
+
+        Each job may collect in an order of its own: plugins shuffle, and sets have another order in each process.
+        """
+        yield
+        benchmarks = {item.nodeid: item for item in items if "benchmark" in getattr(item, "fixturenames", ())}
+        self._suite = tuple(sorted(benchmarks))
         part, parts = self._race.shard
-        kept = benchmarks[part - 1 :: parts]
-        ids = {item.nodeid for item in kept}
-        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in ids])
-        items[:] = kept
+        kept = {*self._suite[part - 1 :: parts]}
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
+        items[:] = [item for nodeid, item in benchmarks.items() if nodeid in kept]
         self._settings = {item.nodeid: options.marked(item, self._race) for item in items}
 
     @pytest.hookimpl(tryfirst=True)
@@ -85,8 +90,10 @@ class RaceSession:
             raise session.Interrupted(
                 f"{session.testsfailed} error{'s' * (session.testsfailed != 1)} during collection"
             )
-        if session.config.option.collectonly or not session.items:
+        if session.config.option.collectonly or not self._suite:
             return True
+        if self._race.json:
+            self._race.json.write_text("", "utf-8")  # an earlier race's results must not be taken for this one's
         self._items = {item.nodeid: item for item in session.items}
         files = self._files()
         try:
@@ -116,7 +123,10 @@ class RaceSession:
         self._field, start = field, time.monotonic()
         races = [self._entered(nodeid) for nodeid in self._items]
         identity = Identity(dict(zip(("base", "head"), field.homes, strict=True)), same=field.null)
-        self._session.race = RaceReport(*field.labels, self._race.alpha, self._total, notes=field.notes)
+        self._session.race = RaceReport(
+            *field.labels, self._race.alpha, len(self._suite), notes=field.notes, shard=self._race.shard,
+            suite=self._suite, base_tree=field.trees[0], head_tree=field.trees[1], settings=options.shown(self._race),
+        )  # fmt: skip
         self._save()
 
         def progress(launches: int) -> None:
@@ -129,7 +139,7 @@ class RaceSession:
             self._save()
             self._show(races, launches)
 
-        limit_s = max(Plan.limit_s, *(race.budget_s for race in races))  # a small budget is no reason to see hangs
+        limit_s = max([Plan.limit_s, *(race.budget_s for race in races)])  # a small budget is no reason to see hangs
         engine.run(
             field.sides,
             races,
@@ -146,7 +156,7 @@ class RaceSession:
 
     def _entered(self, nodeid: str) -> engine.Race:
         settings = self._settings[nodeid]
-        rule = Rule(threshold=settings["race_threshold"], alpha=settings["race_alpha"], races=self._total)
+        rule = Rule(threshold=settings["race_threshold"], alpha=settings["race_alpha"], races=len(self._suite))
         if self._race.base == "self":
             rule = dataclasses.replace(rule, least_launches=min(SELF_LAUNCHES, settings["race_max_launches"]))
         return engine.Race(nodeid, rule, settings["race_budget"], settings["race_max_launches"])
@@ -259,6 +269,12 @@ class RaceSession:
             changed.append(f"--race-cache={cache}")
         command = ["pytest", "--benchmark-only", *given, *changed]
         return " ".join([*map(shlex.quote, command), self._field.repeat, shlex.quote(item.nodeid)])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Let a shard pass for which the suite has too few benchmarks."""
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._session.race and self._session.race.complete:
+            session.exitstatus = pytest.ExitCode.OK
 
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> Any:
         """Say the verdict where pytest says PASSED or FAILED."""

@@ -63,6 +63,7 @@ class Field:
     notes: what a person should know of it.
     is_new: whether a test, by its file and function, is not in base's own tree.
     null: whether both sides are known to be the same.
+    trees: git's hashes of the two source trees; empty without a repository.
 
     """
 
@@ -74,6 +75,7 @@ class Field:
     notes: tuple[str, ...] = ()
     is_new: Callable[[str, str], bool] = lambda file, function: False  # noqa: ARG005
     null: bool = False
+    trees: tuple[str, str] = ("", "")
 
 
 @contextmanager
@@ -188,6 +190,7 @@ def _from_git(
         tuple(notes),
         is_new,
         null=base.tree == head.tree,
+        trees=(base.tree, head.tree),
     )
 
 

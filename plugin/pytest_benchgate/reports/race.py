@@ -52,8 +52,10 @@ def heading(report: RaceReport) -> str:
     """Return what was raced, and how it went as a whole."""
     counts = {verdict: sum(raced.verdict == verdict for raced in report.raced) for verdict in ORDER}
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "nothing decided"
-    missing = "" if report.complete else " (interrupted: not all races are over)"
-    return f"{found}{missing}: {report.head} against {report.base}"
+    missing = "" if report.complete else " (incomplete: not all races are over)"
+    one, many = report.shard or (1, 1)
+    part = f", shard {one} of {many}" if many > 1 else ""
+    return f"{found}{missing}: {report.head} against {report.base}{part}"
 
 
 def terms(report: RaceReport) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 KIND = "pytest-benchgate race"
 SCHEMA = 1  # counted up when a field changes its meaning or goes
+ADDED = {"shard", "suite", "base_tree", "head_tree", "settings"}  # to schema 1, later on: older files lack them
 
 
 def render(report: RaceReport, machine: dict[str, Any]) -> dict[str, Any]:
@@ -25,31 +26,19 @@ def read(data: dict[str, Any]) -> RaceReport:
     if data.get("kind") != KIND or data.get("schema") != SCHEMA:
         raise ValueError(f"is no {KIND} of schema {SCHEMA}")
     try:
-        fields = {field.name: data[field.name] for field in dataclasses.fields(RaceReport)}
+        fields = {
+            field.name: data[field.name]
+            for field in dataclasses.fields(RaceReport)
+            if field.name in data or field.name not in ADDED
+        }
+        for name in ("notes", "shard", "suite"):
+            if fields.get(name) is not None:
+                fields[name] = tuple(fields[name])
         fields["notes"] = tuple(fields["notes"])
         fields["raced"] = tuple(Raced(**{**raced, "numbers": tuple(raced["numbers"])}) for raced in fields["raced"])
         return RaceReport(**fields)
     except (KeyError, TypeError) as error:
         raise ValueError(f"lacks what schema {SCHEMA} has: {error}") from error
-
-
-def merge(reports: list[RaceReport]) -> RaceReport:
-    """Return the races of several shards as one report; ValueError where they raced different things."""
-    first = reports[0]
-    for report in reports[1:]:
-        if (report.base, report.head, report.races) != (first.base, first.head, first.races):
-            raise ValueError(
-                f"{report.head} against {report.base} ({report.races} races) and {first.head} against {first.base} "
-                f"({first.races}) are not shards of one race"
-            )
-    return dataclasses.replace(
-        first,
-        launches=sum(report.launches for report in reports),
-        seconds=sum(report.seconds for report in reports),
-        raced=tuple(raced for report in reports for raced in report.raced),
-        complete=all(report.complete for report in reports),
-        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
-    )
 
 
 def write(path: Path, data: dict[str, Any]) -> None:
