@@ -1,85 +1,149 @@
-"""What the answer of a call is, what it must be, and how to take it back before the next."""
+"""What the answer of a call is, what it must be, and how an answer from before the call is kept from counting."""
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from pytest_benchgate.comparison import Tolerance, WrongAnswer, compare
+from pytest_benchgate import judge, snapshot, written
+from pytest_benchgate.comparison import Tolerance, WrongAnswer, compare, text
+from pytest_benchgate.written import Arguments, Key, argument
 
-Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+LEFT_OVER = (
+    "; before this call, {keys} held the expected answer already, so something else was put there. Where the function "
+    "changes its argument in place, pass data that is not its own answer"
+)
+BUFFERS = (np.ndarray, memoryview, list, bytearray)  # arguments that an answer may be handed back in, unnamed
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was found, and done, in the arguments before a call.
+
+    Attributes
+    ----------
+    holding: the arguments that held the expected answer, and are not named as written.
+    words: for the message of a wrong answer: which were overwritten.
+
+    """
+
+    holding: tuple[Key, ...] = ()
+    words: str = ""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What the answer must be: `expect` is a value, or a callable that returns whether the answer is right.
+    """What the answer must be.
 
-    `written` names arguments of the function, by position or by keyword; then what they hold after the call is the
-    answer, not what the call returned.
+    Attributes
+    ----------
+    expect: a value, as it was before the first call, or a function that returns whether the answer is right.
+    judged: whether expect is such a function.
+    written: names arguments, by position or by keyword; what they hold after the call is then the answer.
+    single: whether that is one, which is the answer by itself.
+    returned: arguments that the function hands back as its answer, and that held the answer before a call.
+
     """
 
     expect: Any
+    judged: bool
     tolerance: Tolerance
-    written: tuple[int | str, ...] | None
+    written: tuple[Key, ...] | None
     single: bool
+    returned: tuple[Key, ...] = ()
 
-    def answer(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def answer(self, result: Any, arguments: Arguments) -> Any:
         """Return what is to be compared after a call."""
         if self.written is None:
             return result
-        found = tuple(_argument(key, (args, kwargs)) for key in self.written)
+        found = tuple(argument(key, arguments) for key in self.written)
         return found[0] if self.single else found
 
-    def verify(self, result: Any, arguments: Arguments, when: str) -> None:
+    def verify(self, result: Any, arguments: Arguments, when: str, before: Before = Before()) -> None:
         """Raise WrongAnswer if the answer is not right."""
         __tracebackhide__ = True
-        answer = self.answer(result, *arguments)
-        if callable(self.expect):
-            verdict = self.expect(answer)
-            if verdict is None:
-                raise TypeError("expect returned None; a callable that judges returns True or False, or raises")
-            if not verdict:
-                raise WrongAnswer(f"wrong answer {when}: expect returned {verdict!r}\n{_shown(answer)}")
+        answer = self.answer(result, arguments)
+        if self.judged:
+            if not judge.passes(self.expect, answer):
+                raise WrongAnswer(f"wrong answer {when}: expect returned False\ngot {text(answer, 300)}{before.words}")
             return
         mismatch = compare(answer, self.expect, self.tolerance)
         if mismatch:
             hint = "" if answer is not None else "\nThe function returned None: written= names the arguments it fills."
-            raise WrongAnswer(f"wrong answer {when}: {mismatch}{hint}")
+            raise WrongAnswer(f"wrong answer {when}: {mismatch}{hint}{before.words}")
 
-    def before(self, arguments: Arguments) -> list[Any]:
+    def contents(self, arguments: Arguments) -> list[Any]:
         """Return copies of what the written arguments hold now."""
-        return [copy.deepcopy(_argument(key, arguments)) for key in self.written or ()]
+        return [snapshot.taken(argument(key, arguments)) for key in self.written or ()]
 
-    def restore(self, arguments: Arguments, before: list[Any]) -> None:
-        """Put the copies back, so that a call which writes nothing is found out."""
-        for key, old in zip(self.written or (), before, strict=True):
-            place = _argument(key, arguments)
-            if isinstance(place, dict | set):
-                place.clear()
-                place.update(old)
-            elif isinstance(place, np.ndarray) and place.ndim == 0:
-                place[()] = old
-            else:
-                place[:] = old
+    def restore(self, arguments: Arguments, contents: list[Any]) -> None:
+        """Put the copies back."""
+        for key, old in zip(self.written or (), contents, strict=True):
+            written.fill(argument(key, arguments), old, key)
 
+    def prepare(self, arguments: Arguments) -> Before:
+        """Put something else into each argument that the call must fill and that holds the right answer already.
 
-def _argument(key: int | str, arguments: Arguments) -> Any:
-    args, kwargs = arguments
-    try:
-        return args[key] if isinstance(key, int) else kwargs[key]
-    except LookupError:
-        given = [*range(len(args)), *kwargs]
-        raise ValueError(f"written={key!r} names no argument of the call; it has {given}") from None
+        An answer that an earlier call or test left there would count as this call's.
+        """
+        overwritten = self._stale(arguments)
+        for key in overwritten:
+            place = argument(key, arguments)
+            if not written.spoil(place) or key in self._stale(arguments):
+                raise TypeError(
+                    f"argument {key!r}, a {type(place).__name__}, holds the expected answer before the call, and "
+                    "nothing else can be put there, so that a call which writes nothing would pass; give another "
+                    "from setup="
+                )
+        words = LEFT_OVER.format(keys=", ".join(f"argument {key!r}" for key in overwritten)) if overwritten else ""
+        return Before(() if self.written or self.returned else self._holding(arguments), words)
 
+    def handed_back(self, result: Any, arguments: Arguments, before: Before) -> tuple[Key, ...]:
+        """Return the arguments whose memory the result is in, and that held the expected answer before the call.
 
-def _shown(answer: Any) -> str:
-    text = repr(answer)
-    return f"got {text}" if len(text) <= 300 else f"got {text[:297]}..."  # noqa: PLR2004
+        A view of the only array among the arguments is a view, not a buffer that was filled.
+        """
+        keys = [key for key in before.holding if written.shared(result, argument(key, arguments))]
+        named = [key for key in keys if isinstance(key, str) and key.startswith("out")]
+        several = sum(isinstance(value, BUFFERS) for value in (*arguments[0], *arguments[1].values())) > 1
+        return tuple(keys if several else named)
+
+    def returning(self, keys: tuple[Key, ...]) -> Check:
+        """Return the check that takes keys for arguments that the function fills and hands back."""
+        return dataclasses.replace(self, returned=keys)
+
+    def _stale(self, arguments: Arguments) -> list[Key]:
+        """Return the arguments that the call must fill and that hold what is expected there."""
+        keys = self.written or self.returned
+        if self.written is None or self.single:
+            return [key for key in keys if self._holds(argument(key, arguments), self.expect)]
+        found = self.answer(None, arguments)
+        if self.judged or not isinstance(self.expect, list | tuple) or len(self.expect) != len(keys):
+            return [*keys] if self._holds(found, self.expect) else []
+        return [key for key, value, expect in zip(keys, found, self.expect, strict=True) if self._holds(value, expect)]
+
+    def _holds(self, value: Any, expect: Any) -> bool:
+        """Return whether value is right by itself."""
+        if written.is_empty(value):
+            return False
+        try:
+            if self.judged:
+                return judge.passes(expect, value)
+            return compare(value, expect, self.tolerance) is None
+        except Exception:  # noqa: BLE001  # a judge may raise where the answer is wrong
+            return False
+
+    def _holding(self, arguments: Arguments) -> tuple[Key, ...]:
+        """Return the arguments that hold the expected answer."""
+        args, kwargs = arguments
+        candidates: list[tuple[Key, Any]] = [] if self.judged else [*enumerate(args)]
+        candidates += [(key, value) for key, value in kwargs.items() if not self.judged or key.startswith("out")]
+        return tuple(key for key, value in candidates if isinstance(value, BUFFERS) and self._holds(value, self.expect))
 
 
 def make_check(expect: Any, rtol: float, atol: float, equal_nan: bool, written: Any) -> Check:  # noqa: FBT001
@@ -87,5 +151,9 @@ def make_check(expect: Any, rtol: float, atol: float, equal_nan: bool, written: 
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
             raise ValueError(f"{name}={value!r} is not a tolerance; pass a number of 0 or more")
+    judged = judge.is_judge(expect)
     single = isinstance(written, int | str)
-    return Check(expect, Tolerance(rtol, atol, equal_nan), (written,) if single else written, single)
+    keys = (written,) if single else None if written is None else tuple(written)
+    return Check(
+        expect if judged else snapshot.expected(expect), judged, Tolerance(rtol, atol, equal_nan), keys, single
+    )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import statistics
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate import devices, host
-from pytest_benchgate.check import make_check
+from pytest_benchgate.calls import Call, Samples, Seen
+from pytest_benchgate.check import Before, make_check
 from pytest_benchgate.results import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from pytest_benchgate.check import Arguments, Check
+    from pytest_benchgate.check import Check
     from pytest_benchgate.host import BenchmarkFixture
+    from pytest_benchgate.written import Arguments, Key
 
 DEVICE_CALLS = 10  # further calls, untimed, for the median of the device's own times
 DEVICE_BUDGET_S = 0.5
@@ -43,6 +46,8 @@ class Gate:
     stated: Work | None = None
     verified: bool = False
     device_ns: float | None = field(default=None, init=False)
+    samples: Samples | None = field(default=None, init=False)
+    refused: BaseException | None = field(default=None, init=False)
 
     def work(
         self,
@@ -87,6 +92,7 @@ class Gate:
         setup: Callable[[], Any] | None = None,
         teardown: Callable[..., Any] | None = None,
         device_ns: Callable[[Any], float] | None = None,
+        check_every: int | None = None,
         **kwargs: Any,
     ) -> Any:
         """Call function once, compare, time it, compare again; return its last result.
@@ -94,15 +100,18 @@ class Gate:
         Parameters
         ----------
         function: is called as function(*args, **kwargs).
-        expect: the right answer (a value, an array, a nested container), or a callable that gets the answer and
-            returns whether it is right.
+        expect: the right answer (a value, an array, a nested container), of which a copy is taken before the first
+            call; or a function that gets the answer and returns True or False.
         rtol, atol, equal_nan: as in numpy.isclose, for floats; the default is exact.
-        written: the arguments that function fills, by position or keyword. The answer is then what they hold.
+        written: the arguments that function fills, by position or keyword. The answer is then what they hold. Where
+            one holds it before a call that is checked, something else is put there first.
         setup: is called before each round and returns (args, kwargs) for it, or None. For functions that consume
             or change their arguments. Each round is then one call.
         teardown: is called after each round with the round's arguments.
         device_ns: gets a result, returns the nanoseconds that the call spent on a device. Where the result is an
             OpenCL event, or several in a list or tuple, their profiling stamps are read without it.
+        check_every: after every so many rounds, one to three further calls are verified, outside of what is timed. A
+            function that is wrong once in p calls passes k of them with a chance of (1 - 1 / p) ** k.
 
         Raises
         ------
@@ -111,22 +120,23 @@ class Gate:
 
         """
         __tracebackhide__ = True
-        check = make_check(expect, rtol, atol, equal_nan, written)
-        call = _Call(function, args, kwargs, setup, teardown)
-        if not host.is_enabled(self.benchmark):
-            return self._once(call, check)
-        before = check.before((args, kwargs)) if not setup else []
-        self._first(call, check, before)
-        if setup or teardown:
-            return self._rounds(call, check, device_ns, before, rounds=self._affordable(call))
-        result = self.benchmark(function, *args, **kwargs)
-        check.verify(result, (args, kwargs), "after the last round")
-        if check.written:
-            check.restore((args, kwargs), before)
-            call.run(lambda again, arguments: check.verify(again, arguments, "in a call after the last round"))
-        self._ask_device(call, result, device_ns)
-        self.verified = True
-        return result
+        with self._counted():
+            check = make_check(expect, rtol, atol, equal_nan, written)
+            call = Call(function, args, kwargs, setup, teardown)
+            if not host.is_enabled(self.benchmark):
+                return self._once(call, check)
+            contents = [] if setup else check.contents(call.own)
+            check = self._first(call, check, contents)
+            self._sample(call, check, contents, check_every)
+            if setup or teardown:
+                return self._rounds(call, check, device_ns, contents, rounds=self._affordable(call))
+            result = self.benchmark(function, *args, **kwargs)
+            check.verify(result, call.own, "after the last round")
+            if check.written or check.returned:
+                call.verified(check, contents, "in a call after the last round")
+            self._ask_device(call, result, device_ns)
+            self.verified = True
+            return result
 
     def pedantic(
         self,
@@ -145,81 +155,118 @@ class Gate:
         equal_nan: bool = False,
         written: int | str | tuple[int | str, ...] | None = None,
         device_ns: Callable[[Any], float] | None = None,
+        check_every: int | None = None,
     ) -> Any:
         """Do as benchmark.pedantic does, between the two checks; the other arguments are those of the gate."""
         __tracebackhide__ = True
-        check = make_check(expect, rtol, atol, equal_nan, written)
-        call = _Call(target, tuple(args), kwargs or {}, setup, teardown)
-        if not host.is_enabled(self.benchmark):
-            return self._once(call, check)
-        before = check.before((call.args, call.kwargs)) if not setup else []
-        self._first(call, check, before, calls=warmup_rounds + rounds * iterations)
-        return self._rounds(
-            call, check, device_ns, before, rounds=rounds, warmup_rounds=warmup_rounds, iterations=iterations
-        )
+        with self._counted():
+            check = make_check(expect, rtol, atol, equal_nan, written)
+            call = Call(target, tuple(args), kwargs or {}, setup, teardown)
+            if not host.is_enabled(self.benchmark):
+                return self._once(call, check)
+            contents = [] if setup else check.contents(call.own)
+            check = self._first(call, check, contents, calls=warmup_rounds + rounds * iterations)
+            self._sample(call, check, contents, check_every)
+            return self._rounds(
+                call, check, device_ns, contents, rounds=rounds, warmup_rounds=warmup_rounds, iterations=iterations
+            )
 
-    def _once(self, call: _Call, check: Check) -> Any:
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Remember what is raised: a test that catches it has no time either."""
+        __tracebackhide__ = True
+        try:
+            yield
+        except BaseException as error:
+            self.refused = self.refused or error
+            raise
+
+    def _sample(self, call: Call, check: Check, contents: list[Any], every: int | None) -> None:
+        """Have sampled calls verified between the rounds to come."""
+        if every is None:
+            return
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise ValueError(f"check_every={every!r} is not a number of rounds; pass 1, 2, 3 ...")
+        self.samples = Samples(call, check, contents, every)
+        host.after_each_round(self.benchmark, self.samples.after_round)
+
+    def _once(self, call: Call, check: Check) -> Any:
         """Run as pytest-benchmark does where it takes no times: one call, which is checked."""
         __tracebackhide__ = True
-        seen = _Seen(call, check, last=1)
-        result = host.pedantic(self.benchmark, call.function, call.args, call.kwargs, setup=seen.setup)
-        arguments = seen.arguments or (call.args, call.kwargs)
-        check.verify(result, arguments, "in its one call")
+        seen = Seen(call, check, last=1)
+        before = Before()
+
+        def setup() -> Any:
+            nonlocal before
+            given = seen.setup()
+            before = check.prepare(seen.arguments or call.own)
+            return given
+
+        result = host.pedantic(self.benchmark, call.function, call.args, call.kwargs, setup=setup)
+        arguments = seen.arguments or call.own
+        check.verify(result, arguments, "in its one call", before)
         if call.teardown:
             call.teardown(*arguments[0], **arguments[1])
         self.verified = True
         return result
 
-    def _first(self, call: _Call, check: Check, before: list[Any], calls: float = math.inf) -> None:
-        """Call once and compare, for which all work must be done when the call returns.
+    def _first(self, call: Call, check: Check, contents: list[Any], calls: float = math.inf) -> Check:
+        """Call once and compare, for which all work must be done when the call returns; return the check from then on.
 
         What seems to be left behind is looked for again: a busy machine may stop us just there, but not each time.
         Where the rounds will call on what the last call left, such a call must be right, too.
         """
         __tracebackhide__ = True
         words: list[str] = []
+        handed_back: tuple[Key, ...] = ()
 
-        def look(result: Any, arguments: Arguments) -> None:
+        def look(result: Any, arguments: Arguments, before: Before) -> None:
+            nonlocal handed_back
             __tracebackhide__ = True
             words.append(devices.unfinished(result, self.queue))
-            check.verify(result, arguments, "on the first call, before timing")
+            check.verify(result, arguments, "on the first call, before timing", before)
+            handed_back = check.handed_back(result, arguments, before)
 
         while len(words) < ATTEMPTS and (not words or words[-1]):
             if words and not call.setup:
-                check.restore((call.args, call.kwargs), before)
-            call.run(look)
+                check.restore(call.own, contents)
+            call.run(look, check)
         if words[-1]:
             raise UnfinishedWork(
                 f"the function returned before its work on the device was finished: {words[-1]}; "
                 "wait within the function (event.wait() or queue.finish()), or the time is that of asking for it"
             )
-        if check.written and not call.setup:
+        if handed_back:
+            check = check.returning(handed_back)
+            call.verified(check, None, "on the second call")
+        elif check.written and not call.setup:
             if calls > 1:
                 when = "on the second call, whose arguments hold what the first left there; setup= gives new ones"
-                call.run(lambda result, arguments: check.verify(result, arguments, when))
-            check.restore((call.args, call.kwargs), before)
+                call.run(lambda result, arguments, _: check.verify(result, arguments, when))
+            check.restore(call.own, contents)
+        return check
 
-    def _affordable(self, call: _Call) -> int:
+    def _affordable(self, call: Call) -> int:
         """Return how many rounds of setup, call and teardown fit pytest-benchmark's budget for a test."""
         budget = host.budget(self.benchmark)
         start = budget.timer()
-        call.run(lambda result, arguments: None)  # noqa: ARG005
+        call.run()
         once_s = max(budget.timer() - start, 1e-9)
         return min(max(math.ceil(budget.max_time_s / once_s), budget.min_rounds), MOST_ROUNDS)
 
     def _rounds(
         self,
-        call: _Call,
+        call: Call,
         check: Check,
         device_ns: Callable[[Any], float] | None,
-        before: list[Any],
+        contents: list[Any],
         *,
         rounds: int,
         warmup_rounds: int = 0,
         iterations: int = 1,
     ) -> Any:
         __tracebackhide__ = True
-        seen = _Seen(call, check, last=warmup_rounds + rounds)
+        seen = Seen(call, check, last=warmup_rounds + rounds)
         result = host.pedantic(
             self.benchmark,
             call.function,
@@ -232,15 +279,13 @@ class Gate:
             iterations=iterations,
         )
         if not call.teardown:
-            check.verify(result, seen.arguments or (call.args, call.kwargs), "after the last round")
-        if not call.setup:
-            check.restore((call.args, call.kwargs), before)
-        call.run(lambda again, arguments: check.verify(again, arguments, "in a call after the last round"))
+            check.verify(result, seen.arguments or call.own, "after the last round")
+        call.verified(check, contents, "in a call after the last round")
         self._ask_device(call, result, device_ns)
         self.verified = True
         return result
 
-    def _ask_device(self, call: _Call, result: Any, device_ns: Callable[[Any], float] | None) -> None:
+    def _ask_device(self, call: Call, result: Any, device_ns: Callable[[Any], float] | None) -> None:
         """Take the device's own times from a few further calls: no clock of ours, and nothing in what was timed."""
         if device_ns is None and not devices.events(result):
             return
@@ -249,69 +294,8 @@ class Gate:
         begin = timer()
         while len(spent) < DEVICE_CALLS and (not spent or timer() - begin < DEVICE_BUDGET_S):
             found: list[float | None] = []
-            call.run(lambda result, arguments: found.append((device_ns or devices.events_ns)(result)))  # noqa: ARG005, B023
+            call.run(lambda result, *_: found.append((device_ns or devices.events_ns)(result)))  # noqa: B023
             if found[0] is None:
                 return
             spent.append(found[0])
         self.device_ns = statistics.median(spent)
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A function and where its arguments come from."""
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    setup: Callable[[], Any] | None
-    teardown: Callable[..., Any] | None
-
-    def arguments(self) -> Arguments:
-        """Return the arguments of one round, from setup where it gives any."""
-        given = self.setup() if self.setup else None
-        if not given:
-            return self.args, self.kwargs
-        if self.args or self.kwargs:
-            raise TypeError("setup returned arguments, and the call has others; give them in one place")
-        args, kwargs = given
-        return tuple(args), dict(kwargs)
-
-    def run(self, look: Callable[[Any, Arguments], None]) -> Any:
-        """Do one round: setup, the call, look at what came of it, teardown."""
-        __tracebackhide__ = True
-        arguments = self.arguments()
-        result = self.function(*arguments[0], **arguments[1])
-        try:
-            look(result, arguments)
-        finally:
-            if self.teardown:
-                self.teardown(*arguments[0], **arguments[1])
-        return result
-
-
-@dataclass
-class _Seen:
-    """Stands before a round's setup and teardown, outside of what is timed, and keeps the arguments of the round."""
-
-    call: _Call
-    check: Check
-    last: int
-    arguments: Arguments | None = None
-    rounds: int = 0
-
-    def setup(self) -> Any:
-        if not self.call.setup:
-            return None
-        given = self.call.setup()
-        self.arguments = (tuple(given[0]), dict(given[1])) if given else None
-        return self.arguments
-
-    def teardown(self, *args: Any, **kwargs: Any) -> None:
-        __tracebackhide__ = True
-        self.rounds += 1
-        try:
-            if self.rounds == self.last and self.check.written:
-                self.check.verify(None, (args, kwargs), "after the last round")
-        finally:
-            if self.call.teardown:
-                self.call.teardown(*args, **kwargs)

@@ -6,6 +6,7 @@ beyond its documentation is named, and tests/test_host.py fails when pytest-benc
 - a fixture's `has_error`, which keeps a benchmark out of the JSON (its hookspec names it);
 - `stats.stats.data`, the list of times: a benchmark without times is in no table, histogram, CSV or comparison;
 - `skipped`, which keeps pytest-benchmark from warning that a benchmark was not used, where the gate refused to time;
+- `_add_stats`, which gets a benchmark's statistics before its first round, and their `update`, called after each;
 - `_max_time`, `_min_rounds` and `_timer` of a fixture: the options after markers and the command line;
 - the arguments of BenchmarkFixture and `_make_stats`, for times that were taken elsewhere, by a race;
 - pytest's `Metafunc._arg2fixturedefs`: whose fixture of a name a test gets, ours or its own suite's.
@@ -59,6 +60,23 @@ def statistics(benchmark: BenchmarkFixture) -> Any:
 def pedantic(benchmark: BenchmarkFixture, target: Callable[..., Any], args: Any, kwargs: Any, **options: Any) -> Any:
     """Return what benchmark.pedantic does."""
     return benchmark.pedantic(target, args=args, kwargs=kwargs, **options)  # type: ignore[no-untyped-call]
+
+
+def after_each_round(benchmark: BenchmarkFixture, call: Callable[[], None]) -> None:
+    """Have call() called after each timed round to come, outside of what is timed."""
+    add_stats = benchmark._add_stats  # noqa: SLF001
+
+    def add(stats: Any) -> None:
+        add_stats(stats)
+        update = stats.update
+
+        def update_and_call(duration: float) -> None:
+            update(duration)
+            call()
+
+        stats.update = update_and_call
+
+    benchmark._add_stats = add  # noqa: SLF001
 
 
 def provides(metafunc: pytest.Metafunc, name: str, module: str) -> bool:

@@ -57,6 +57,7 @@ class Result:
     nodeid, name, group: of the test, as pytest-benchmark has them.
     median_s, min_s, iqr_s, rounds: of the time of one call.
     verified: whether its answer went through the gate.
+    sampled: how many calls between the rounds were verified.
     device_ns: the median time of one call on its device, from the device's own events.
     device: the device's name.
     suspicious: why the time is hard to believe.
@@ -71,6 +72,7 @@ class Result:
     iqr_s: float
     rounds: int
     verified: bool = False
+    sampled: int = 0
     work: Work | None = None
     shares: tuple[Share, ...] = ()
     device_ns: float | None = None

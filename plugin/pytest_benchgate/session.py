@@ -100,6 +100,7 @@ class Session:
         result = dataclasses.replace(
             result,
             verified=gate.verified,
+            sampled=gate.samples.verified if gate.samples else 0,
             work=gate.stated,
             shares=shares,
             device_ns=gate.device_ns,
@@ -126,6 +127,7 @@ def as_json(result: Result) -> dict[str, Any]:
     """Return what the JSON says of one benchmark beyond pytest-benchmark's own: rates are per second."""
     return {
         "verified": result.verified,
+        "sampled": result.sampled,
         "work": dataclasses.asdict(result.work) if result.work else None,
         "rates": result.rates(),
         "limits": {share.limit: {"seconds": share.limit_s, "share": share.share} for share in result.shares},

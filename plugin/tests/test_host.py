@@ -26,13 +26,25 @@ def test_the_private_parts_that_are_used_are_there(suite: Suite) -> None:
             benchmark.pedantic(lambda: 1, rounds=3)
             assert len(host.times_s(benchmark)) == 3 == host.statistics(benchmark).rounds
 
+        def test_after_each_round(benchmark):
+            rounds = []
+            host.after_each_round(benchmark, lambda: rounds.append(len(host.times_s(benchmark))))
+            benchmark.pedantic(lambda: 1, rounds=3, iterations=2)
+            assert rounds == [1, 2, 3]
+
+        def test_after_each_round_of_automatic_mode(benchmark):
+            rounds = []
+            host.after_each_round(benchmark, lambda: rounds.append(1))
+            benchmark(lambda: 1)
+            assert len(rounds) == len(host.times_s(benchmark))
+
         def test_withhold(benchmark):
             benchmark.pedantic(lambda: 1, rounds=3)
             assert host.withhold(benchmark) is True
             assert host.times_s(benchmark) == [] and not benchmark.stats and benchmark.has_error
     """)
-    run.result.assert_outcomes(passed=3)
-    assert run.timed() == ["test_budget", "test_times"]
+    run.result.assert_outcomes(passed=5)
+    assert run.timed() == ["test_budget", "test_times", *(name for name in run.timed() if "each_round" in name)]
     assert not run.in_table("test_withhold")
 
 

@@ -1,0 +1,127 @@
+"""The calls of a gate: where their arguments come from, and what is looked at before and after each."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pytest_benchgate.check import Before
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_benchgate.check import Check
+    from pytest_benchgate.written import Arguments
+
+Look: TypeAlias = "Callable[[Any, Arguments, Before], None]"
+MOST_IN_A_ROW = 3  # sampled calls; a random number, so that no period of the function stays in step with them
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function and where its arguments come from."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    setup: Callable[[], Any] | None
+    teardown: Callable[..., Any] | None
+
+    @property
+    def own(self) -> Arguments:
+        """The arguments where setup gives none."""
+        return self.args, self.kwargs
+
+    def arguments(self) -> Arguments:
+        """Return the arguments of one round, from setup where it gives any."""
+        given = self.setup() if self.setup else None
+        if not given:
+            return self.own
+        if self.args or self.kwargs:
+            raise TypeError("setup returned arguments, and the call has others; give them in one place")
+        args, kwargs = given
+        return tuple(args), dict(kwargs)
+
+    def run(self, look: Look | None = None, check: Check | None = None) -> Any:
+        """Do one round: setup, the call, look at what came of it, teardown.
+
+        With check, no answer from before the call is left in the arguments.
+        """
+        __tracebackhide__ = True
+        arguments = self.arguments()
+        before = check.prepare(arguments) if check else Before()
+        result = self.function(*arguments[0], **arguments[1])
+        try:
+            if look:
+                look(result, arguments, before)
+        finally:
+            if self.teardown:
+                self.teardown(*arguments[0], **arguments[1])
+        return result
+
+    def verified(self, check: Check, contents: list[Any] | None, when: str) -> Any:
+        """Do one round whose answer must be right; contents are those of the written arguments, put back before it."""
+        __tracebackhide__ = True
+        if contents is not None and not self.setup:
+            check.restore(self.own, contents)
+
+        def look(result: Any, arguments: Arguments, before: Before) -> None:
+            __tracebackhide__ = True
+            check.verify(result, arguments, when, before)
+
+        return self.run(look, check)
+
+
+@dataclass
+class Seen:
+    """Stands before a round's setup and teardown, outside of what is timed, and keeps the arguments of the round."""
+
+    call: Call
+    check: Check
+    last: int
+    arguments: Arguments | None = None
+    rounds: int = 0
+
+    def setup(self) -> Any:
+        """Return what the call's own setup does."""
+        if not self.call.setup:
+            return None
+        given = self.call.setup()
+        self.arguments = (tuple(given[0]), dict(given[1])) if given else None
+        return self.arguments
+
+    def teardown(self, *args: Any, **kwargs: Any) -> None:
+        """Look at what the last round wrote, then do as the call's own teardown does."""
+        __tracebackhide__ = True
+        self.rounds += 1
+        try:
+            if self.rounds == self.last and self.check.written:
+                self.check.verify(None, (args, kwargs), "after the last round")
+        finally:
+            if self.call.teardown:
+                self.call.teardown(*args, **kwargs)
+
+
+@dataclass
+class Samples:
+    """Verifies a few calls after every so many rounds, outside of what is timed."""
+
+    call: Call
+    check: Check
+    contents: list[Any]
+    every: int
+    rounds: int = 0
+    verified: int = 0
+    # Its own, so that a test's random numbers are what they were.
+    draw: random.Random = field(default_factory=random.Random)
+
+    def after_round(self) -> None:
+        """Be called after each round."""
+        __tracebackhide__ = True
+        self.rounds += 1
+        if self.rounds % self.every:
+            return
+        for _ in range(self.draw.randint(1, MOST_IN_A_ROW)):
+            self.call.verified(self.check, self.contents, f"in an untimed call after round {self.rounds}")
+            self.verified += 1

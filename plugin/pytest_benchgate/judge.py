@@ -1,0 +1,59 @@
+"""Judges: functions passed as `expect`, which get the answer and return whether it is right."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+import numpy as np
+
+
+def is_judge(expect: Any) -> bool:
+    """Return whether expect judges an answer; raise where it may as well be one.
+
+    Raises
+    ------
+    TypeError: expect is callable, but no function: a class, a polynomial, a spline, a mock.
+
+    """
+    if not callable(expect):
+        return False
+    function = expect
+    while isinstance(function, functools.partial):
+        function = function.func
+    routine = inspect.isroutine(function) or isinstance(function, np.ufunc)
+    if routine and function.__class__ is type(function):  # a mock tells of another class than its own
+        return True
+    kind = f"the class {expect.__name__}" if isinstance(expect, type) else f"a {type(expect).__name__}"
+    raise TypeError(
+        f"expect is {kind}, which is callable, but not a function: the answer, or a judge of it? For the answer, pass "
+        "a function that compares: expect=lambda answer: answer == value; for a judge, pass a function or a method"
+    )
+
+
+def passes(judge: Any, answer: Any) -> bool:
+    """Return the judge's verdict on answer.
+
+    Raises
+    ------
+    TypeError: the verdict is not a bool: None, a distance, a tuple, an array, a coroutine ...
+
+    """
+    verdict = judge(answer)
+    if isinstance(verdict, bool | np.bool_):
+        return bool(verdict)
+    raise TypeError(f"expect returned {_described(verdict)}; a callable that judges returns True or False, or raises")
+
+
+def _described(verdict: Any) -> str:
+    if verdict is None or verdict is NotImplemented:
+        return repr(verdict)
+    if inspect.iscoroutine(verdict):
+        verdict.close()  # nobody will await it, and it must not warn of that
+        return "a coroutine, and nothing awaits it"
+    if isinstance(verdict, int | float | complex | str | np.generic):
+        return f"{str(verdict)[:80]} ({type(verdict).__name__})"
+    if (shape := getattr(verdict, "shape", None)) is not None:
+        return f"an array ({type(verdict).__name__}, shape {shape}): reduce it, as in bool(verdict.all())"
+    return f"a {type(verdict).__name__}"

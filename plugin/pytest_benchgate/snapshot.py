@@ -1,0 +1,106 @@
+"""Copies that later changes do not reach: of what is expected, and of what arguments hold before a call."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pytest_benchgate.comparison import Same
+
+CONTAINERS = (list, dict, tuple, set, frozenset)
+
+
+def expected(value: Any) -> Any:
+    """Return a copy of an expected value, taken before the first call.
+
+    Raises
+    ------
+    TypeError: value can be read only once, or has to be awaited.
+
+    """
+    if inspect.isawaitable(value) or inspect.isasyncgen(value):
+        if inspect.iscoroutine(value):
+            value.close()  # nobody will await it, and it must not warn of that
+        raise TypeError(f"expect is a {type(value).__name__}, which has to be awaited; pass what it gives")
+    if isinstance(value, Iterator) and not hasattr(value, "read"):
+        raise TypeError(f"expect is a {type(value).__name__}, which can be read only once; pass list(...) of it")
+    return taken(value)
+
+
+def taken(value: Any) -> Any:
+    """Return a copy of value; what has no equality of its own stays the same object, with a copy of its state."""
+    return _copied(value, {})
+
+
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    if id(value) in memo:
+        return memo[id(value)]
+    kind = type(value)
+    if kind in CONTAINERS or (kind is np.ndarray and value.dtype.kind == "O"):
+        return _container(value, memo)
+    if kind is memoryview:
+        return _buffer(value)
+    if _has_identity(value):
+        return Same(value, _state(value))
+    try:
+        return copy.deepcopy(value, {id(item): item for item in _attributes(value).values() if _has_identity(item)})
+    except Exception:  # noqa: BLE001  # of foreign types: each fails in its own way
+        return _buffer(value) if _has_buffer(value) else value
+
+
+def _container(value: Any, memo: dict[int, Any]) -> Any:
+    """Return a copy of a container, which may contain itself."""
+    if isinstance(value, tuple):
+        return tuple(_copied(item, memo) for item in value)
+    if isinstance(value, set | frozenset):  # what can be hashed does not change, or is compared by identity
+        return type(value)(value)
+    made = memo[id(value)] = value.copy()
+    for key in np.ndindex(value.shape) if isinstance(value, np.ndarray) else _keys(value):
+        made[key] = _copied(value[key], memo)
+    return made
+
+
+def _keys(value: Any) -> Any:
+    return value if isinstance(value, dict) else range(len(value))
+
+
+def _has_identity(value: Any) -> bool:
+    """Return whether nothing but the object itself is equal to value."""
+    plain = value is None or value is Ellipsis or value is NotImplemented
+    return not plain and getattr(type(value), "__eq__", None) is object.__eq__ and not _has_buffer(value)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    found = getattr(value, "__dict__", None)
+    return found if isinstance(found, dict) else {}
+
+
+def _state(value: Any) -> Any:
+    """Return a copy of an object's attributes, or None where they cannot be copied, or belong to its definition."""
+    if isinstance(value, type) or inspect.isroutine(value) or inspect.ismodule(value):
+        return None
+    try:
+        return copy.deepcopy(_attributes(value))
+    except Exception:  # noqa: BLE001  # of foreign types: each fails in its own way
+        return None
+
+
+def _has_buffer(value: Any) -> bool:
+    try:
+        memoryview(value)
+    except (TypeError, BufferError):
+        return False
+    return True
+
+
+def _buffer(value: Any) -> Any:
+    """Return a copy of a buffer, with its format and shape."""
+    view = memoryview(value)
+    try:
+        return memoryview(view.tobytes()).cast(view.format, view.shape) if view.ndim else np.array(view)  # type: ignore[call-overload]
+    except (TypeError, ValueError):  # a format that memoryview cannot cast to
+        return np.array(view)

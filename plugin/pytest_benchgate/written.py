@@ -1,0 +1,226 @@
+"""Arguments that a function fills: what they hold is put back, or replaced by something else, before a call."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import MutableMapping, MutableSequence, MutableSet
+from functools import singledispatch
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pytest_benchgate import snapshot
+from pytest_benchgate.comparison import Same
+
+Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+Key: TypeAlias = int | str
+
+
+def argument(key: Key, arguments: Arguments) -> Any:
+    """Return the argument that key names, by position or keyword; ValueError where there is none."""
+    args, kwargs = arguments
+    try:
+        return args[key] if isinstance(key, int) else kwargs[key]
+    except LookupError:
+        given = [*range(len(args)), *kwargs]
+        raise ValueError(f"written={key!r} names no argument of the call; it has {given}") from None
+
+
+def fill(place: Any, old: Any, key: Key) -> None:
+    """Put a copy of what old holds into place."""
+    try:
+        _fill(place, old)
+    except Exception as error:
+        raise TypeError(
+            f"what written={key!r} names, a {type(place).__name__}, cannot be put back as it was before the call "
+            f"({type(error).__name__}: {error}); setup= can give a new one for each call"
+        ) from error
+
+
+@singledispatch
+def _fill(place: Any, old: Any) -> None:
+    if hasattr(place, "iloc"):  # pandas
+        place.iloc[:] = old
+    elif (view := view_of(place)) is not None:
+        view[...] = view_of(old)
+    elif hasattr(place, "__setitem__"):
+        place[...] = old
+    else:
+        state = vars(snapshot.taken(old)) if not isinstance(old, Same) else snapshot.taken(old.state)
+        vars(place).clear()
+        vars(place).update(state)
+
+
+@_fill.register
+def _(place: np.ndarray, old: Any) -> None:
+    place[...] = snapshot.taken(old) if place.dtype.hasobject else old
+
+
+@_fill.register
+def _(place: np.ma.MaskedArray, old: Any) -> None:
+    place.mask = np.ma.nomask
+    place.data[...] = np.ma.getdata(old)
+    place.mask = np.ma.getmaskarray(old).copy()
+
+
+@_fill.register
+def _(place: MutableMapping, old: Any) -> None:  # type: ignore[type-arg]
+    place.clear()
+    place.update(snapshot.taken(old))
+
+
+@_fill.register
+def _(place: MutableSet, old: Any) -> None:  # type: ignore[type-arg]
+    place.clear()
+    place |= old
+
+
+@_fill.register
+def _(place: deque, old: Any) -> None:  # type: ignore[type-arg]
+    place.clear()
+    place.extend(snapshot.taken(old))
+
+
+@_fill.register
+def _(place: MutableSequence, old: Any) -> None:  # type: ignore[type-arg]
+    if len(place) == len(old) and any(map(_holds, place)):  # its arrays stay the same objects
+        for index, item in enumerate(old):
+            if _holds(place[index]):
+                _fill(place[index], item)
+            else:
+                place[index] = snapshot.taken(item)
+    else:
+        place[:] = snapshot.taken(old)
+
+
+@_fill.register
+def _(place: tuple, old: Any) -> None:  # type: ignore[type-arg]
+    for item, content in zip(place, old, strict=True):
+        if _holds(item):
+            _fill(item, content)
+
+
+def _holds(item: Any) -> bool:
+    return isinstance(item, np.ndarray | MutableMapping | MutableSequence | MutableSet | memoryview)
+
+
+def view_of(value: Any) -> Any:
+    """Return a plain array over value's own memory, or None where it has none that NumPy can read."""
+    if isinstance(value, np.ndarray):
+        return value.view(np.ndarray)
+    try:
+        return np.asarray(memoryview(value))
+    except (TypeError, ValueError, BufferError, RuntimeError):
+        return None
+
+
+def shared(one: Any, other: Any) -> bool:
+    """Return whether two values are one object, or lie in one stretch of memory."""
+    if one is other:
+        return True
+    views = view_of(one), view_of(other)
+    return views[0] is not None and views[1] is not None and bool(np.may_share_memory(*views))
+
+
+def is_empty(value: Any) -> bool:
+    """Return whether value has no element, so that nothing can be written into it."""
+    size = getattr(value, "size", None)
+    try:
+        return bool(size == 0) if isinstance(size, int) else len(value) == 0
+    except TypeError:
+        return False
+
+
+def spoil(place: Any) -> bool:
+    """Put other values than it has into each element of place, of the same type; return whether that can be done."""
+    try:
+        _spoil(place)
+    except Exception:  # noqa: BLE001  # of foreign types: each fails in its own way
+        return False
+    return True
+
+
+@singledispatch
+def _spoil(place: Any) -> None:
+    if hasattr(place, "iloc"):  # pandas
+        for index in range(len(place)):
+            place.iloc[index] = _other(place.iloc[index]) if place.ndim == 1 else [*map(_other, place.iloc[index])]
+    elif (view := view_of(place)) is not None:
+        _spoil(view)
+    elif hasattr(place, "__setitem__"):
+        content = np.array(place)
+        _spoil(content)
+        place[...] = content if content.ndim else content[()]
+    else:
+        for name, value in vars(place).items():
+            setattr(place, name, _other(value))
+
+
+@_spoil.register
+def _(place: np.ma.MaskedArray) -> None:
+    place.mask = np.ma.nomask
+    _spoil(place.data)
+
+
+@_spoil.register
+def _(place: MutableMapping) -> None:  # type: ignore[type-arg]
+    for key in [*place]:
+        _spoil_item(place, key)
+
+
+@_spoil.register
+def _(place: MutableSet) -> None:  # type: ignore[type-arg]
+    place.clear()
+
+
+@_spoil.register(MutableSequence)
+@_spoil.register(tuple)
+def _(place: Any) -> None:
+    for index in range(len(place)):
+        _spoil_item(place, index)
+
+
+def _spoil_item(place: Any, key: Any) -> None:
+    if _holds(place[key]) or isinstance(place[key], tuple):
+        _spoil(place[key])
+    else:
+        place[key] = _other(place[key])
+
+
+def _other(value: Any) -> Any:
+    """Return another value of the same kind, which no tolerance makes equal."""
+    if isinstance(value, bool | np.bool_):
+        return not value
+    if isinstance(value, int | np.integer):
+        return value + 1
+    if isinstance(value, float | complex | np.inexact):
+        return type(value)(0 if value != value else "nan")  # noqa: PLR0124  # NaN
+    if isinstance(value, str | bytes):
+        return value[:0] if value else "x" if isinstance(value, str) else b"x"
+    return 0 if value is None else None
+
+
+@_spoil.register
+def _(place: np.ndarray) -> None:
+    """Stay within the range of the array's own integers: they may be used as an index."""
+    kind = place.dtype.kind
+    if place.dtype.names is not None:
+        for name in place.dtype.names:
+            _spoil(place[name])
+    elif kind in "fc":
+        place[...] = np.where(np.isnan(place), 0, np.nan)
+    elif kind in "mM":
+        place[...] = np.where(np.isnat(place), np.zeros((), place.dtype), np.array("NaT", place.dtype))
+    elif kind in "iu":
+        place[...] = place ^ place.dtype.type(1)
+    elif kind == "b":
+        place[...] = ~place
+    elif kind in "SUT":
+        x, y = np.array(["x", "y"], place.dtype)
+        place[...] = np.where(place == x, y, x)
+    elif kind == "O":
+        for index in np.ndindex(place.shape):
+            place[index] = _other(place[index])
+    else:
+        raw = place.view((np.uint8, place.dtype.itemsize))
+        raw ^= 1

@@ -1,0 +1,289 @@
+"""Answers that were there before the call: none of them counts, and what is expected is as it was before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Suite
+
+PRELUDE = """
+import array, collections, ctypes, dataclasses, functools, itertools, operator, unittest.mock
+import numpy as np
+import pytest
+from numpy.polynomial import Polynomial
+
+X = np.arange(100.0)
+DOUBLE = 2 * X
+
+def test_good(benchmark): benchmark(lambda: 1)
+
+"""
+WRONG = {
+    "expect is the argument, changed in place": """
+        x = np.arange(5.0)
+        gate(lambda x: np.add(x, 1, out=x), x, expect=x)""",
+    "expect is a view of the argument": """
+        x = np.arange(6.0)
+        gate(lambda x: np.add(x, 1, out=x)[::2], x, expect=x[::2])""",
+    "expect is a memoryview of the argument": """
+        x = np.arange(5.0)
+        gate(lambda x: memoryview(np.add(x, 1, out=x)), x, expect=memoryview(x))""",
+    "expect is a field of the argument": """
+        x = np.zeros(3, [("a", "f8"), ("b", "f8")])
+        def f(x):
+            x["a"] += 1
+            return x["a"]
+        gate(f, x, expect=x["a"])""",
+    "expect is a record of the argument": """
+        x = np.zeros(3, [("a", "f8"), ("b", "f8", (2,))])
+        def f(x):
+            x["b"] += 1
+            return x[0]
+        gate(f, x, expect=x[0])""",
+    "expect holds a list that is changed": """
+        x = {"a": [1, 2]}
+        gate(lambda x: x["a"].append(3) or x, x, expect=x)""",
+    "expect is an object that is changed": """
+        class Box: n = 0
+        box = Box()
+        box.n = 1
+        def f(box):
+            box.n += 1
+            return box
+        gate(f, box, expect=box)""",
+    "expect is within an object array": """
+        x = np.empty(1, object)
+        x[0] = [1]
+        gate(lambda x: x[0].append(2) or x, x, expect=x)""",
+    "expect was computed into the buffer": """
+        out = np.empty(100)
+        gate(lambda x, out: None, X, out, expect=np.multiply(X, 2, out=out), written=1)""",
+    "the buffer held the answer": "gate(lambda x, out: None, X, DOUBLE.copy(), expect=DOUBLE, written=1)",
+    "one of two buffers held the answer": """
+        def f(x, one, two): one[:] = 2 * x
+        gate(f, X, np.empty(100), 3 * X, expect=(DOUBLE, 3 * X), written=(1, 2))""",
+    "half of it is written": """
+        def f(x, out): out[:50] = 2 * x[:50]
+        gate(f, X, DOUBLE.copy(), expect=DOUBLE, written=1)""",
+    "setup hands out the buffer": """
+        out = DOUBLE.copy()
+        gate(lambda x, out: None, setup=lambda: ((X, out), {}), expect=DOUBLE, written=1)""",
+    "setup hands out the buffer, which the first call filled": """
+        out, calls = np.empty(100), []
+        def f(x, out):
+            calls.append(1)
+            if len(calls) == 1: out[:] = 2 * x
+        gate(f, setup=lambda: ((X, out), {}), expect=DOUBLE, written=1)""",
+    "in pedantic": "gate.pedantic(lambda x, out: None, (X, DOUBLE.copy()), expect=DOUBLE, written=1, rounds=5)",
+    "by a judge": """
+        gate(lambda x, out: None, X, DOUBLE.copy(), expect=lambda out: (out == DOUBLE).all(), written=1)""",
+    "two of them, by a judge": """
+        gate(lambda a, b: None, DOUBLE.copy(), DOUBLE.copy(), expect=lambda both: all((x == DOUBLE).all() for x in both),
+             written=(0, 1))""",
+    "handed back, unnamed": "gate(lambda x, out: out, X, DOUBLE.copy(), expect=DOUBLE)",
+    "handed back as a view": "gate(lambda x, out: out[:], X, DOUBLE.copy(), expect=DOUBLE)",
+    "handed back, by keyword, to a judge": """
+        gate(lambda x, out: out, 1, out=DOUBLE.copy(), expect=lambda out: bool((out == DOUBLE).all()))""",
+    "handed back, a list": "gate(lambda x, out: out, [1], [2], expect=[2])",
+    "a list": "gate(lambda x, out: None, [1, 2], [2, 4], expect=[2, 4], written=1)",
+    "a list of arrays": "gate(lambda outs: None, [DOUBLE.copy(), X.copy()], expect=[DOUBLE, X], written=0)",
+    "a tuple of arrays": "gate(lambda outs: None, (DOUBLE.copy(), X.copy()), expect=(DOUBLE, X), written=0)",
+    "a bytearray": "gate(lambda out: None, bytearray(b'ab'), expect=bytearray(b'ab'), written=0)",
+    "an array.array": "gate(lambda out: None, array.array('d', [1, 2]), expect=array.array('d', [1, 2]), written=0)",
+    "a memoryview": "gate(lambda out: None, memoryview(bytearray(b'ab')), expect=memoryview(b'ab'), written=0)",
+    "a dictionary": "gate(lambda out: None, {'a': 1, 'b': [2]}, expect={'a': 1, 'b': [2]}, written=0)",
+    "a set": "gate(lambda out: None, {1, 2}, expect={1, 2}, written=0)",
+    "a deque": "gate(lambda out: None, collections.deque([1]), expect=collections.deque([1]), written=0)",
+    "integers": "gate(lambda out: None, np.arange(3), expect=np.arange(3), written=0)",
+    "booleans": "gate(lambda out: None, np.ones(3, bool), expect=np.ones(3, bool), written=0)",
+    "strings": "gate(lambda out: None, np.array(['x', 'y']), expect=np.array(['x', 'y']), written=0)",
+    "times": "gate(lambda out: None, np.zeros(2, 'M8[s]'), expect=np.zeros(2, 'M8[s]'), written=0)",
+    "NaN": "gate(lambda out: None, np.array([np.nan]), expect=np.array([np.nan]), written=0, equal_nan=True)",
+    "within a great tolerance": "gate(lambda out: None, X.copy(), expect=X, written=0, atol=1e9)",
+    "objects": "gate(lambda out: None, np.array([1, 'x', None], object), expect=np.array([1, 'x', None], object), written=0)",
+    "records": """
+        records = np.zeros(2, [("a", "i4"), ("b", "f8", (2,)), ("c", "U3")])
+        gate(lambda out: None, records.copy(), expect=records, written=0)""",
+    "masked": "gate(lambda out: None, np.ma.masked_equal([1, 2], 2), expect=np.ma.masked_equal([1, 2], 2), written=0)",
+    "all masked": "gate(lambda out: None, np.ma.masked_all(2), expect=np.ma.masked_all(2), written=0)",
+    "no dimension": "gate(lambda out: None, np.array(1.0), expect=np.array(1.0), written=0)",
+    "read-only": """
+        out = X.copy()
+        out.flags.writeable = False
+        gate(lambda out: None, out, expect=X, written=0)""",
+    "wrong in every seventh call": """
+        count = itertools.count(1)
+        gate(lambda: next(count) % 7 != 0, expect=True, check_every=1)""",
+    "wrong in every seventh call of pedantic": """
+        count = itertools.count(1)
+        gate.pedantic(lambda: next(count) % 7 != 0, expect=True, check_every=2, rounds=200, iterations=6)""",
+    "wrong in every seventh call, with setup": """
+        count = itertools.count(1)
+        gate.pedantic(lambda out: out.append(next(count) % 7 != 0), setup=lambda: (([],), {}), expect=[True], written=0,
+                      check_every=2, rounds=200)""",
+}  # fmt: skip
+RIGHT = {
+    "the argument itself is copied": "gate(np.copyto, np.empty(100), X, expect=X, written=0)",
+    "what is returned is what is expected": "gate(lambda: DOUBLE, expect=DOUBLE)",
+    "a record of one array": """
+        x = np.zeros(2, [("v", "f8", (3,))])
+        gate(lambda: x["v"][0], expect=x["v"][0])""",
+    "overlapping slices": """
+        x = np.arange(10.0)
+        gate(np.copyto, x[:4], X[5:9], expect=X[5:9], written=0)""",
+    "the same": "gate(lambda x: x, X, expect=X)",
+    "a view": "gate(np.transpose, X.reshape(10, 10), expect=X.reshape(10, 10).T)",
+    "a buffer that held the answer": "gate(np.multiply, X, 2, DOUBLE.copy(), expect=DOUBLE, written=2)",
+    "a buffer that held the answer and is handed back": "gate(np.multiply, X, 2, out=DOUBLE.copy(), expect=DOUBLE)",
+    "setup hands out the buffer": """
+        out = DOUBLE.copy()
+        gate(np.multiply, setup=lambda: ((X, 2, out), {}), expect=DOUBLE, written=2)""",
+    "adding into zeros": """
+        def f(index, out): np.add.at(out, index, 1)
+        gate(f, setup=lambda: (([1, 1, 3], np.zeros(5)), {}), expect=np.array([0.0, 2, 0, 1, 0]), written=1)""",
+    "the border stays as it is": """
+        def f(x, out): out[1:-1] = x[1:-1] * 2
+        gate(f, X, np.zeros(100), expect=np.concatenate([[0], DOUBLE[1:-1], [0]]), written=1)""",
+    "in place, with setup": "gate(np.ndarray.sort, setup=lambda: ((X[::-1].copy(),), {}), expect=X, written=0)",
+    "in place, and the same the second time": "gate(lambda x: np.clip(x, 0, 9, out=x) and None if 0 else np.clip(x, 0, 9, out=x), X.copy(), expect=np.clip(X, 0, 9), written=0)",
+    "in place and handed back, with setup": "gate(lambda x, y: np.add(x, y, out=x), setup=lambda: ((X.copy(), X), {}), expect=DOUBLE)",
+    "a list": """
+        def f(x, out): out[:] = [2 * item for item in x]
+        gate(f, [1, 2], [2, 4], expect=[2, 4], written=1)""",
+    "a list of arrays that are held elsewhere": """
+        one, two = DOUBLE.copy(), X.copy()
+        def f(outs): one[:], two[:] = DOUBLE, X
+        gate(f, [one, two], expect=[DOUBLE, X], written=0)""",
+    "a list of lists": """
+        def f(out): out[0].append(1)
+        gate.pedantic(f, ([[]],), expect=[[1]], written=0)""",
+    "a bytearray": """
+        def f(out): out[:] = b"ab"
+        gate(f, bytearray(b"ab"), expect=bytearray(b"ab"), written=0)""",
+    "an array.array": """
+        def f(out): out[0] = 1
+        gate(f, array.array("d", [1]), expect=array.array("d", [1]), written=0)""",
+    "a memoryview": """
+        def f(out): out[0] = 97
+        gate(f, memoryview(bytearray(b"a")), expect=memoryview(b"a"), written=0)""",
+    "a dictionary": """
+        def f(out): out.update(a=1)
+        gate(f, {"a": 1}, expect={"a": 1}, written=0)""",
+    "a set": """
+        def f(out): out |= {1}
+        gate(f, {1}, expect={1}, written=0)""",
+    "nothing to write": "gate(lambda out: None, np.empty(0), expect=np.empty(0), written=0)",
+    "only itself is equal to it": """
+        one = object()
+        gate(lambda: one, expect=one)
+        """,
+    "members and modules": """
+        import enum
+        class Colour(enum.Enum): RED = 1
+        gate(lambda: [Colour.RED, np, int, None, ...], expect=[Colour.RED, np, int, None, ...])""",
+    "a list that contains itself": """
+        x = [1]
+        x.append(x)
+        gate(lambda: 1, expect=lambda answer: answer == 1)""",
+    "sampled": "gate(np.multiply, X, 2, out=np.empty(100), expect=DOUBLE, written='out', check_every=3)",
+    "sampled, with setup and teardown": """
+        gate(np.ndarray.sort, setup=lambda: ((X[::-1].copy(),), {}), teardown=lambda x: None, expect=X, written=0, check_every=2)""",
+    "sampled, in pedantic": "gate.pedantic(np.sum, (X,), expect=4950.0, rounds=20, iterations=3, check_every=5)",
+    "judged by NumPy's bool": "gate(lambda: DOUBLE, expect=lambda answer: np.all(answer == DOUBLE))",
+    "judged by a partial": "gate(lambda: DOUBLE, expect=functools.partial(np.array_equal, DOUBLE))",
+    "judged by a method": "gate(lambda: 'ab', expect='ab'.__eq__)",
+    "judged by a ufunc": "gate(lambda: 1.0, expect=np.isfinite)",
+    "judged by a cached function": "gate(lambda: 1.0, expect=functools.lru_cache(lambda answer: answer == 1))",
+}  # fmt: skip
+JUDGES = {
+    "None": "expect returned None; a callable that judges returns True or False, or raises",
+    "(False, 'words')": "expect returned a tuple; a callable that judges",
+    "0": "expect returned 0 (int); ",
+    "1e-9": "expect returned 1e-09 (float); ",
+    "np.float64(0)": "expect returned 0.0 (float64); ",
+    "'yes'": "expect returned yes (str); ",
+    "NotImplemented": "expect returned NotImplemented; ",
+    "np.array(True)": "expect returned an array (ndarray, shape ()): reduce it, as in bool(verdict.all()); ",
+    "np.ones(3, bool)": "expect returned an array (ndarray, shape (3,)): reduce it",
+    "[]": "expect returned a list; ",
+    "(x for x in [1])": "expect returned a generator; ",
+    "coroutine()": "expect returned a coroutine, and nothing awaits it; ",
+}
+CALLABLE = {
+    "Polynomial([9, 9])": "a Polynomial",
+    "np.poly1d([1])": "a poly1d",
+    "int": "the class int",
+    "functools.partial(int)": "a partial",
+    "unittest.mock.Mock(return_value=True)": "a Mock",
+    "unittest.mock.Mock(spec=len, return_value=True)": "a Mock",
+    "np.vectorize(len)": "a vectorize",
+    "operator.itemgetter(0)": "a itemgetter",
+}
+
+
+def as_tests(prefix: str, cases: dict[str, str]) -> str:
+    """Return a test function for each of the cases, with a number in its name."""
+    return "\n".join(
+        f"def test_{prefix}_{number}(gate):  # {case}\n    {source.strip() if chr(10) not in source else ''}{source if chr(10) in source else ''}"
+        for number, (case, source) in enumerate(cases.items())
+    ).replace("\n        ", "\n    ")
+
+
+def test_no_answer_from_before_the_call_counts(suite: Suite) -> None:
+    run = suite(PRELUDE + as_tests("wrong", WRONG), "--tb=line", "-W", "error")
+    timed = {name: case for number, case in enumerate(WRONG) if (name := f"test_wrong_{number}") in run.timed()}
+    assert not timed
+    run.result.assert_outcomes(passed=1, failed=len(WRONG))
+    errors = [entry for entry in run.data["benchgate"]["withheld"] if "WrongAnswer" not in entry["message"]]
+    assert [entry["name"] for entry in errors] == [f"test_wrong_{[*WRONG].index('read-only')}"]
+    assert "nothing else can be put there" in errors[0]["message"]
+    (said,) = [entry["message"] for entry in run.data["benchgate"]["withheld"] if entry["name"] == "test_wrong_9"]
+    assert "before this call, argument 1 held the expected answer already, so something else was put there" in said
+
+
+def test_right_answers_pass_whatever_shares_memory(suite: Suite) -> None:
+    run = suite(PRELUDE + as_tests("right", RIGHT), "--tb=short", "-W", "error")
+    refused = {case: number for number, case in enumerate(RIGHT) if f"test_right_{number}" not in run.timed()}
+    assert not refused, run.text
+    sampled = [bench["extra_info"]["benchgate"]["sampled"] for bench in run.data["benchmarks"][1:]]
+    assert sum(map(bool, sampled)) == 3
+    assert sampled[-6] >= 20 // 5
+
+
+@pytest.mark.parametrize("name", ["judges", "callable values"])
+def test_a_verdict_is_a_bool_and_a_judge_a_function(suite: Suite, name: str) -> None:
+    if name == "judges":
+        cases = {judge: f"gate(lambda: 1, expect=lambda answer: {judge})" for judge in JUDGES}
+        words = JUDGES
+    else:
+        cases = {value: f"gate(lambda: 1, expect={value})" for value in CALLABLE}
+        words = {value: f"expect is {kind}, which is callable, but not a function" for value, kind in CALLABLE.items()}
+    run = suite(f"{PRELUDE}\nasync def coroutine(): return True\n\n{as_tests('it', cases)}", "-W", "error")
+    run.result.assert_outcomes(passed=1, failed=len(cases))
+    assert run.timed() == ["test_good"]
+    for text in words.values():
+        assert f"TypeError: {text}" in run.text
+
+
+MISUSE = {
+    "gate(len, [], expect=0, check_every=0)": "check_every=0 is not a number of rounds; pass 1, 2, 3 ...",
+    "gate(len, [], expect=0, check_every=True)": "check_every=True is not a number of rounds",
+    "gate(len, [], expect=0, check_every=1.5)": "check_every=1.5 is not a number of rounds",
+    "gate(lambda: 1, expect=(x for x in [1]))": "expect is a generator, which can be read only once; pass list(...) of it",
+    "gate(lambda: 1, expect=map(len, []))": "expect is a map, which can be read only once",
+    "gate(lambda: 1, expect=coroutine())": "expect is a coroutine, which has to be awaited; pass what it gives",
+    "gate(lambda x: None, (1, 2), expect=1, written=0)": "wrong answer on the first call",
+}
+
+
+def test_misuse_says_what_to_do(suite: Suite) -> None:
+    source = (
+        f"{PRELUDE}\nasync def coroutine(): return True\n\n{as_tests('it', dict(zip(MISUSE, MISUSE, strict=True)))}"
+    )
+    run = suite(source, "-W", "error")
+    run.result.assert_outcomes(passed=1, failed=len(MISUSE))
+    for text in MISUSE.values():
+        assert text in run.text
