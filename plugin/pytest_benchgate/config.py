@@ -221,11 +221,12 @@ def read(config: pytest.Config) -> Config:
         markdown=config.getoption("benchgate_markdown"),
         summary=Path(summary) if summary else None,
         annotate=os.environ.get("GITHUB_ACTIONS") == "true",
-        race=_race(config),
+        race=race(config),
     )
 
 
-def _race(config: pytest.Config) -> RaceConfig | None:
+def race(config: pytest.Config) -> RaceConfig | None:
+    """Return the race that is asked for, if any; UsageError where it cannot be."""
     base, base_python = config.getoption("race"), config.getoption("race_base_python")
     if base is None and base_python is None:
         return None

@@ -23,6 +23,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_options(parser)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
+    """See to where the session imports the raced project from, before any conftest.py does, and output is captured."""
+    if early_config.known_args_namespace.race is not None:
+        from pytest_benchgate.race import early  # noqa: PLC0415  # needs POSIX
+
+        early.prepare(early_config, early_config.known_args_namespace)
+    return (yield)
+
+
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare pytest_benchgate_limits."""
     pluginmanager.add_hookspecs(hookspec)

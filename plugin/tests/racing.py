@@ -129,6 +129,20 @@ class Project:
         git = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
         return {**outer, **git, "TMPDIR": str(self.temporary), **self.env, **more}
 
+    def installed(self) -> str:
+        """Return a folder into which KERN is installed without its extension module, as pip's --target would."""
+        folder = self.folder / "installed"
+        info = "kern_el_fast-0.9.dist-info"
+        told = {
+            "kern/__init__.py": "spin = len\n",
+            f"{info}/METADATA": "Metadata-Version: 2.1\nName: Kern.El_fast\nVersion: 0.9\n",
+            f"{info}/RECORD": f"kern/__init__.py,,\n{info}/METADATA,,\n{info}/RECORD,,\n",
+        }
+        for name, text in told.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, "utf-8")
+        return str(folder)
+
     def git(self, *arguments: str, cwd: Path | None = None) -> str:
         """Return what git prints."""
         names = {

@@ -342,7 +342,7 @@ def test_the_json_is_there_after_a_crash(plain: Project) -> None:
 
 def test_a_collection_error_ends_it_before_anything_is_built(kern: Project) -> None:
     kern.write(**{"tests/test_kern.py": "import no_such_module\n"})
-    run = kern.race("HEAD")
+    run = kern.race("HEAD", PYTHONPATH=kern.installed())
     assert run.returncode == pytest.ExitCode.INTERRUPTED
     assert "No module named 'no_such_module'" in run.text
     assert "building" not in run.text
@@ -351,7 +351,7 @@ def test_a_collection_error_ends_it_before_anything_is_built(kern: Project) -> N
 @pytest.mark.parametrize("option", ["--collect-only", "-k=nothing", "--version"])
 def test_nothing_is_raced_where_there_is_nothing_to_race(kern: Project, option: str) -> None:
     start = time.time()
-    run = kern.race("HEAD", option)
+    run = kern.race("HEAD", option, PYTHONPATH=kern.installed())
     assert "building" not in run.text
     assert run.race == {} or run.race["raced"] == []
     assert not [path for path in kern.cache.iterdir() if path.stat().st_mtime > start]

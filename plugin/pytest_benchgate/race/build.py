@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import importlib.metadata
 import json
 import os
 import random
@@ -33,14 +32,14 @@ from typing import TYPE_CHECKING, Any
 
 import build
 
-from pytest_benchgate.race import git
+from pytest_benchgate.race import git, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pytest_benchgate.race.reaper import Reaper
 
-LAYOUT = 1  # of the cache: counted up when older entries are of no use
+LAYOUT = 2  # of the cache: counted up when older entries are of no use
 UNUSED_S = 14 * 86400.0  # entries that no race used for so long are removed
 COMPLETE = "benchgate.json"  # written last: an entry without it is not complete
 COMPILER = re.compile(r"(CC|CXX|FC|LD|AR|NVCC)|.*FLAGS|MACOSX_DEPLOYMENT_TARGET|SKBUILD_.*|CMAKE_.*")
@@ -58,7 +57,7 @@ class Built:
     ----------
     python: its interpreter.
     folder: where it lies.
-    names: the top-level modules of the project.
+    names: the packages and modules of the project; see overlay.roots.
     cached: whether it was there already.
 
     """
@@ -103,22 +102,22 @@ class Builder:
         entry = self.cache / key
         with self._entry(entry) as complete:
             if complete:
-                return self._built(entry, cached=True)
+                return self._built(entry, original / project, cached=True)
             start = time.monotonic()
             self.say(f"{who}: building ...")
             output = _Output(self.reaper, temporary)
             try:
                 with output.temporaries():
-                    self._make(entry, Path(tools["folder"]), source, project, original, output)
+                    self._make(entry, Path(tools["folder"]), source, project, output)
             except (build.BuildBackendException, build.BuildException, subprocess.CalledProcessError, OSError) as error:
                 raise BuildFailed(f"{who} could not be built: {error}\n{output.text}".rstrip()) from error
             finally:
                 git.clean(source)
-            _write(entry / COMPLETE, {"names": _names(entry)})
+            _write(entry / COMPLETE, {"names": overlay.roots(entry)})
             self.say(f"{who}: built in {time.monotonic() - start:.1f} s")
-        return self._built(entry, cached=False)
+        return self._built(entry, original / project, cached=False)
 
-    def _make(self, entry: Path, tools: Path, source: Path, project: Path, original: Path, output: _Output) -> None:
+    def _make(self, entry: Path, tools: Path, source: Path, project: Path, output: _Output) -> None:
         """Build a wheel with the tools and install it into a new environment."""
         python, wheels = _python(tools), output.temporary / "wheel"
         builder = build.ProjectBuilder(source / project, python_executable=str(python), runner=output.run)
@@ -130,10 +129,11 @@ class Builder:
             wheel = builder.build("wheel", wheels)
         venv.EnvBuilder(symlinks=True).create(entry)
         _pip(python, output, "--python", str(_python(entry)), "install", "--no-deps", "--no-index", wheel)
-        _lie_over(entry, original / project)
 
-    def _built(self, entry: Path, *, cached: bool) -> Built:
+    def _built(self, entry: Path, original: Path, *, cached: bool) -> Built:
         told = json.loads((entry / COMPLETE).read_text("utf-8"))
+        # Each time: the session's environment may have changed since.
+        overlay.lay_over(entry, tuple(told["names"]), original)
         return Built(_python(entry), entry, tuple(told["names"]), cached)
 
     def _tools(self, requires: tuple[str, ...], temporary: Path) -> dict[str, str]:
@@ -287,58 +287,6 @@ def _pip(python: Path, output: _Output, *arguments: str) -> None:
 
 def _python(environment: Path) -> Path:
     return environment / "bin" / "python"
-
-
-def _site_packages(environment: Path) -> Path:
-    return Path(sysconfig.get_path("purelib", "venv", {"base": str(environment)}))
-
-
-def _names(environment: Path) -> list[str]:
-    """Return the top-level modules of what is installed in an environment, without its own metadata and libraries."""
-    found = {
-        Path(file.parts[0]).name.partition(".")[0]
-        for one in importlib.metadata.distributions(path=[str(_site_packages(environment))])
-        for file in one.files or ()
-        if file.suffix in {".py", ".so", ".pyd"} and not file.parts[0].endswith((".dist-info", ".libs", ".data"))
-        if file.parts[0] != ".."
-    }
-    return sorted(found)
-
-
-def _lie_over(environment: Path, original: Path) -> None:
-    """Let an environment find what the session's own has, behind what it has itself; without the project's own hooks.
-
-    The hooks of an editable install of the project, or the path of its sources, would stand before everything else.
-    """
-    target = _site_packages(environment)
-    raced = {_normal(one) for one in importlib.metadata.distributions(path=[str(target)])}
-    folders = [Path(folder) for folder in [*site.getsitepackages(), *_user_site()] if Path(folder).is_dir()]
-    lines = [str(folder) for folder in folders]
-    for folder in folders:
-        hooks = {
-            Path(str(one.locate_file(file))).resolve()
-            for one in importlib.metadata.distributions(path=[str(folder)])
-            if _normal(one) in raced
-            for file in one.files or ()
-            if file.suffix == ".pth"
-        }
-        for path in sorted(set(folder.glob("*.pth"))):
-            if path.resolve() not in hooks:
-                for line in path.read_text("utf-8", "replace").splitlines():
-                    if line.startswith(("import ", "import\t")):
-                        lines.append(line)
-                    elif line.strip() and not line.startswith("#"):
-                        place = folder / line.rstrip()
-                        lines += [str(place)] if place.resolve() not in {original, original / "src"} else []
-    (target / "benchgate-session.pth").write_text("\n".join(lines) + "\n", "utf-8")
-
-
-def _normal(distribution: importlib.metadata.Distribution) -> str:
-    return re.sub(r"[-_.]+", "-", distribution.name or "").lower()
-
-
-def _user_site() -> list[str]:
-    return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
 
 
 def _interpreter() -> str:

@@ -16,6 +16,7 @@ from pytest_benchgate.race import worker
 from pytest_benchgate.race.channel import Channel, Closed, Late
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_benchgate.race.reaper import Reaper
@@ -37,6 +38,7 @@ class Side:
     folder: the current directory of its worker.
     arguments: what its pytest gets.
     temporary: a folder for the files that its tests make; the system's, where it is None.
+    environment: what its environment has beyond the session's.
 
     """
 
@@ -45,6 +47,7 @@ class Side:
     folder: Path
     arguments: tuple[str, ...] = ()
     temporary: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Worker:
         self.output = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the worker
         told = {"pipes": [orders_in, answers_out], "seed": self.seed, "names": self.plan.names}
         env = {name: value for name, value in os.environ.items() if name not in WITHOUT}
-        env |= {worker.ORDERS: json.dumps(told), "PYTHONHASHSEED": str(self.seed)}
+        env |= {**self.side.environment, worker.ORDERS: json.dumps(told), "PYTHONHASHSEED": str(self.seed)}
         if self.side.temporary:
             env["TMPDIR"] = str(self.side.temporary)
             if env.pop("PYTHONDONTWRITEBYTECODE", None):  # compiling all again would take most of each start

@@ -9,6 +9,7 @@ import shlex
 import statistics
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,7 @@ from pytest_benchgate import host, machine
 from pytest_benchgate.race import engine, git, sides
 from pytest_benchgate.race.arguments import without_output
 from pytest_benchgate.race.build import BuildFailed
+from pytest_benchgate.race.early import EARLY
 from pytest_benchgate.race.identity import Identity, SelfRace
 from pytest_benchgate.race.process import Plan, Why
 from pytest_benchgate.race.reaper import Reaper
@@ -41,7 +43,7 @@ RACED = "benchgate_raced"  # the attribute of a report that carries its race
 def start(config: pytest.Config, race: RaceConfig, session: Session) -> None:
     """Take part in a session; refuse what cannot be raced before anything is collected."""
     host.take_times(config)
-    if race.base is not None and race.base != "self":
+    if race.base is not None and race.base != "self" and EARLY not in config.stash:
         try:
             git.Repository.around(config.rootpath).resolve(race.base)
         except git.GitError as error:
@@ -96,8 +98,13 @@ class RaceSession:
             self._race.json.write_text("", "utf-8")  # an earlier race's results must not be taken for this one's
         self._items = {item.nodeid: item for item in session.items}
         files = self._files()
+        early = self._config.stash.get(EARLY, None)
         try:
-            with Reaper() as reaper, sides.prepare(self._config, self._race, files, reaper, self._say) as field:
+            with early.stack if early else ExitStack() as stack:
+                reaper = early.reaper if early else stack.enter_context(Reaper())
+                mode = self._config.getoption("importmode")
+                trees = early.build(self._config, self._race, mode, self._say) if early else None
+                field = sides.prepare(self._config, self._race, files, reaper, trees)
                 self._run(field, reaper)
         except BuildFailed as error:
             self._line("")

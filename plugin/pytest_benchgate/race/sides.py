@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import importlib.metadata
 import json
 import re
@@ -11,26 +12,27 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import tomllib
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race import git
+from pytest_benchgate.race import extensions, git, home
 from pytest_benchgate.race.arguments import arguments
 from pytest_benchgate.race.build import Builder, find_project
+from pytest_benchgate.race.home import TESTS
+from pytest_benchgate.race.installed import project_name
 from pytest_benchgate.race.process import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import ExitStack
 
     import pytest
 
     from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.race.build import Built
     from pytest_benchgate.race.reaper import Reaper
 
-TESTS = re.compile(r"(tests?|bench(es|marks?|marking)?|perf)", re.IGNORECASE)  # folders that belong to their tests
 HAS = """
 import importlib.metadata as m, json, sys
 try:
@@ -78,21 +80,18 @@ class Field:
     trees: tuple[str, str] = ("", "")
 
 
-@contextmanager
 def prepare(
-    config: pytest.Config, race: RaceConfig, files: Sequence[Path], reaper: Reaper, say: Callable[[str], None]
-) -> Iterator[Field]:
-    """Give the sides of a race over the tests in these files (paths relative to pytest's rootdir).
+    config: pytest.Config, race: RaceConfig, files: Sequence[Path], reaper: Reaper, trees: Trees | None
+) -> Field:
+    """Return the sides of a race over the tests in these files (paths relative to pytest's rootdir).
 
-    Raises SidesError, BuildFailed or git.GitError.
+    `trees` are those of a race between revisions. Raises SidesError.
     """
-    with ExitStack() as stack:
-        scratch = Path(tempfile.mkdtemp(prefix="race-")).resolve()
-        reaper.watch(scratch)
-        if race.base_python or race.base == "self":
-            yield _in_place(config, race, files, scratch)
-        else:
-            yield _from_git(config, race, files, scratch, reaper, stack, say)
+    if trees is not None:
+        return _from_git(config, race, files, trees)
+    scratch = Path(tempfile.mkdtemp(prefix="race-")).resolve()
+    reaper.watch(scratch)
+    return _in_place(config, race, files, scratch)
 
 
 def _in_place(config: pytest.Config, race: RaceConfig, files: Sequence[Path], scratch: Path) -> Field:
@@ -115,7 +114,7 @@ def _in_place(config: pytest.Config, race: RaceConfig, files: Sequence[Path], sc
         return Field((sides[0], sides[1]), (label, label), _own_names(config), ((), ()), "--race=self", null=True)
     base, head = (_distributions(python) for python in pythons)
     differ = sorted(name for name in base.keys() & head.keys() if base[name][0] != head[name][0])
-    project = _project_name(config.rootpath)
+    project = project_name(config.rootpath)
     names = sorted(
         {top for name in [*differ, project] for side in (base, head) for top in _tops(side.get(name, ("", []))[1])}
     )
@@ -134,43 +133,87 @@ def _in_place(config: pytest.Config, race: RaceConfig, files: Sequence[Path], sc
     )
 
 
-def _from_git(
-    config: pytest.Config,
-    race: RaceConfig,
-    files: Sequence[Path],
-    scratch: Path,
-    reaper: Reaper,
-    stack: ExitStack,
-    say: Callable[[str], None],
-) -> Field:
-    """Race a revision and the working tree, each built into an environment of its own."""
-    repository = git.Repository.around(config.rootpath)
-    root = config.rootpath.relative_to(repository.root)
+@dataclass(frozen=True)
+class Trees:
+    """The source trees of a revision and of the working tree, and what was built of them.
+
+    Attributes
+    ----------
+    scratch: the folder in which they are checked out, as base and head.
+    root: pytest's rootdir within a tree.
+    project: the folder of the project within a tree; None where there is nothing to build.
+    base, head: git's names of them.
+    built: the environments, by side; none where there is nothing to build.
+    notes: what a person should know of them.
+
+    """
+
+    repository: git.Repository
+    scratch: Path
+    root: Path
+    project: Path | None
+    base: git.Tree
+    head: git.Tree
+    built: tuple[Built, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def sources(self, side: str) -> list[str]:
+        """Return the folders of a side's tree in which its tests and modules lie."""
+        folders = [self.root, *([self.project] if self.project else [])]
+        return [str((self.scratch / side / folder).resolve()) for folder in folders]
+
+
+def build(
+    rootpath: Path, race: RaceConfig, import_mode: str, reaper: Reaper, stack: ExitStack, say: Callable[[str], None]
+) -> Trees:
+    """Check both trees out and build them, before anything of the project is imported.
+
+    Raises SidesError, BuildFailed or git.GitError.
+    """
+    repository = git.Repository.around(rootpath)
+    root = rootpath.relative_to(repository.root)
     base = repository.resolve(race.base or "")
+    if (rootpath / "__init__.py").is_file() and import_mode != "importlib":
+        raise SidesError(
+            f"{rootpath} is a package itself, by its __init__.py, so that pytest imports the tests, and what they "
+            "import from it, by the name of that folder, which a build has not: remove that file, or use "
+            "--import-mode=importlib"
+        )
+    scratch = Path(tempfile.mkdtemp(prefix="race-")).resolve()
+    reaper.watch(scratch)
     repository.check_out(base, scratch / "base")
     head = repository.check_out_working_tree(scratch / "head")
+    trees = Trees(repository, scratch, root, find_project(scratch / "head", root), base, head)
+    if trees.project is None:
+        return trees
     builder = Builder(race.cache, reaper, stack, say)
-    pythons: list[Path] = []
-    names: set[str] = set()
-    homes: list[tuple[Path, ...]] = []
-    project = find_project(scratch / "head", root)
-    for name, tree in (("base", base), ("head", head)):
-        source = scratch / name
-        if project is None:
-            pythons.append(Path(sys.executable))
-            homes.append((source,))
-        else:
-            built = builder.build(source, project, tree.tree, f"{name}, {tree.label}", repository.root)
-            pythons.append(built.python)
-            names |= set(built.names)
-            homes.append((built.folder.resolve(), source))
+    built = tuple(
+        builder.build(scratch / name, trees.project, tree.tree, f"{name}, {tree.label}", repository.root)
+        for name, tree in (("base", base), ("head", head))
+    )
     builder.prune()
+    try:
+        notes = extensions.compare(scratch, trees.project, built)
+    except extensions.Lacking as error:
+        raise SidesError(str(error)) from error
+    return dataclasses.replace(trees, built=built, notes=notes)
+
+
+def _from_git(config: pytest.Config, race: RaceConfig, files: Sequence[Path], trees: Trees) -> Field:
+    """Race a revision and the working tree, each built into an environment of its own."""
+    scratch, root, base, head = trees.scratch, trees.root, trees.base, trees.head
+    pythons = [built.python for built in trees.built] or [Path(sys.executable)] * 2
+    homes = [(built.folder.resolve(),) for built in trees.built] or [(scratch / name,) for name in ("base", "head")]
+    names = {name for built in trees.built for name in built.names}
     changed = _lay_tests(config, files, scratch, root) if race.tests == "head" else []
     sides = [
-        _side(config, name, python, scratch / name / root, files, scratch / f"{name}-tmp")
+        dataclasses.replace(
+            _side(config, name, python, scratch / name / root, files, scratch / f"{name}-tmp"),
+            environment=home.environment(trees.sources(name), config.getini("python_files")) if trees.built else {},
+        )
         for name, python in zip(("base", "head"), pythons, strict=True)
     ]
-    notes = []
+    notes = [*trees.notes]
     if base.tree == head.tree:
         notes.append("base and head are the same source tree: this is a null race")
     elif changed:
@@ -178,7 +221,7 @@ def _from_git(
         notes.append(f"head's tests are run on both sides; they differ from base's own: {shown}")
 
     def is_new(file: str, function: str) -> bool:
-        text = repository.has(base, (root / file).as_posix())
+        text = trees.repository.has(base, (root / file).as_posix())
         return text is None or function not in _functions(text)
 
     return Field(
@@ -286,15 +329,8 @@ def _tops(files: Sequence[str]) -> set[str]:
     }
 
 
-def _project_name(root: Path) -> str:
-    with contextlib.suppress(OSError, tomllib.TOMLDecodeError, KeyError):
-        name = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["name"]
-        return re.sub(r"[-_.]+", "-", name).lower()
-    return ""
-
-
 def _own_names(config: pytest.Config) -> tuple[str, ...]:
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        if name := _project_name(config.rootpath):
+        if name := project_name(config.rootpath):
             return tuple(sorted(_tops([str(file) for file in importlib.metadata.files(name) or ()])))
     return ()

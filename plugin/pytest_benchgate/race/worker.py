@@ -26,6 +26,7 @@ import pytest
 from pytest_benchgate import host
 from pytest_benchgate.host import BenchmarkFixture
 from pytest_benchgate.limits import Limits
+from pytest_benchgate.race import home
 from pytest_benchgate.race.channel import Channel, Closed
 from pytest_benchgate.session import SESSION
 
@@ -51,6 +52,7 @@ class State:
         self.channel = Channel(*given["pipes"])
         self.seed: int = given["seed"]
         self.names = frozenset(given["names"])
+        self.home = home.installed()
         self.processors = host.processors()
         self.pinned: int | None = None
         self.served = False  # the test that runs: whether its benchmark was timed
@@ -77,16 +79,30 @@ class State:
             os.sched_setaffinity(0, self.processors if processor is None else {processor})
             self.pinned = processor
 
+    def at_home(self) -> None:
+        """Keep the finder of the raced modules before all others, whatever a suite has put there."""
+        if self.home:
+            self.home.first()
+
     def loaded(self) -> dict[str, str]:
-        """Return path and SHA-256 of the raced modules' files that were loaded since the last call."""
+        """Return path and SHA-256 of the raced modules' files that were loaded since the last call.
+
+        Raises NotRaceable where one of them is not of this side's build.
+        """
+        if self.home and (why := self.home.complaint()):
+            raise NotRaceable(why)
         found = {}
         for name, module in [*sys.modules.items()]:
             file = getattr(module, "__file__", None)
-            if name.partition(".")[0] in self.names and isinstance(file, str) and file not in self.told:
+            if isinstance(file, str) and file not in self.told and self._is_raced(name):
                 self.told.add(file)
                 path = Path(file).resolve()
-                found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+                if self.home is None or self.home.is_home(str(path)):
+                    found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         return found
+
+    def _is_raced(self, name: str) -> bool:
+        return name in self.names or any(name.startswith(f"{root}.") for root in self.names)
 
 
 class SeedNumpy(importlib.abc.MetaPathFinder):
@@ -227,6 +243,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     state = early_config.stash[STATE] = State(os.environ.pop(ORDERS))
     state.sow()
     sys.meta_path.insert(0, SeedNumpy(state))
+    if state.home:
+        state.home.settle(early_config.known_args_namespace.importmode)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -241,7 +259,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Seed for this test, whatever ran before it on this side."""
-    item.config.stash[STATE].sow(item.nodeid)
+    state = item.config.stash[STATE]
+    state.at_home()
+    state.sow(item.nodeid)
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -253,7 +273,9 @@ def pytest_timeout_set_timer() -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> None:
     """Seed for what a module draws at import."""
-    collector.config.stash[STATE].sow(collector.nodeid)
+    state = collector.config.stash[STATE]
+    state.at_home()
+    state.sow(collector.nodeid)
 
 
 class Collection:

@@ -1,0 +1,66 @@
+"""Whether each side has the extension modules that its sources are of; a build may go on without them, silently."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_benchgate.race import overlay
+from pytest_benchgate.race.home import TESTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_benchgate.race.build import Built
+
+ASIDE = re.compile(r"docs?|examples?|build|\..*")  # folders whose sources are not the project's own
+COMPILED = re.compile(rb"PyInit_|PyMODINIT_FUNC|PYBIND11_MODULE|NB_MODULE|BOOST_PYTHON_MODULE|#\[pymodule")
+SOURCES = {".c", ".cc", ".cpp", ".cxx", ".cu", ".m", ".rs", ".pyx"}
+
+
+class Lacking(Exception):
+    """A side that was built without an extension module that the other one has."""
+
+
+def compare(scratch: Path, project: Path, built: Sequence[Built]) -> tuple[str, ...]:
+    """Return what a person should know of the extension modules of both builds, base and head.
+
+    Raises Lacking where one side alone lacks one whose source it has.
+    """
+    made = [overlay.extensions(one.folder).keys() for one in built]
+    names = ("base", "head")
+    for name, own, other in zip(names, made, made[::-1], strict=True):
+        lacking = sorted(other - own)
+        if not lacking:
+            continue
+        sources = [*_sources(scratch / name / project)]
+        for module in lacking:
+            last = module.rpartition(".")[2].strip("_")
+            # Where a side has none at all, it does not matter what their sources are called.
+            source = next((one for one in sources if not own or one.stem.strip("_") == last), None)
+            if source:
+                raise Lacking(
+                    f"{name} was built without the extension module {module}, which the other side has, though its "
+                    f"source {source.relative_to(scratch / name)} is there; pure Python would be raced against "
+                    "compiled code. Make the extension required (setuptools: optional=False), so that its "
+                    "build fails aloud"
+                )
+    if not any(made) and (source := next(_sources(scratch / "head" / project), None)):
+        there = source.relative_to(scratch / "head")
+        return (f"no side has an extension module, though the source {there} is there: pure Python is raced",)
+    return ()
+
+
+def _sources(tree: Path) -> Iterator[Path]:
+    """Yield the sources of extension modules in a tree, but for those of tests and examples."""
+    for folder, folders, files in os.walk(tree):
+        folders[:] = sorted(name for name in folders if not (TESTS.fullmatch(name) or ASIDE.fullmatch(name)))
+        for path in (Path(folder, name) for name in sorted(files)):
+            if (
+                path.suffix in SOURCES
+                and path.is_file()
+                and (path.suffix == ".pyx" or COMPILED.search(path.read_bytes()))
+            ):
+                yield path

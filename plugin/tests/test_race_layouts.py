@@ -1,0 +1,192 @@
+"""Where the raced modules come from: the build of each side alone, however a project is laid out and pytest is called.
+
+Head is three times slower in C only, and pure Python stands in where the C is not found: a side that ran its source
+tree would be the `same`. Nothing is installed: the session itself collects on head's build.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from racing import IGNORED, KERNEL, QUICK, SLOW_KERNEL, Project, Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
+FALLBACK = """\
+try:
+    from {package}._kern import spin
+except ImportError:
+    def spin(count):
+        for _ in range(count):
+            pass
+"""
+TEST = "from {package} import spin\ndef test_spin(benchmark):\n    benchmark(spin, 2000)\n"
+
+
+def files(package: str = "kern", top: str = "", setup: str = "", **more: str) -> dict[str, str]:
+    """Return a project with a package in the folder `top`, and tests of it; `more` by path."""
+    folder = top + package.replace(".", "/")
+    arguments = f"packages=[{package!r}], package_dir={{'': {top.rstrip('/') or '.'!r}}}, {setup}"
+    return {
+        ".gitignore": IGNORED,
+        "pyproject.toml": "[build-system]\nrequires = ['setuptools>=64', 'wheel']\n"
+        "build-backend = 'setuptools.build_meta'\n[project]\nname = 'kern'\nversion = '1.0'\n",
+        "setup.py": "from setuptools import Extension, setup\n"
+        f"setup({arguments} ext_modules=[Extension('{package}._kern', ['{folder}/_kern.c'])])\n",
+        f"{folder}/__init__.py": FALLBACK.format(package=package),
+        f"{folder}/_kern.c": KERNEL,
+        "tests/test_spin.py": TEST.format(package=package),
+        **more,
+    }
+
+
+def made(tmp_path: Path, cache: Path, layout: dict[str, str]) -> Project:
+    """Return a project of this layout, whose last commit made the C slower."""
+    project = Project.make(tmp_path / "project", cache, layout)
+    project.commit(**{name: SLOW_KERNEL for name in layout if name.endswith("_kern.c")})
+    return project
+
+
+def judged(run: Run) -> tuple[dict[str, str], int]:
+    return run.verdicts, run.returncode
+
+
+INSIDE = files(
+    **{
+        "kern/conftest.py": "import pytest\nimport kern\n@pytest.fixture\ndef count():\n    return 2000\n",
+        "kern/tests/__init__.py": "",
+        "kern/tests/helper.py": "import kern\nspin = kern.spin\n",
+        "kern/tests/test_inside.py": "from .. import spin\nfrom . import helper\n"
+        "def test_inside(benchmark, count):\n    assert spin is helper.spin\n    benchmark(spin, count)\n",
+    }
+)
+INSIDE["setup.py"] = INSIDE["setup.py"].replace("packages=['kern']", "packages=['kern', 'kern.tests']")
+
+
+@pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
+def test_tests_inside_the_package(tmp_path: Path, race_cache: Path, mode: str) -> None:
+    project = made(tmp_path, race_cache, INSIDE)
+    run = project.race("HEAD~1", f"--import-mode={mode}", "kern", "tests")
+    assert judged(run) == ({"test_inside": "slower", "test_spin": "slower"}, 1), run.text
+
+
+CONFTEST = "import sys, pathlib\nsys.path.insert(0, str(pathlib.Path(__file__).parent / 'lib'))\nimport kern\n"
+IN_THE_WHEEL = files(
+    setup="py_modules=['tests.helper'],",
+    **{
+        "tests/__init__.py": "",
+        "tests/helper.py": "",
+        "tests/test_spin.py": "import tests.helper\n" + TEST.format(package="kern"),
+    },
+)
+LAYOUTS = {
+    "flat": files(**{"tests/__init__.py": ""}),
+    "src": files(top="src/", **{"pytest.ini": "[pytest]\npythonpath = src\npython_files = *.py\n"}),
+    "conftest": files(top="lib/", **{"conftest.py": CONFTEST}),
+    "namespace": files("space.kern", **{"pytest.ini": "[pytest]\npythonpath = .\n"}),
+    "tests in the wheel": IN_THE_WHEEL,
+    "package of the name of tests": files("perf", **{"perf/tests/test_more.py": "", "tests/__init__.py": ""}),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_source_tree_is_on_the_path(tmp_path: Path, race_cache: Path, layout: str) -> None:
+    """By its configuration or a conftest.py, by `python -m pytest`, and by PYTHONPATH."""
+    project = made(tmp_path, race_cache, LAYOUTS[layout])
+    command = project.command("--race=HEAD~1", *QUICK, "tests")
+    run = project.run(command=[sys.executable, "-m", "pytest", *command[1:]], PYTHONPATH=str(project.root))
+    assert judged(run) == ({"test_spin": "slower"}, 1), run.text
+
+
+STRANGERS = {
+    "another name": ("from src.kern import spin\n", "src.kern is "),
+    "by its path": (
+        (
+            "import importlib.util, pathlib\n"
+            "path = pathlib.Path(__file__).parents[1] / 'src' / 'kern' / '__init__.py'\n"
+            "spec = importlib.util.spec_from_file_location('kern', path)\n"
+            "kern = importlib.util.module_from_spec(spec)\nimport sys\nsys.modules['kern'] = kern\n"
+            "spec.loader.exec_module(kern)\nspin = kern.spin\n"
+        ),
+        "kern is ",
+    ),
+    "a finder of its own": (
+        (
+            "import importlib.machinery, pathlib, sys\nclass Finder:\n    @staticmethod\n"
+            "    def find_spec(name, path=None, target=None):\n        if name == 'kern':\n"
+            "            place = str(pathlib.Path(__file__).parents[1] / 'src')\n"
+            "            return importlib.machinery.PathFinder.find_spec(name, [place])\n"
+            "sys.meta_path.insert(0, Finder)\nfrom kern import spin\n"
+        ),
+        "kern is ",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_a_source_tree_in_place_of_the_build_is_an_error(tmp_path: Path, race_cache: Path, kind: str) -> None:
+    code, told = STRANGERS[kind]
+    test = f"{code}def test_spin(benchmark):\n    benchmark(spin, 2000)\n"
+    project = made(tmp_path, race_cache, files(top="src/", **{"tests/test_spin.py": test}))
+    run = project.race("HEAD~1", "-opythonpath=.", "tests")
+    assert judged(run) == ({"test_spin": "error"}, 1), run.text
+    reason = run.raced("test_spin")["reason"]
+    assert told in reason
+    assert "src/kern/__init__.py, which is not of the build that is raced" in reason
+    assert "Import the project by its installed name" in reason
+
+
+def test_what_the_wheel_lacks_is_said(tmp_path: Path, race_cache: Path) -> None:
+    layout = files(
+        **{
+            "kern/more.py": "",
+            "tests/__init__.py": "",
+            "tests/test_spin.py": "import kern.more\n" + TEST.format(package="kern"),
+        }
+    )
+    layout["setup.py"] = (
+        layout["setup.py"]
+        .replace("packages=['kern']", "packages=['kern'], cmdclass={'build_py': build_py}")
+        .replace(
+            "import Extension, setup\n",
+            "import Extension, setup\nfrom setuptools.command import build_py as own\nclass build_py(own.build_py):\n"
+            "    def find_package_modules(self, package, folder):\n"
+            "        return [one for one in super().find_package_modules(package, folder) if one[1] != 'more']\n",
+        )
+    )
+    run = made(tmp_path, race_cache, layout).race("HEAD~1", "tests")
+    assert run.returncode == pytest.ExitCode.INTERRUPTED, run.text
+    assert "No module named 'kern.more': the wheel that was built has none" in run.text
+
+
+def test_a_root_that_is_a_package_is_refused_before_it_is_built(tmp_path: Path, race_cache: Path) -> None:
+    run = made(tmp_path, race_cache, files(**{"__init__.py": ""})).race("HEAD~1", "tests")
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR, run.text
+    assert "is a package itself" in run.text
+    assert "building" not in run.text
+
+
+def test_a_process_that_a_benchmark_starts_has_the_build(tmp_path: Path, race_cache: Path) -> None:
+    code = "import subprocess, sys\ndef run():\n    subprocess.run([sys.executable, '-c', 'import kern; kern.spin(30_000_000)'], check=True)\n"
+    layout = files(**{"tests/test_spin.py": f"{code}def test_spin(benchmark):\n    benchmark(run)\n"})
+    assert judged(made(tmp_path, race_cache, layout).race("HEAD~1")) == ({"test_spin": "slower"}, 1)
+
+
+def test_a_side_that_lacks_an_extension_module_is_an_error(tmp_path: Path, race_cache: Path) -> None:
+    """Where an extension is optional, its build may fail, and only print a warning."""
+    layout = files()
+    layout["setup.py"] = layout["setup.py"].replace("'])])", "'], optional=True)])")
+    project = Project.make(tmp_path / "project", race_cache, layout)
+    project.commit(**{"kern/_kern.c": KERNEL.replace("long total", "lnog total")})
+    run = project.race("HEAD~1")
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR, run.text
+    assert "head was built without the extension module kern._kern, which the other side has" in run.text
+    project.commit(**{"kern/_kern.c": KERNEL.replace("long total", "lnog  total")})
+    run = project.race("HEAD~1", "--race-threshold=900%")
+    assert "no side has an extension module, though the source kern/_kern.c is there" in run.text
+    assert run.returncode == 0, run.text
