@@ -105,6 +105,7 @@ TAKE_TIMES: dict[str, Any] = {
     "numprocesses": None,
     "tx": [],
     "distload": False,
+    "doctestmodules": False,  # would import the source tree's modules, to look for what is no benchmark
 }
 # What the session has done already, or will do: select tests, and write reports.
 BE_A_WORKER: dict[str, Any] = {

@@ -141,6 +141,37 @@ def test_a_source_tree_in_place_of_the_build_is_an_error(tmp_path: Path, race_ca
     assert "Import the project by its installed name" in reason
 
 
+def test_a_project_below_the_root(tmp_path: Path, race_cache: Path) -> None:
+    """The configuration of pytest lies above, and base had the project elsewhere."""
+    project = Project.make(tmp_path / "project", race_cache, {**files(), "pytest.ini": "[pytest]\n"})
+    for name in files():
+        (project.root / "python" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.root / name).rename(project.root / "python" / name)
+    project.commit(**{"python/kern/_kern.c": SLOW_KERNEL, "python/kern/conftest.py": "import kern\n"})
+    assert judged(project.race("HEAD~1", "python/tests")) == ({"test_spin": "slower"}, 1)
+
+
+def test_a_package_that_is_new_is_not_taken_from_what_is_installed(tmp_path: Path, race_cache: Path) -> None:
+    """The session's environment has head's, and base none."""
+    project = Project.make(tmp_path / "project", race_cache, files())
+    setup = files()["setup.py"].replace("packages=['kern']", "packages=['kern', 'fast']")
+    test = "def test_fast(benchmark):\n    import fast\n    benchmark(fast.spin, 2000)\n"
+    project.commit(**{"setup.py": setup, "fast/__init__.py": "from kern import spin\n", "tests/test_fast.py": test})
+    installed = project.folder / "installed"
+    installed.mkdir()
+    (installed / "fast.py").write_text("from kern import spin\n")
+    run = project.race("HEAD~1", PYTHONPATH=str(installed))
+    assert run.verdicts == {"test_spin": "same", "test_fast": "new"}, run.text
+    assert "this side of the race has none" in run.raced("test_fast")["reason"]
+
+
+def test_a_wheel_without_modules_is_refused(tmp_path: Path, race_cache: Path) -> None:
+    layout = {**files(), "setup.py": "from setuptools import setup\nsetup(packages=[], py_modules=[])\n"}
+    run = made(tmp_path, race_cache, layout).race("HEAD~1", "-opythonpath=.")
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR, run.text
+    assert "the wheel that was built of base has no module" in run.text
+
+
 def test_what_the_wheel_lacks_is_said(tmp_path: Path, race_cache: Path) -> None:
     layout = files(
         **{

@@ -22,7 +22,8 @@ from pytest_benchgate.race.reaper import Reaper
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from pytest_benchgate.config import RaceConfig
 
@@ -46,12 +47,14 @@ class Early:
 
     Attributes
     ----------
+    project: the folder of the project in the repository; None where there is nothing to build.
     trees: None until they are built.
 
     """
 
     reaper: Reaper
     stack: ExitStack
+    project: Path | None = None
     trees: sides.Trees | None = None
 
     def build(
@@ -59,7 +62,7 @@ class Early:
     ) -> sides.Trees:
         """Return the trees, built; see sides.build."""
         if self.trees is None:
-            self.trees = sides.build(config.rootpath, race, import_mode, self.reaper, self.stack, say)
+            self.trees = sides.build(config.rootpath, self.project, race, import_mode, self.reaper, self.stack, say)
         return self.trees
 
 
@@ -96,28 +99,44 @@ def prepare(config: pytest.Config, given: Namespace) -> None:
     config.add_cleanup(stack.close)
     early = config.stash[EARLY] = Early(stack.enter_context(Reaper()), stack)
     with _ended_cleanly(stack):
-        home = _home(config, race, given.importmode, early, say)
+        home = _home(config, race, given, early, say)
     if home is not None:
         home.settle(given.importmode)
         stack.callback(home.remove)
 
 
 def _home(
-    config: pytest.Config, race: RaceConfig, import_mode: str, early: Early, say: Callable[[str], None]
+    config: pytest.Config, race: RaceConfig, given: Namespace, early: Early, say: Callable[[str], None]
 ) -> Home | None:
     """Return where the session gets the project from; None where that is the source tree itself."""
     repository = git.Repository.around(config.rootpath)
     repository.resolve(race.base or "")
-    project = find_project(repository.root, config.rootpath.relative_to(repository.root))
+    project = early.project = _project(repository.root, config, given.file_or_dir)
     if project is None:
         return None
     place = installed.find(repository.root / project)
     if place is None:
         say("the project is not installed here: it is built first, for the tests to be collected on")
-        built = early.build(config, race, import_mode, say).built[1]
+        built = early.build(config, race, given.importmode, say).built[1]
         place = installed.Installed(overlay.site_packages(built.folder), built.names)
     folders = [str(folder) for folder in (config.rootpath, repository.root / project)]
     return Home(str(place.folder), place.names, folders, config.getini("python_files")) if place.names else None
+
+
+def _project(repository: Path, config: pytest.Config, given: Sequence[str]) -> Path | None:
+    """Return the folder of the project that is raced: around pytest's rootdir or else, below it, around the tests."""
+    if (found := find_project(repository, config.rootpath.relative_to(repository))) is not None:
+        return found
+    places = [config.invocation_params.dir / one.partition("::")[0] for one in given]
+    places = places or [config.rootpath / one for one in config.getini("testpaths")]
+    folders = {place.resolve() for place in places if place.resolve().is_relative_to(config.rootpath)}
+    projects = {find_project(repository, folder.relative_to(repository)) for folder in folders} - {None}
+    if len(projects) > 1:
+        raise sides.SidesError(
+            f"the tests are of several projects ({', '.join(sorted(map(str, projects)))}); race one at a time: give "
+            "its tests alone"
+        )
+    return projects.pop() if projects else None
 
 
 @contextmanager

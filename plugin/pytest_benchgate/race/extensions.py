@@ -24,18 +24,18 @@ class Lacking(Exception):
     """A side that was built without an extension module that the other one has."""
 
 
-def compare(scratch: Path, project: Path, built: Sequence[Built]) -> tuple[str, ...]:
-    """Return what a person should know of the extension modules of both builds, base and head.
+def compare(projects: Sequence[Path], built: Sequence[Built]) -> tuple[str, ...]:
+    """Return what a person should know of the extension modules of both builds, base and head, of these sources.
 
     Raises Lacking where one side alone lacks one whose source it has.
     """
     made = [overlay.extensions(one.folder).keys() for one in built]
     names = ("base", "head")
-    for name, own, other in zip(names, made, made[::-1], strict=True):
+    for name, project, own, other in zip(names, projects, made, made[::-1], strict=True):
         lacking = sorted(other - own)
         if not lacking:
             continue
-        sources = [*_sources(scratch / name / project)]
+        sources = [*_sources(project)]
         for module in lacking:
             last = module.rpartition(".")[2].strip("_")
             # Where a side has none at all, it does not matter what their sources are called.
@@ -43,12 +43,12 @@ def compare(scratch: Path, project: Path, built: Sequence[Built]) -> tuple[str, 
             if source:
                 raise Lacking(
                     f"{name} was built without the extension module {module}, which the other side has, though its "
-                    f"source {source.relative_to(scratch / name)} is there; pure Python would be raced against "
+                    f"source {source.relative_to(project)} is there; pure Python would be raced against "
                     "compiled code. Make the extension required (setuptools: optional=False), so that its "
                     "build fails aloud"
                 )
-    if not any(made) and (source := next(_sources(scratch / "head" / project), None)):
-        there = source.relative_to(scratch / "head")
+    if not any(made) and (source := next(_sources(projects[1]), None)):
+        there = source.relative_to(projects[1])
         return (f"no side has an extension module, though the source {there} is there: pure Python is raced",)
     return ()
 

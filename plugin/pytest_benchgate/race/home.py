@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from importlib.machinery import ModuleSpec
 
-SOURCES = "BENCHGATE_SOURCES"  # JSON: {"folders": [of the source tree], "patterns": [names of test files]}
+SOURCES = "BENCHGATE_SOURCES"  # JSON: {"roots": [of both sides], "folders": [of the source tree], "patterns": [...]}
 TESTS = re.compile(r"(tests?|bench(es|marks?|marking)?|perf)", re.IGNORECASE)  # folders that belong to their tests
 DEFAULT = ("test_*.py", "*_test.py")  # names of test files, as pytest has them
 REWRITER = "_pytest.assertion.rewrite"  # pytest's own finder, which goes on rewriting the tests' assertions
@@ -100,6 +100,8 @@ class Home:
                 "the wheel, or, if it belongs to the tests, put it into their folder",
                 name=name,
             )
+        if name in self.roots:  # what the other side has, and is perhaps installed in the session's environment
+            raise ModuleNotFoundError(f"No module named {name!r}: this side of the race has none", name=name)
         return None
 
     def complaint(self) -> str | None:
@@ -200,19 +202,19 @@ class Home:
 
 def install(roots: Iterable[str]) -> None:
     """Put the home that this copy of the module lies in first; where the sources are, a race's workers are told."""
-    sources: dict[str, list[str]] = {"folders": [], "patterns": []}
+    sources: dict[str, list[str]] = {"roots": [], "folders": [], "patterns": []}
     if given := os.environ.get(SOURCES):
         import json  # noqa: PLC0415  # most processes have no use for it
 
         sources = json.loads(given)
-    Home(os.path.dirname(__file__), roots, sources["folders"], sources["patterns"]).first()
+    Home(os.path.dirname(__file__), {*roots, *sources["roots"]}, sources["folders"], sources["patterns"]).first()
 
 
-def environment(folders: Iterable[str], patterns: Iterable[str]) -> dict[str, str]:
-    """Return what tells a process, by its environment variables, where the source tree and the tests are."""
+def environment(roots: Iterable[str], folders: Iterable[str], patterns: Iterable[str]) -> dict[str, str]:
+    """Return what tells a process, by its environment variables, what is raced, and where its sources and tests are."""
     import json  # noqa: PLC0415
 
-    return {SOURCES: json.dumps({"folders": [*folders], "patterns": [*patterns]})}
+    return {SOURCES: json.dumps({"roots": [*roots], "folders": [*folders], "patterns": [*patterns]})}
 
 
 def installed() -> Home | None:

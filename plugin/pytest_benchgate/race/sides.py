@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.build import Built
     from pytest_benchgate.race.reaper import Reaper
 
+SIDES = ("base", "head")
 HAS = """
 import importlib.metadata as m, json, sys
 try:
@@ -141,7 +142,7 @@ class Trees:
     ----------
     scratch: the folder in which they are checked out, as base and head.
     root: pytest's rootdir within a tree.
-    project: the folder of the project within a tree; None where there is nothing to build.
+    projects: the folder of the project within each side's tree; none where there is nothing to build.
     base, head: git's names of them.
     built: the environments, by side; none where there is nothing to build.
     notes: what a person should know of them.
@@ -151,7 +152,7 @@ class Trees:
     repository: git.Repository
     scratch: Path
     root: Path
-    project: Path | None
+    projects: tuple[Path, ...]
     base: git.Tree
     head: git.Tree
     built: tuple[Built, ...] = ()
@@ -159,14 +160,20 @@ class Trees:
 
     def sources(self, side: str) -> list[str]:
         """Return the folders of a side's tree in which its tests and modules lie."""
-        folders = [self.root, *([self.project] if self.project else [])]
+        folders = [self.root, *self.projects[SIDES.index(side) :][:1]]
         return [str((self.scratch / side / folder).resolve()) for folder in folders]
 
 
 def build(
-    rootpath: Path, race: RaceConfig, import_mode: str, reaper: Reaper, stack: ExitStack, say: Callable[[str], None]
+    rootpath: Path,
+    project: Path | None,
+    race: RaceConfig,
+    import_mode: str,
+    reaper: Reaper,
+    stack: ExitStack,
+    say: Callable[[str], None],
 ) -> Trees:
-    """Check both trees out and build them, before anything of the project is imported.
+    """Check both trees out and build the project, a folder of the repository; with none, there is nothing to build.
 
     Raises SidesError, BuildFailed or git.GitError.
     """
@@ -183,20 +190,32 @@ def build(
     reaper.watch(scratch)
     repository.check_out(base, scratch / "base")
     head = repository.check_out_working_tree(scratch / "head")
-    trees = Trees(repository, scratch, root, find_project(scratch / "head", root), base, head)
-    if trees.project is None:
+    trees = Trees(repository, scratch, root, (), base, head)
+    if project is None:
         return trees
+    there = project if find_project(scratch / "base" / project, Path()) else find_project(scratch / "base", root)
+    if there is None:
+        raise SidesError(
+            f"{base.label} has no project to build in {project}, as pyproject.toml or setup.py would make it; race an "
+            "environment that has it installed: --race-base-python"
+        )
     builder = Builder(race.cache, reaper, stack, say)
     built = tuple(
-        builder.build(scratch / name, trees.project, tree.tree, f"{name}, {tree.label}", repository.root)
-        for name, tree in (("base", base), ("head", head))
+        builder.build(scratch / name, folder, tree.tree, f"{name}, {tree.label}", repository.root)
+        for name, folder, tree in zip(SIDES, (there, project), (base, head), strict=True)
     )
     builder.prune()
+    for name, one in zip(SIDES, built, strict=True):
+        if not one.names:
+            raise SidesError(
+                f"the wheel that was built of {name} has no module, so that only the source tree could be raced; see "
+                "which packages and modules the build's configuration names"
+            )
     try:
-        notes = extensions.compare(scratch, trees.project, built)
+        notes = extensions.compare([scratch / "base" / there, scratch / "head" / project], built)
     except extensions.Lacking as error:
         raise SidesError(str(error)) from error
-    return dataclasses.replace(trees, built=built, notes=notes)
+    return dataclasses.replace(trees, projects=(there, project), built=built, notes=notes)
 
 
 def _from_git(config: pytest.Config, race: RaceConfig, files: Sequence[Path], trees: Trees) -> Field:
@@ -204,12 +223,13 @@ def _from_git(config: pytest.Config, race: RaceConfig, files: Sequence[Path], tr
     scratch, root, base, head = trees.scratch, trees.root, trees.base, trees.head
     pythons = [built.python for built in trees.built] or [Path(sys.executable)] * 2
     homes = [(built.folder.resolve(),) for built in trees.built] or [(scratch / name,) for name in ("base", "head")]
-    names = {name for built in trees.built for name in built.names}
+    names = sorted({name for built in trees.built for name in built.names})
+    patterns = config.getini("python_files")
     changed = _lay_tests(config, files, scratch, root) if race.tests == "head" else []
     sides = [
         dataclasses.replace(
             _side(config, name, python, scratch / name / root, files, scratch / f"{name}-tmp"),
-            environment=home.environment(trees.sources(name), config.getini("python_files")) if trees.built else {},
+            environment=home.environment(names, trees.sources(name), patterns) if trees.built else {},
         )
         for name, python in zip(("base", "head"), pythons, strict=True)
     ]
@@ -227,7 +247,7 @@ def _from_git(config: pytest.Config, race: RaceConfig, files: Sequence[Path], tr
     return Field(
         (sides[0], sides[1]),
         (base.label, head.label),
-        tuple(sorted(names or _sources((scratch / "base" / root, scratch / "head" / root)))),
+        tuple(names or sorted(_sources((scratch / "base" / root, scratch / "head" / root)))),
         (homes[0], homes[1]),
         f"--race={shlex.quote(base.commit)}",
         tuple(notes),
