@@ -47,10 +47,16 @@ def compare(projects: Sequence[Path], built: Sequence[Built]) -> tuple[str, ...]
                     "compiled code. Make the extension required (setuptools: optional=False), so that its "
                     "build fails aloud"
                 )
-    if not any(made) and (source := next(_sources(projects[1]), None)):
-        there = source.relative_to(projects[1])
-        return (f"no side has an extension module, though the source {there} is there: pure Python is raced",)
-    return ()
+    return () if any(made) else unbuilt(projects[1])
+
+
+def unbuilt(tree: Path) -> tuple[str, ...]:
+    """Return what a person should know where nothing was compiled of the sources in a tree."""
+    source = next(_sources(tree), None)
+    if source is None:
+        return ()
+    there = source.relative_to(tree)
+    return (f"no side has an extension module, though the source {there} is there: pure Python is raced",)
 
 
 def _sources(tree: Path) -> Iterator[Path]:

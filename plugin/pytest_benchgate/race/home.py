@@ -169,12 +169,27 @@ class Home:
         return self.is_test(f"{path}.py")
 
     def _is_test_folder(self, folder: str) -> bool:
-        """Return whether a folder of the source tree has the name of tests, and tests in it or no twin in the wheel."""
-        if not TESTS.fullmatch(os.path.basename(folder)):
-            return False
+        """Return whether a folder of the source tree is of tests: by its name, if it has some, or no twin in the wheel.
+
+        Within a package another name will do, such as _tests or suite, for a folder that has tests.
+        """
         if folder not in self._are_tests:
-            self._are_tests[folder] = not self._twin(folder) or self._has_test_files(folder)
+            name, twin = os.path.basename(folder).lower(), self._twin(folder)
+            if TESTS.fullmatch(name):
+                self._are_tests[folder] = not twin or self._has_test_files(folder)
+            else:
+                named = not twin or "test" in name or name.startswith("bench")
+                self._are_tests[folder] = named and self._is_in_package(folder) and self._lists_test_files(folder)
         return self._are_tests[folder]
+
+    def _is_in_package(self, folder: str) -> bool:
+        """Return whether a folder of the source tree lies in one of the project's packages."""
+        tails = [os.path.join(*root.split(".")) + os.sep for root in self.roots]
+        return any(f"{os.sep}{tail}" in folder for tail in tails)
+
+    def _lists_test_files(self, folder: str) -> bool:
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        return any(name != "conftest.py" and self._is_test_file(os.path.join(folder, name)) for name in names)
 
     def _has_test_files(self, folder: str) -> bool:
         """Return whether test files lie in a folder, without the folders of tests that it may have in turn."""

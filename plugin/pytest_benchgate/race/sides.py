@@ -192,7 +192,7 @@ def build(
     head = repository.check_out_working_tree(scratch / "head")
     trees = Trees(repository, scratch, root, (), base, head)
     if project is None:
-        return trees
+        return dataclasses.replace(trees, notes=extensions.unbuilt(scratch / "head" / root))
     there = project if find_project(scratch / "base" / project, Path()) else find_project(scratch / "base", root)
     if there is None:
         raise SidesError(
