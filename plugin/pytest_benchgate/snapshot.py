@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_benchgate.comparison import Same
+from pytest_benchgate.comparison import Same, has_buffer, has_identity
 
 CONTAINERS = (list, dict, tuple, set, frozenset)
 
@@ -44,12 +44,12 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         return _container(value, memo)
     if kind is memoryview:
         return _buffer(value)
-    if _has_identity(value):
+    if has_identity(value):
         return Same(value, _state(value))
     try:
-        return copy.deepcopy(value, {id(item): item for item in _attributes(value).values() if _has_identity(item)})
+        return copy.deepcopy(value, {id(item): item for item in _attributes(value).values() if has_identity(item)})
     except Exception:  # noqa: BLE001  # of foreign types: each fails in its own way
-        return _buffer(value) if _has_buffer(value) else value
+        return _buffer(value) if has_buffer(value) else value
 
 
 def _container(value: Any, memo: dict[int, Any]) -> Any:
@@ -68,12 +68,6 @@ def _keys(value: Any) -> Any:
     return value if isinstance(value, dict) else range(len(value))
 
 
-def _has_identity(value: Any) -> bool:
-    """Return whether nothing but the object itself is equal to value."""
-    plain = value is None or value is Ellipsis or value is NotImplemented
-    return not plain and getattr(type(value), "__eq__", None) is object.__eq__ and not _has_buffer(value)
-
-
 def _attributes(value: Any) -> dict[str, Any]:
     found = getattr(value, "__dict__", None)
     return found if isinstance(found, dict) else {}
@@ -87,14 +81,6 @@ def _state(value: Any) -> Any:
         return copy.deepcopy(_attributes(value))
     except Exception:  # noqa: BLE001  # of foreign types: each fails in its own way
         return None
-
-
-def _has_buffer(value: Any) -> bool:
-    try:
-        memoryview(value)
-    except (TypeError, BufferError):
-        return False
-    return True
 
 
 def _buffer(value: Any) -> Any:

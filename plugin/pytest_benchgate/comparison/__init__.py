@@ -1,0 +1,13 @@
+"""Is the answer right? One module for each family of values; `families` says which one judges what.
+
+Libraries are looked at only where they are loaded already: an answer of theirs is there, so they are.
+"""
+
+from __future__ import annotations
+
+from pytest_benchgate.comparison.arrays import has_buffer
+from pytest_benchgate.comparison.core import Mismatch, Same, Tolerance, WrongAnswer, text
+from pytest_benchgate.comparison.families import compare
+from pytest_benchgate.comparison.others import has_identity
+
+__all__ = ["Mismatch", "Same", "Tolerance", "WrongAnswer", "compare", "has_buffer", "has_identity", "text"]

@@ -1,0 +1,249 @@
+"""Arrays and what can be read as one: buffers, tensors, scalars; element by element.
+
+Shapes must agree, and kinds (an array of integers never equals one of floats); widths and byte order need not.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from pytest_benchgate.comparison import scalars
+from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, attribute, both, counted, text
+
+PROTOCOLS = ("__array__", "__array_interface__", "__dlpack__", "__cuda_array_interface__")
+BUFFERS = (memoryview, array.array, ctypes.Array, ctypes.Structure, ctypes._SimpleCData)  # noqa: SLF001
+# What a foreign array may say of its numbers, beyond them: it counts.
+METADATA = ("unit", "units", "dims", "coords", "index", "columns", "names", "mask", "crs", "categories", "column_names")
+
+
+def is_array(value: Any) -> bool:
+    """Return whether value can be read as an array, scalars of NumPy included."""
+    if isinstance(value, (np.ndarray, np.generic, *BUFFERS)):
+        return True
+    if isinstance(value, type | str | bytes | bytearray):
+        return False
+    return any(hasattr(type(value), name) or hasattr(value, name) for name in PROTOCOLS) or has_buffer(value)
+
+
+def has_buffer(value: Any) -> bool:
+    """Return whether value gives its memory to others, as Cython's memoryviews do."""
+    try:
+        memoryview(value)
+    except (TypeError, ValueError, BufferError):
+        return False
+    return True
+
+
+def recognises(value: Any) -> bool:
+    """Return whether value is an array or a number."""
+    return isinstance(value, scalars.PLAIN) or is_array(value)
+
+
+def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the first difference of two values of which one at least is an array or a number."""
+    arrayed = [is_array(value) and not _is_scalar(value) for value in (got, expected)]
+    left, right = _read(got, beside_array=arrayed[1]), _read(expected, beside_array=arrayed[0])
+    if left is NEITHER or right is NEITHER:
+        boxed = left if right is NEITHER else right
+        if not isinstance(boxed, np.ndarray) or boxed.ndim or boxed.dtype.kind != "O":
+            return comparison.kinds(got, expected, where)
+        return comparison(boxed[()], expected, where) if right is NEITHER else comparison(got, boxed[()], where)
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        return _metadata(got, expected, comparison, where) or arrays(left, right, comparison, where)
+    left, right = both(lambda one: one[()] if isinstance(one, np.ndarray) and one.ndim == 0 else one, left, right)
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        return comparison.kinds(got, expected, where)
+    if _is_scalar(left) and _is_scalar(right):
+        return _metadata(got, expected, comparison, where) or scalars.compare(left, right, comparison, where)
+    return comparison(left, right, where)  # what an array of objects without a dimension holds
+
+
+NEITHER = object()
+
+
+def _is_scalar(value: Any) -> bool:
+    return scalars.kind(value) not in {"", "V"}
+
+
+def _read(value: Any, *, beside_array: bool) -> Any:
+    """Return value as a scalar or a plain array; NEITHER where it is none."""
+    if _is_scalar(value) and not (beside_array and isinstance(value, bytes)):
+        return value
+    if isinstance(value, bytes | bytearray):
+        return np.frombuffer(value, np.uint8) if beside_array else NEITHER
+    return read(value) if is_array(value) else NEITHER
+
+
+def read(value: Any) -> Any:
+    """Return value as a plain array: of NumPy's own class, masked where value is."""
+    if isinstance(value, np.ma.MaskedArray):
+        return value if type(value) is np.ma.MaskedArray else value.view(np.ma.MaskedArray)
+    if isinstance(value, np.ndarray):
+        return value.view(np.ndarray)
+    if isinstance(value, array.array) and value.typecode in "uw":
+        return np.array([*value.tounicode()])
+    for way in (_to_host, memoryview, np.from_dlpack):
+        try:
+            found = np.asarray(way(value))
+        except Exception:  # noqa: BLE001, S112  # of foreign types: each fails in its own way
+            continue
+        if found.dtype.kind != "O" or found.ndim or found[()] is not value:
+            return found
+    raise TypeError(f"a {type(value).__name__} cannot be read as an array")
+
+
+def _to_host(value: Any) -> Any:
+    """Return what NumPy can read: a tensor without its gradient, or what a device holds, on the host."""
+    for name in ("detach", "resolve_conj", "resolve_neg", "cpu"):  # PyTorch
+        if callable(method := getattr(value, name, None)):
+            value = method()
+    if str(attribute(value, "dtype")) == "torch.bfloat16":
+        value = value.float()
+    if hasattr(value, "__cuda_array_interface__") and callable(method := getattr(value, "get", None)):
+        value = method()  # CuPy
+    return value
+
+
+def _metadata(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of what two arrays say of their numbers: a foreign type may carry units or labels."""
+    left, right = _said(got), _said(expected)
+    for name in sorted(left.keys() | right.keys()):
+        if name not in left or name not in right:
+            value = left.get(name, right.get(name))
+            with_it, without = f"with .{name} {text(value)}", f"without .{name}"
+            words = (with_it, without) if name in left else (without, with_it)
+            return comparison.words(f"an array {words[0]}", f"an array {words[1]}", got, where)
+        mismatch = comparison(left[name], right[name], f"{where}.{name}")
+        if mismatch:
+            return mismatch
+    return None
+
+
+def _said(value: Any) -> dict[str, Any]:
+    if type(value).__module__.partition(".")[0] in {"numpy", "builtins", "array", "ctypes"}:
+        return {}
+    found = {name: attribute(value, name) for name in METADATA}
+    if isinstance(value, np.ndarray):
+        found |= {name: item for name, item in vars(value).items() if not name.startswith("_")}
+    return {name: item for name, item in found.items() if not _says_nothing(item)}
+
+
+def _says_nothing(item: Any) -> bool:
+    return item is None or (isinstance(item, tuple) and all(part is None for part in item))
+
+
+def arrays(left: Any, right: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the first difference of two arrays of NumPy."""
+    kinds = [_kind(one) for one in (left, right)]
+    if left.shape != right.shape or kinds[0] != kinds[1]:
+        return Mismatch(
+            1, 1, where, text(left), text(right), str(left.dtype), str(left.shape), comparison.tolerance
+        )  # fmt: skip
+    if left.dtype.names is not None or right.dtype.names is not None:
+        return _structured(left, right, comparison, where)
+    if left.dtype.kind == "O":
+        return _objects(left, right, comparison, where)
+    wrong = np.asarray(~_equal(left, right, comparison.tolerance))
+    count = int(np.count_nonzero(wrong))
+    if not count:
+        return None
+    index = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+    place = f"{where}[{', '.join(map(str, index))}]" if index else where
+    return Mismatch(
+        count, left.size, place, text(left[index]), text(right[index]), str(left.dtype), str(left.shape),
+        comparison.tolerance,
+    )  # fmt: skip
+
+
+def _kind(values: Any) -> str:
+    dtype = values.dtype
+    if dtype.kind == "V" and dtype.names is None and dtype.type is not np.void:
+        return "f"  # bfloat16 and others of ml_dtypes
+    return str({"u": "i", "T": "U"}.get(dtype.kind, dtype.kind))
+
+
+def _equal(left: Any, right: Any, tolerance: Tolerance) -> Any:
+    """Return where two arrays of one shape and kind are equal; masked elements are equal to masked ones only."""
+    if isinstance(left, np.ma.MaskedArray) or isinstance(right, np.ma.MaskedArray):
+        masks = np.ma.getmaskarray(left), np.ma.getmaskarray(right)
+        values = _equal(np.ma.getdata(left), np.ma.getdata(right), tolerance)
+        return (masks[0] == masks[1]) & (masks[0] | values)
+    kind = _kind(left)
+    if kind == "c":
+        return _complex(left, right, tolerance)
+    if kind == "f":
+        wide = both(lambda one: one.astype(np.float64) if one.dtype.kind == "V" else one, left, right)
+        return _floats(wide[0], wide[1], tolerance)
+    if kind in "mM":
+        return _times(left, right, tolerance)
+    if kind == "V":
+        raw = [np.ascontiguousarray(one).view((np.uint8, one.dtype.itemsize)) for one in (left, right)]
+        same = left.dtype.itemsize == right.dtype.itemsize
+        return (raw[0] == raw[1]).all(axis=-1) if same else np.zeros(left.shape, bool)
+    if left.dtype.kind in "iu" and left.dtype.kind != right.dtype.kind:
+        # int64 beside uint64: NumPy before 2 compares them as floats. Negative is never equal to unsigned.
+        signed = left if left.dtype.kind == "i" else right
+        return (left.astype(np.uint64) == right.astype(np.uint64)) & (signed >= 0)
+    return np.asarray(left == right)
+
+
+def _floats(left: Any, right: Any, tolerance: Tolerance) -> Any:
+    if tolerance.exact:
+        equal = np.asarray(left == right)
+        return equal | (np.isnan(left) & np.isnan(right)) if tolerance.equal_nan else equal
+    return np.isclose(left, right, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=tolerance.equal_nan)
+
+
+def _complex(left: Any, right: Any, tolerance: Tolerance) -> Any:
+    """Return where complex numbers are equal; the parts of those that have a NaN are compared one by one."""
+    equal = np.asarray(_floats(left, right, Tolerance(tolerance.rtol, tolerance.atol)))
+    if not tolerance.equal_nan:
+        return equal
+    nan = np.isnan(left) | np.isnan(right)
+    parts = _floats(left.real, right.real, tolerance) & _floats(left.imag, right.imag, tolerance)
+    return np.where(nan, parts, equal)
+
+
+def _times(left: Any, right: Any, tolerance: Tolerance) -> Any:
+    """Return where times are equal, in whatever units: compared in the finer one, into which both must fit."""
+    nat = np.isnat(left) & np.isnat(right) if tolerance.equal_nan else np.zeros(left.shape, bool)
+    units = [np.datetime_data(one.dtype)[0] for one in (left, right)]
+    if units[0] != units[1] and "generic" in units:
+        return nat
+    try:
+        common = np.promote_types(left.dtype, right.dtype)
+    except TypeError:  # months are no number of days
+        return nat
+    fine = [one.astype(common) for one in (left, right)]
+    fits = [np.asarray(wide.astype(one.dtype) == one) for wide, one in zip(fine, (left, right), strict=True)]
+    return nat | (np.asarray(fine[0] == fine[1]) & fits[0] & fits[1])
+
+
+def _structured(left: Any, right: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    if left.dtype.names != right.dtype.names:
+        return Mismatch(
+            1, 1, where, text(left), text(right), str(left.dtype), str(left.shape), comparison.tolerance
+        )  # fmt: skip
+    for name in left.dtype.names:
+        mismatch = arrays(left[name], right[name], comparison, f"{where}[{name!r}]")
+        if mismatch:
+            return mismatch
+    return None
+
+
+def _objects(left: Any, right: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    if isinstance(left, np.ma.MaskedArray) or isinstance(right, np.ma.MaskedArray):
+        masks = np.ma.getmaskarray(left), np.ma.getmaskarray(right)
+        mismatch = arrays(masks[0], masks[1], comparison, f"{where}.mask")
+        if mismatch:
+            return mismatch
+        left, right = (np.where(masks[0], np.array(None), np.ma.getdata(one)) for one in (left, right))
+    places = (
+        (f"{where}[{', '.join(map(str, index))}]" if index else where, left[index], right[index])
+        for index in np.ndindex(left.shape)
+    )
+    return counted(places, left.size, left, comparison)

@@ -1,0 +1,157 @@
+"""Lists, dictionaries, sets, strings, bytes and dataclasses, which may hold values of any family, and themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from pytest_benchgate.comparison import scalars
+from pytest_benchgate.comparison.core import Comparison, Mismatch, counted, is_of, shape, text
+
+BYTES = (bytes, bytearray)
+MOST_PAIRS = 10**6  # of elements of two sets that are compared one by one
+
+
+def recognises(value: Any) -> bool:
+    """Return whether value is a container."""
+    kinds = (Mapping, list, tuple, str, AbstractSet, deque, *BYTES)
+    return isinstance(value, kinds) or _is_sequence(value) or bool(_fields(value))
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, Sequence | deque) and not isinstance(value, str | range | bytes | bytearray)
+
+
+def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the first difference of two values of which one at least is a container."""
+    pair = (id(got), id(expected))
+    if pair in comparison.within:  # a container that contains itself: what differs is found on the way there
+        return None
+    comparison.within.add(pair)
+    try:
+        return _compare(got, expected, comparison, where)
+    finally:
+        comparison.within.discard(pair)
+
+
+def _compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    both = (got, expected)
+    if all(isinstance(one, str) for one in both) or all(isinstance(one, BYTES) for one in both):
+        return _letters(_plain(got), _plain(expected), comparison, where)
+    if all(isinstance(one, Mapping) for one in both):
+        return _mappings(got, expected, comparison, where)
+    if all(isinstance(one, list | tuple) for one in both) and isinstance(got, tuple) == isinstance(expected, tuple):
+        return _sequences(got, expected, comparison, where)
+    if type(got) is type(expected):
+        if isinstance(got, AbstractSet):
+            return _sets(got, expected, comparison, where)
+        if _fields(got):
+            return _attributes(got, expected, comparison, where)
+        if _is_sequence(got):
+            return _sequences(got, expected, comparison, where)
+    return comparison.kinds(got, expected, where)
+
+
+def _plain(text: str | bytes | bytearray) -> str | bytes:
+    """Return text as Python's own type, so that a subclass does not judge itself."""
+    return str.__getitem__(text, slice(None)) if isinstance(text, str) else bytes(memoryview(text))
+
+
+def _fields(value: Any) -> tuple[str, ...]:
+    """Return the fields that a dataclass or attrs class compares by, where it has no equality written by hand."""
+    cls = type(value)
+    code = getattr(cls.__eq__, "__code__", None)
+    if code is None or not (code.co_filename == "<string>" or code.co_filename.startswith("<attrs generated")):
+        return ()
+    if dataclasses.is_dataclass(cls):
+        return tuple(field.name for field in dataclasses.fields(cls) if field.compare)
+    return tuple(field.name for field in getattr(cls, "__attrs_attrs__", ()) if field.eq)
+
+
+def _attributes(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    for name in _fields(expected):
+        mismatch = comparison(getattr(got, name), getattr(expected, name), f"{where}.{name}")
+        if mismatch:
+            return mismatch
+    return None
+
+
+def _letters(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    kind = "str" if isinstance(got, str) else "bytes"
+    if len(got) != len(expected):
+        return _lengths(got, expected, comparison, where)
+    if got == expected:
+        return None
+    wrong = [index for index, pair in enumerate(zip(got, expected, strict=True)) if pair[0] != pair[1]]
+    first = wrong[0]
+    pair = repr(got[first]), repr(expected[first])
+    return Mismatch(len(wrong), len(got), f"{where}[{first}]", *pair, kind, shape(got), comparison.tolerance)
+
+
+def _lengths(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch:
+    return comparison.words(f"a {type(got).__name__} of {len(got)}", f"one of {len(expected)}", got, where)
+
+
+def _sequences(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    if len(got) != len(expected):
+        return _lengths(got, expected, comparison, where)
+    pairs = enumerate(zip(got, expected, strict=True))
+    places = ((f"{where}[{index}]", left, right) for index, (left, right) in pairs)
+    return counted(places, len(expected), got, comparison)
+
+
+def _mappings(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    keys = {key: key for key in got}
+    missing = [key for key in expected if key not in keys]
+    extra = [key for key in keys if key not in expected]
+    if missing or extra:
+        words = f"a {type(got).__name__} without {text(missing)} and with {text(extra)} besides"
+        return Mismatch(len(missing) + len(extra), len(expected), where, words, f"the keys {text([*expected])}",
+                        type(got).__name__, shape(got), comparison.tolerance)  # fmt: skip
+    for key in expected:
+        if isinstance(key, bool) != isinstance(keys[key], bool):  # True is 1 to a dictionary
+            return comparison.words(f"the key {keys[key]!r}", f"the key {key!r}", got, where)
+    return counted(
+        ((f"{where}[{text(key)}]", got[key], expected[key]) for key in expected), len(expected), got, comparison
+    )
+
+
+def _sets(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Find for each expected element one that is equal to it; with tolerances, by trying all that are left."""
+    if len(got) != len(expected):
+        return _lengths(got, expected, comparison, where)
+    left = {element: element for element in got}
+    unpaired = []
+    for element in expected:
+        if element in left and comparison(left[element], element, where) is None:
+            del left[element]
+        else:
+            unpaired.append(element)
+    if len(unpaired) ** 2 > MOST_PAIRS:
+        return comparison.whole(got, expected, where)
+    for element in unpaired:
+        found = next((one for one in left if comparison(one, element, where) is None), left)
+        if found is left:
+            return comparison.whole(got, expected, where)
+        del left[found]
+    return None
+
+
+def recognises_approx(value: Any) -> bool:
+    """Return whether value is pytest.approx(...), which has a tolerance of its own."""
+    return any(
+        cls.__name__.startswith("Approx") and cls.__module__.partition(".")[0] in {"pytest", "_pytest"}
+        for cls in type(value).__mro__
+    )
+
+
+def compare_approx(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of a plain value and pytest.approx(...)."""
+    plain = type(got) in {bool, int, float, complex, list, tuple, dict} or scalars.kind(got) in {*"bifcUS"}
+    exact = is_of(got, "numpy", "ndarray") and type(got).__module__ == "numpy"
+    if recognises_approx(expected) and (plain or exact) and bool(expected == got):
+        return None
+    return comparison.kinds(got, expected, where)

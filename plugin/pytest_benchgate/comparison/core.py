@@ -1,0 +1,195 @@
+"""What every family of values needs: tolerances, mismatches and their words."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+MOST_TEXT = 80  # characters of a value in a message
+
+
+class WrongAnswer(AssertionError):
+    """A benchmark's answer is not the expected one; its time does not count."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a float may be from what is expected: ``abs(got - expected) <= atol + rtol * abs(expected)``.
+
+    The rule of numpy.isclose, with no tolerance unless it is asked for. NaN equals NaN with equal_nan only.
+    """
+
+    rtol: float = 0.0
+    atol: float = 0.0
+    equal_nan: bool = False
+
+    @property
+    def exact(self) -> bool:
+        """Whether floats must be the same."""
+        return bool(self.rtol == self.atol == 0)
+
+    def __str__(self) -> str:
+        """Return the tolerance in words."""
+        exact = "exact" if self.exact else f"rtol={self.rtol:g}, atol={self.atol:g}"
+        return f"{exact}, NaN equal to NaN" if self.equal_nan else exact
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first difference, and how many there are in its array or sequence.
+
+    Attributes
+    ----------
+    differ, total: how many elements of how many differ.
+    where: the place of the first one, as an index expression behind the answer: "['a'][3]"; "" for the whole.
+    got, expected: the two elements, as text.
+    dtype, shape: of what was got, as text.
+    unjudged: why the two cannot be compared; "" where they differ.
+
+    """
+
+    differ: int
+    total: int
+    where: str
+    got: str
+    expected: str
+    dtype: str
+    shape: str
+    tolerance: Tolerance
+    unjudged: str = ""
+
+    def __str__(self) -> str:
+        """Return the message of a failure, in two lines."""
+        if self.unjudged:
+            place = f" at {self.where}" if self.where else ""
+            return (
+                f"got {self.got}, expected {self.expected}{place}: the gate cannot compare them ({self.unjudged})\n"
+                "pass a function as expect, which gets the answer and returns True or False"
+            )
+        place = f"the first at {self.where}: " if self.where else ""
+        return (
+            f"{self.differ} of {self.total} differ, {place}got {self.got}, expected {self.expected}\n"
+            f"tolerance: {self.tolerance}; dtype: {self.dtype}; shape: {self.shape}"
+        )
+
+
+@dataclass(frozen=True)
+class Same:
+    """Stands for an expected object that nothing but itself is equal to, with a copy of its attributes.
+
+    Attributes
+    ----------
+    original: the object.
+    state: its attributes as they were, or None where they do not count.
+
+    """
+
+    original: Any
+    state: dict[str, Any] | None
+
+    def __repr__(self) -> str:
+        """Return the object's own."""
+        return repr(self.original)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison, and the containers that it is within: a container may contain itself."""
+
+    tolerance: Tolerance
+    judge: Callable[[Comparison, Any, Any, str], Mismatch | None]
+    within: set[tuple[int, int]] = field(default_factory=set)
+
+    def __call__(self, got: Any, expected: Any, where: str) -> Mismatch | None:
+        """Return the first difference between got and expected, or None where there is none."""
+        return self.judge(self, got, expected, where)
+
+    def by(self, tolerance: Tolerance) -> Comparison:
+        """Return the same comparison by another tolerance."""
+        return Comparison(tolerance, self.judge, self.within)
+
+    def whole(self, got: Any, expected: Any, where: str, note: str = "") -> Mismatch:
+        """Return the mismatch of two values as wholes."""
+        return self.words(f"{text(got)}{note}", text(expected), got, where)
+
+    def kinds(self, got: Any, expected: Any, where: str) -> Mismatch:
+        """Return the mismatch of two values of different kinds."""
+        return self.whole(got, expected, where, f" ({type(got).__name__})")
+
+    def words(self, got: str, expected: str, value: Any, where: str) -> Mismatch:
+        """Return a mismatch in words of its own."""
+        return Mismatch(1, 1, where, got, expected, type(value).__name__, shape(value), self.tolerance)
+
+    def unjudged(self, got: Any, expected: Any, where: str, why: str) -> Mismatch:
+        """Return that the gate does not know whether the two are equal."""
+        found = self.kinds(got, expected, where)
+        return Mismatch(1, 1, where, found.got, found.expected, found.dtype, found.shape, self.tolerance, why)
+
+
+def both(function: Callable[[Any], Any], got: Any, expected: Any) -> tuple[Any, Any]:
+    """Return what function makes of each."""
+    return function(got), function(expected)
+
+
+def counted(places: Iterable[tuple[str, Any, Any]], total: int, whole: Any, comparison: Comparison) -> Mismatch | None:
+    """Return the first difference of a container; where its elements are plain, with the count of all."""
+    first, count = None, 0
+    for place, got, expected in places:
+        mismatch = comparison(got, expected, place)
+        if mismatch is None:
+            continue
+        first, count = first or mismatch, count + 1
+        if first.total > 1 or first.unjudged:  # within a container or array of its own, which its count is about
+            return first
+    if first is None:
+        return None
+    return Mismatch(count, total, first.where, first.got, first.expected, f"{type(whole).__name__} of {first.dtype}",
+                    shape(whole), comparison.tolerance)  # fmt: skip
+
+
+def is_of(value: Any, library: str, *names: str) -> bool:
+    """Return whether value is an instance of one of the library's public classes, without importing it."""
+    module = sys.modules.get(library)
+    if module is None:
+        return False
+    found = [getattr(module, name, None) for name in names]
+    return isinstance(value, tuple(kind for kind in found if isinstance(kind, type)))
+
+
+def attribute(value: Any, name: str) -> Any:
+    """Return an attribute that is no method, or None; asking a foreign type for one may fail in any way."""
+    try:
+        found = getattr(value, name, None)
+    except Exception:  # noqa: BLE001
+        return None
+    return None if callable(found) else found
+
+
+def shape(value: Any) -> str:
+    """Return the shape of a value, as text."""
+    found = attribute(value, "shape")
+    if isinstance(found, tuple):
+        return str(found)
+    try:
+        return f"({len(value)},)"
+    except Exception:  # noqa: BLE001  # no length, or none that can be told
+        return "()"
+
+
+def text(value: Any, most: int = MOST_TEXT) -> str:
+    """Return value's repr, shortened; of a foreign type it may fail, which must not hide the wrong answer."""
+    try:
+        if isinstance(value, np.ndarray) and type(value).__module__.startswith("numpy"):
+            return f"an array of {value.dtype}, shape {value.shape}"
+        if isinstance(value, np.datetime64 | np.timedelta64):
+            return f"{value} ({value.dtype})"
+        shown = " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
+    except Exception as error:  # noqa: BLE001
+        shown = f"a {type(value).__name__}, whose repr failed: {type(error).__name__}"
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."

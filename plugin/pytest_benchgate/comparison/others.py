@@ -1,0 +1,74 @@
+"""Values of no known family: by an equality of their own, or not at all."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from typing import Any
+
+import numpy as np
+
+from pytest_benchgate.comparison import arrays
+from pytest_benchgate.comparison.core import Comparison, Mismatch, attribute
+
+OWN = ("identical", "equals")  # how libraries call an equality that takes two wholes
+
+
+def has_own_equality(value: Any) -> bool:
+    """Return whether value's type has a method by which two wholes are equal or not."""
+    return not isinstance(value, type) and any(callable(getattr(type(value), name, None)) for name in OWN)
+
+
+def has_identity(value: Any) -> bool:
+    """Return whether nothing but the object itself is equal to value."""
+    if value is None or value is Ellipsis or value is NotImplemented:
+        return False
+    own = getattr(type(value), "__eq__", None) is not object.__eq__
+    return not (own or arrays.is_array(value) or has_own_equality(value))
+
+
+def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of an object and one that nothing but itself is equal to, which may have changed."""
+    if got is not expected.original:
+        return compare(got, expected.original, comparison, where)
+    if not expected.state:
+        return None
+    return comparison(dict(vars(got)), expected.state, f"{where}.__dict__")
+
+
+def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return whether two values differ, as their type has it; a value of another type, a subclass's too, differs."""
+    if type(got) is not type(expected):
+        readable = arrays.recognises(got) and arrays.recognises(expected)
+        return arrays.compare(got, expected, comparison, where) if readable else comparison.kinds(got, expected, where)
+    cls: Any = type(expected)
+    own = next((name for name in OWN if callable(getattr(cls, name, None))), None)
+    if own is not None:
+        equal = getattr(got, own)(expected)
+    elif got is expected and cls.__eq__ is object.__eq__:
+        return None
+    elif isinstance(expected, enum.Enum | type) or inspect.isroutine(expected) or inspect.ismodule(expected):
+        return None if got is expected else comparison.whole(got, expected, where)
+    elif cls.__eq__ is object.__eq__:
+        return comparison.unjudged(got, expected, where, f"{cls.__name__} has no equality of its own")
+    else:
+        equal = cls.__eq__(got, expected)
+    if own is not None and not equal and not comparison.tolerance.exact and arrays.is_array(got):
+        return arrays.compare(got, expected, comparison, where)
+    if cls.__name__ == "NAType" and got is expected:  # pandas' missing value
+        return None
+    if isinstance(equal, bool | np.bool_):
+        return None if equal else comparison.whole(got, expected, where)
+    if inspect.iscoroutine(equal):
+        equal.close()
+    return _elementwise(got, expected, equal, comparison, where)
+
+
+def _elementwise(got: Any, expected: Any, equal: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of two values whose equality is an array of their own shape."""
+    shapes = [attribute(one, "shape") for one in (got, expected, equal)]
+    flags = np.asarray(equal)
+    if shapes[0] is None or shapes.count(shapes[0]) != len(shapes) or flags.dtype.kind != "b":
+        said = f"{type(got).__name__}'s == says neither True nor False, but a {type(equal).__name__}"
+        return comparison.unjudged(got, expected, where, said)
+    return None if flags.all() else comparison.whole(got, expected, where)

@@ -1,0 +1,73 @@
+"""Arrays that are stored in parts: scipy.sparse in any format, and Awkward Array's ragged lists."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+import numpy as np
+
+from pytest_benchgate.comparison import arrays
+from pytest_benchgate.comparison.core import Comparison, Mismatch, both, is_of
+
+
+def recognises(value: Any) -> bool:
+    """Return whether value is a sparse or a ragged array."""
+    return _is_sparse(value) or _is_ragged(value)
+
+
+def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the first difference."""
+    if _is_sparse(got) and _is_sparse(expected):
+        return _sparse(got, expected, comparison, where)
+    if _is_ragged(got) and _is_ragged(expected):
+        return _ragged(got, expected, comparison, where)
+    return comparison.kinds(got, expected, where)
+
+
+def _is_sparse(value: Any) -> bool:
+    scipy = sys.modules.get("scipy.sparse")
+    return scipy is not None and bool(scipy.issparse(value))
+
+
+def _is_ragged(value: Any) -> bool:
+    return is_of(value, "awkward", "Array", "Record")
+
+
+def _sparse(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Compare entry by entry: what is stored in one of the two; a stored zero is a zero."""
+    if got.shape != expected.shape:
+        return comparison.kinds(got, expected, where)
+    (left_at, left), (right_at, right) = both(_entries, got, expected)
+    places, index = np.unique(np.concatenate([left_at, right_at], axis=1), axis=1, return_inverse=True)
+    filled = []
+    for values, at in ((left, np.ravel(index)[: left.size]), (right, np.ravel(index)[left.size :])):
+        filled.append(np.zeros(places.shape[1], values.dtype))
+        filled[-1][at] = values
+    mismatch = arrays.arrays(filled[0], filled[1], comparison, "")
+    if mismatch is None or not mismatch.where:
+        return mismatch and comparison.kinds(got, expected, where)
+    place = [int(axis) for axis in places[:, int(mismatch.where.strip("[]"))]]
+    return Mismatch(mismatch.differ, int(np.prod(got.shape)), f"{where}{place}", mismatch.got, mismatch.expected,
+                    mismatch.dtype, str(got.shape), comparison.tolerance)  # fmt: skip
+
+
+def _entries(value: Any) -> tuple[Any, Any]:
+    """Return the places of what is stored, one a column, and the values there."""
+    entries = value.tocoo(copy=True)
+    entries.sum_duplicates()
+    coords = entries.coords if hasattr(entries, "coords") else (entries.row, entries.col)
+    return np.stack([np.asarray(axis, np.int64) for axis in coords]), entries.data
+
+
+def _ragged(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    awkward = sys.modules["awkward"]
+    kinds = [_widthless(str(awkward.type(one))) for one in (got, expected)]
+    if kinds[0] != kinds[1]:
+        return comparison.words(f"an array of type {kinds[0]}", f"one of type {kinds[1]}", got, where)
+    return comparison(awkward.to_list(got), awkward.to_list(expected), where)
+
+
+def _widthless(kind: str) -> str:
+    return re.sub(r"\bu?(int|float|complex)\d+\b", r"\1", kind)

@@ -1,0 +1,35 @@
+"""Data with labels: of pandas, Polars and xarray. Labels, missing values and kinds of columns count, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_benchgate.comparison import pandas, polars, xarray
+from pytest_benchgate.comparison.core import Comparison, Mismatch, attribute, text
+
+LIBRARIES = (pandas, polars, xarray)
+
+
+def _library(value: Any) -> Any:
+    return next((library for library in LIBRARIES if library.recognises(value)), None)
+
+
+def recognises(value: Any) -> bool:
+    """Return whether value has labels."""
+    return _library(value) is not None
+
+
+def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the first difference of two tables, or of one and something without labels."""
+    of_got, of_expected = _library(got), _library(expected)
+    if of_got is not None and of_got is of_expected:
+        found: Mismatch | None = of_got.compare(got, expected, comparison, where)
+        return found
+    if of_expected is None and (values := of_got.unlabelled(got)) is not None:
+        return comparison(values, expected, where)
+    if of_got is None and attribute(expected, "ndim") == 0 and (values := of_expected.unlabelled(expected)) is not None:
+        return comparison(got, values, where)
+    if of_expected is None:
+        words = f"{text(got)} ({type(got).__name__}, whose labels are compared with labels only)"
+        return comparison.words(words, text(expected), got, where)
+    return comparison.kinds(got, expected, where)

@@ -1,0 +1,56 @@
+"""Points in time and spans of it: Python's, NumPy's and those of pandas are of the same kinds."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_benchgate.comparison import scalars
+
+if TYPE_CHECKING:
+    from pytest_benchgate.comparison.core import Comparison, Mismatch
+
+POINTS = (dt.datetime, dt.date, np.datetime64)
+SPANS = (dt.timedelta, np.timedelta64)
+
+
+def recognises(value: Any) -> bool:
+    """Return whether value is a time, or a missing one."""
+    return isinstance(value, POINTS + SPANS) or _is_nat(value)
+
+
+def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of two times of which one may be something else."""
+    if _is_nat(got) or _is_nat(expected):
+        both = all(_is_nat(value) or (_is_numpy(value) and np.isnat(value)) for value in (got, expected))
+        return None if both and comparison.tolerance.equal_nan else comparison.kinds(got, expected, where)
+    if getattr(got, "tzinfo", None) is not None or getattr(expected, "tzinfo", None) is not None:
+        aware = getattr(got, "tzinfo", None) is not None and getattr(expected, "tzinfo", None) is not None
+        equal = aware and got.utcoffset() == expected.utcoffset() and got == expected
+        return None if equal else comparison.kinds(got, expected, where)
+    left, right = _plain(got), _plain(expected)
+    if not (_is_numpy(left) and _is_numpy(right)):
+        return comparison.kinds(got, expected, where)
+    return scalars.compare(left, right, comparison, where)
+
+
+def _is_nat(value: Any) -> bool:
+    return type(value).__name__ == "NaTType" and type(value).__module__.startswith("pandas")
+
+
+def _is_numpy(value: Any) -> bool:
+    return isinstance(value, np.datetime64 | np.timedelta64)
+
+
+def _plain(value: Any) -> Any:
+    """Return a time as NumPy has it, with all of its digits."""
+    for name in ("to_datetime64", "to_timedelta64"):  # pandas
+        if callable(method := getattr(value, name, None)):
+            return method()
+    if isinstance(value, dt.timedelta):
+        return np.timedelta64(value)
+    if isinstance(value, dt.datetime):
+        return np.datetime64(value, "us")
+    return np.datetime64(value, "D") if isinstance(value, dt.date) else value

@@ -1,0 +1,615 @@
+"""What an answer is: shapes, labels, units, kinds and missing values count, in every library that has some."""
+
+from __future__ import annotations
+
+import array
+import collections
+import ctypes
+import dataclasses
+import datetime as dt
+import enum
+import fractions
+import importlib
+import mmap
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+from pytest_benchgate import Tolerance, compare
+
+Table: TypeAlias = "dict[str, list[tuple[str, ...]]]"
+USED = {"array": array, "ctypes": ctypes, "dt": dt, "fractions": fractions, "Decimal": Decimal}
+NAN = float("nan")
+
+
+@dataclasses.dataclass
+class Fit:
+    x: Any
+    n: int = 0
+    note: str = dataclasses.field(default="", compare=False)
+
+
+@dataclasses.dataclass(eq=False)
+class Handle:
+    x: int
+
+
+@dataclasses.dataclass
+class Loose:
+    x: float
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Tensor:
+    """Reads as an array, as a tensor does, and has no length where it has no dimension."""
+
+    def __init__(self, values: Any, **said: Any) -> None:
+        self._values = np.asarray(values)
+        vars(self).update(said)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self._values
+
+    def __len__(self) -> int:
+        if not self._values.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._values)
+
+
+class Lenient(np.ndarray):
+    def __eq__(self, other: object) -> Any:
+        return np.ones(self.shape, bool)
+
+    __hash__ = None
+
+
+class LenientInt(int):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class LenientStr(str):
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class LenientList(list):  # type: ignore[type-arg]
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None
+
+
+class Info(np.ndarray):
+    """Carries a word about its numbers, as NumPy's documentation shows it."""
+
+    @classmethod
+    def of(cls, values: Any, info: str) -> Any:
+        made = np.asarray(values).view(cls)
+        made.info = info  # type: ignore[attr-defined]
+        return made
+
+
+class Owns:
+    """Has an equality of two wholes."""
+
+    def __init__(self, x: int) -> None:
+        self.x = x
+
+    def identical(self, other: Any) -> bool:
+        return bool(self.x == other.x)
+
+
+class Vague(Owns):
+    def identical(self, other: Any) -> Any:  # noqa: ARG002
+        return None
+
+
+class Breaks:
+    def __eq__(self, other: object) -> bool:
+        raise OSError("no comparison")
+
+    def __repr__(self) -> str:
+        raise OSError("no repr")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+Point = collections.namedtuple("Point", "x y")  # noqa: PYI024
+ONE = object()
+
+
+def ring(value: Any) -> list[Any]:
+    """Return a list that contains itself."""
+    made: list[Any] = [value]
+    made.append(made)
+    return made
+
+
+def deep(value: Any) -> Any:
+    """Return a list that is nested more deeply than Python recurses."""
+    for _ in range(10_000):
+        value = [value]
+    return value
+
+
+def mapped(content: bytes) -> Any:
+    made = mmap.mmap(-1, len(content))
+    made.write(content)
+    return made
+
+
+CLOSE, NANS = "rtol=1e-9", "equal_nan=True"
+RECORD = "np.array([(1, (2.0, 3.0))], [('a', 'i4'), ('v', 'f8', (2,))])"
+EQUAL: Table = {
+    "numpy": [
+        # buffers: what a Cython function gives that is declared to return double[::1]
+        ("memoryview(np.ones(3))", "np.ones(3)"),
+        ("np.ones(3)", "memoryview(np.ones(3))"),
+        ("array.array('d', [1, 1])", "np.ones(2)"),
+        ("memoryview(np.zeros((2, 3)))", "np.zeros((2, 3))"),
+        ("memoryview(np.zeros((2, 3)))", "memoryview(np.zeros((2, 3), '>f4'))"),
+        ("(ctypes.c_double * 2)(1, 2)", "np.array([1.0, 2])"),
+        ("ctypes.c_double(1)", "1.0"),
+        ("b'ab'", "np.array([97, 98], np.uint8)"),
+        ("bytearray(b'ab')", "memoryview(b'ab')"),
+        ("mapped(b'ab')", "b'ab'"),
+        ("array.array('u', 'ab')", "array.array('u', 'ab')"),
+        # no dimension
+        ("Tensor(6.0)", "6.0"),
+        ("np.array(6.0)", "6.0"),
+        ("6.0", "np.array(6.0)"),
+        ("np.array(3)", "3"),
+        ("np.float64(6)", "np.array(6.0)"),
+        ("np.array('x')", "'x'"),
+        ("np.array({'a': 1}, object)", "{'a': 1}"),
+        ("np.ma.masked", "np.ma.masked"),
+        ("np.ma.array(3)", "3"),
+        # times: units convert
+        ("np.timedelta64(1000, 'ns')", "np.timedelta64(1, 'us')"),
+        ("np.datetime64('2020-01-01')", "np.datetime64('2020-01-01T00:00:00', 'ns')"),
+        ("np.datetime64('2020-01')", "np.datetime64('2020-01-01')"),
+        ("np.array([1], 'm8[s]')", "np.array([1000], 'm8[ms]')"),
+        ("dt.datetime(2020, 1, 1)", "np.datetime64('2020-01-01', 'ns')"),
+        ("np.timedelta64(1, 'D')", "dt.timedelta(days=1)"),
+        ("dt.date(2020, 1, 1)", "dt.date(2020, 1, 1)"),
+        ("dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)", "dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)"),
+        ("np.datetime64('NaT')", "np.datetime64('NaT', 's')", NANS),
+        ("np.array(['NaT', 1], 'M8[s]')", "np.array(['NaT', 1], 'M8[s]')", NANS),
+        # numbers
+        ("np.longdouble(1)", "np.longdouble(1) * (1 + 1e-12)", CLOSE),
+        ("np.array([np.longdouble(1)])", "np.array([np.longdouble(1) * (1 + 1e-12)])", CLOSE),
+        ("np.longdouble(1)", "1.0"),
+        ("np.clongdouble(1)", "1.0 + 1e-12j", "atol=1e-9"),
+        ("np.float16(1)", "1"),
+        ("complex(NAN, 1)", "complex(NAN, 1)", NANS),
+        ("np.array([complex(NAN, 1)])", "np.array([complex(NAN, 1)])", NANS),
+        ("np.array([complex(NAN, 1)])", "np.array([complex(NAN, 1 + 1e-12)])", "equal_nan=True, rtol=1e-9"),
+        ("np.array([complex(NAN, float('inf'))])", "np.array([complex(NAN, float('inf'))])", NANS),
+        ("LenientInt(3)", "3"),
+        ("Decimal('1.5')", "Decimal('1.50')"),
+        ("Decimal('1')", "Decimal('1.0000000000001')", CLOSE),
+        ("fractions.Fraction(1, 3)", "fractions.Fraction(1, 3)"),
+        ("10**400", "10**400"),
+        # records, and dtypes within
+        (RECORD, RECORD),
+        (f"{RECORD}[0]", f"{RECORD}[0]"),
+        (f"{RECORD}.view(np.recarray)", RECORD),
+        ("np.zeros(2, 'V5')", "np.zeros(2, 'V5')"),
+        ("np.array([(1, 2)], 'i4,i4')", "np.array([(1, 2)], [('f0', '>i8'), ('f1', 'i2')])"),
+        ("np.ma.array(['a', [1]], mask=[0, 1], dtype=object)", "np.ma.array(['a', [2]], mask=[0, 1], dtype=object)"),
+        ("np.eye(1).view(np.matrix)", "np.eye(1)"),
+        ("np.ones(3).view(Lenient)", "np.ones(3)"),
+        ("Info.of([1.0], 'm')", "Info.of([1.0], 'm')"),
+        ("Tensor([1, 2])", "np.array([1, 2])"),
+        ("Tensor([1, 2], units='m')", "Tensor([1, 2], units='m')"),
+        ("Tensor([1, 2], names=(None,))", "np.array([1, 2])"),
+        # containers
+        ("Fit(np.arange(3), 3)", "Fit(np.arange(3), 3)"),
+        ("Fit(1.0 + 1e-12, note='a')", "Fit(1.0, note='b')", CLOSE),
+        ("Fit(NAN)", "Fit(NAN)", NANS),
+        ("Loose(1)", "Loose(2)"),
+        ("Point(np.arange(2), 1)", "Point(np.arange(2), 1)"),
+        ("{1, (2, 3), 'a'}", "{'a', (2, 3), 1}"),
+        ("frozenset([1.0])", "frozenset([1.0 + 1e-12])", CLOSE),
+        ("{NAN}", "{float('nan')}", NANS),
+        ("{frozenset({1, 2})}", "{frozenset({2, 1})}"),
+        ("collections.deque([np.arange(2)])", "collections.deque([np.arange(2)])"),
+        ("range(3)", "range(3)"),
+        ("{'a': 1}.keys()", "{'a': 2}.keys()"),
+        ("ring(1)", "ring(1)"),
+        ("[ONE, None, ..., Colour.RED, np, int, len]", "[ONE, None, ..., Colour.RED, np, int, len]"),
+        ("Owns(1)", "Owns(1)"),
+        ("[LenientStr('a')]", "['a']"),
+        ("1 + 1e-9", "pytest.approx(1)"),
+        ("np.array([1 + 1e-9])", "pytest.approx(np.array([1.0]))"),
+        ("{'a': 1 + 1e-9}", "pytest.approx({'a': 1})"),
+        ("np.random.default_rng(1).bit_generator.state", "np.random.default_rng(1).bit_generator.state"),
+        ("np.dtype('i4')", "np.dtype('i4')"),
+        ("slice(1, 2)", "slice(1, 2)"),
+    ],
+    "pandas": [
+        ("pd.Series([1.0, 2])", "pd.Series([1.0, 2])"),
+        ("pd.Series([1.0, 2], index=['x', 'y'], name='n')", "pd.Series([1.0, 2], index=['x', 'y'], name='n')"),
+        ("pd.Series([1.0])", "pd.Series([1 + 1e-12])", CLOSE),
+        ("pd.Series([NAN])", "pd.Series([NAN])", NANS),
+        ("pd.Series([1.0, 2])", "np.array([1.0, 2])"),
+        ("pd.Series([1], dtype='i4')", "pd.Series([1])"),
+        ("pd.Series([1, None], dtype='Int64')", "pd.Series([1, None], dtype='Int32')"),
+        ("pd.Series([1], dtype='Int64')", "pd.Series([1])"),
+        ("pd.Series([1.0, None], dtype='Float64')", "pd.Series([1 + 1e-12, None], dtype='Float64')", CLOSE),
+        ("pd.Series([True, None], dtype='boolean')", "pd.Series([True, None], dtype='boolean')"),
+        ("pd.Series(['a', None])", "pd.Series(['a', None])"),
+        ("pd.Series(['a'], dtype=object)", "pd.Series(['a'], dtype='string')"),
+        ("pd.Series(['a', 'b', None], dtype='category')", "pd.Series(['a', 'b', None], dtype='category')"),
+        ("pd.Series(pd.to_datetime(['2020-01-01']))", "pd.Series(np.array(['2020-01-01'], 'M8[ns]'))"),
+        ("pd.Series(pd.to_datetime(['2020-01-01'])).dt.tz_localize('UTC')",
+         "pd.Series(pd.to_datetime(['2020-01-01'])).dt.tz_localize('UTC')"),
+        ("pd.Series([[1, 2], {'a': np.arange(2)}])", "pd.Series([[1, 2], {'a': np.arange(2)}])"),
+        ("pd.DataFrame({'a': [1], 'b': ['x']})", "pd.DataFrame({'a': [1], 'b': ['x']})"),
+        ("pd.DataFrame([[1, 2]], columns=['a', 'a'])", "pd.DataFrame([[1, 2]], columns=['a', 'a'])"),
+        ("pd.DataFrame({'a': [1]}, index=pd.MultiIndex.from_tuples([(1, 'x')], names=['i', 'j']))",
+         "pd.DataFrame({'a': [1]}, index=pd.MultiIndex.from_tuples([(1, 'x')], names=['i', 'j']))"),
+        ("pd.Index([1, 2], name='n')", "pd.Index([1, 2], name='n')"),
+        ("pd.RangeIndex(3)", "pd.Index([0, 1, 2])"),
+        ("pd.Categorical(['a', 'b'])", "pd.Categorical(['a', 'b'])"),
+        ("pd.Timestamp('2020-01-01')", "np.datetime64('2020-01-01')"),
+        ("pd.Timestamp('2020-01-01', tz='UTC')", "pd.Timestamp('2020-01-01', tz='UTC')"),
+        ("pd.Timedelta('1us')", "np.timedelta64(1000, 'ns')"),
+        ("pd.NaT", "pd.NaT", NANS),
+        ("pd.NaT", "np.datetime64('NaT')", NANS),
+        ("pd.NA", "pd.NA"),
+        ("pd.Period('2020-01')", "pd.Period('2020-01')"),
+        ("pd.Interval(0, 1)", "pd.Interval(0, 1)"),
+        ("pd.Series(pd.period_range('2020', periods=2, freq='M'))", "pd.Series(pd.period_range('2020', periods=2, freq='M'))"),
+        ("{'a': pd.DataFrame({'x': [1.0]})}", "{'a': pd.DataFrame({'x': [1.0]})}"),
+        ("pd.Series([1.0]).sum()", "1.0"),
+        ("pd.DataFrame()", "pd.DataFrame()"),
+    ],
+    "polars": [
+        ("pl.Series('a', [1, 2, None])", "pl.Series('a', [1, 2, None])"),
+        ("pl.Series('a', [1], dtype=pl.Int8)", "pl.Series('a', [1])"),
+        ("pl.Series([1.0])", "pl.Series([1 + 1e-12])", CLOSE),
+        ("pl.Series([NAN, None])", "pl.Series([NAN, None])", NANS),
+        ("pl.Series([1.0])", "np.array([1.0])"),
+        ("pl.DataFrame({'a': [1], 'b': ['x'], 'c': [[1, 2]]})", "pl.DataFrame({'a': [1], 'b': ['x'], 'c': [[1, 2]]})"),
+        ("pl.Series([dt.datetime(2020, 1, 1)], dtype=pl.Datetime('ns'))",
+         "pl.Series([dt.datetime(2020, 1, 1)], dtype=pl.Datetime('ms'))"),
+        ("pl.Series(['a', 'b'], dtype=pl.Categorical)", "pl.Series(['a', 'b'], dtype=pl.Categorical)"),
+        ("pl.Series([Decimal('1.5')])", "pl.Series([Decimal('1.5')])"),
+        ("pl.Series([{'a': 1}])", "pl.Series([{'a': 1}])"),
+        ("pl.DataFrame()", "pl.DataFrame()"),
+    ],
+    "xarray": [
+        ("xr.DataArray(np.arange(4.0), dims='x').sum()", "6.0"),
+        ("6.0", "xr.DataArray(6.0)"),
+        ("xr.DataArray([1.0], dims='x')", "np.array([1.0])"),
+        ("xr.DataArray([1.0], dims='x', coords={'x': [3]})", "xr.DataArray([1.0], dims='x', coords={'x': [3]})"),
+        ("xr.DataArray([1.0], dims='x', name='a')", "xr.DataArray([1 + 1e-12], dims='x')", CLOSE),
+        ("xr.DataArray([NAN], coords={'x': [NAN]}, dims='x')", "xr.DataArray([NAN], coords={'x': [NAN]}, dims='x')", NANS),
+        ("xr.DataArray([1.0], attrs={'units': 'm'})", "xr.DataArray([1.0], attrs={'units': 'm', 'by': 'me'})"),
+        ("xr.Dataset({'a': ('x', [1])})", "xr.Dataset({'a': ('x', [1])})"),
+        ("xr.Variable('x', [1])", "xr.Variable('x', [1])"),
+    ],
+    "scipy.sparse": [
+        ("sp.csr_array(np.eye(3))", "sp.csr_array(np.eye(3))"),
+        ("sp.csr_matrix(np.eye(3))", "sp.csc_array(np.eye(3))"),
+        ("sp.csr_array(np.eye(3) * (1 + 1e-12))", "sp.csr_array(np.eye(3))", CLOSE),
+        ("sp.coo_array(([1, 1], ([0, 0], [0, 0])), (1, 1))", "sp.coo_array(([2], ([0], [0])), (1, 1))"),
+        ("sp.csr_array(([0.0], ([0], [1])), (2, 2))", "sp.csr_array((2, 2))"),
+        ("sp.csr_array((0, 3))", "sp.csr_array((0, 3))"),
+        ("sp.csr_array(([1e-12], ([0], [1])), (2, 2))", "sp.csr_array((2, 2))", "atol=1e-9"),
+        ("sp.csr_array([[NAN]])", "sp.csr_array([[NAN]])", NANS),
+        ("sp.coo_array(([1.0], ([10**9], [1])), (10**10, 10**10))", "sp.coo_array(([1.0], ([10**9], [1])), (10**10, 10**10))"),
+    ],
+    "pint": [
+        ("Q(1000, 'mm')", "Q(1, 'm')"),
+        ("Q(np.array([1000.0]), 'mm')", "Q(np.array([1.0]), 'm')"),
+        ("Q(np.array([1000]), 'mm')", "Q(np.array([1]), 'm')"),
+        ("Q(2.54, 'cm')", "Q(1.0, 'inch')"),
+        ("Q(0.3, 'm')", "Q(0.1 * 3, 'm')", CLOSE),
+        ("Q(0, 'degC')", "Q(273.15, 'K')"),
+        ("Q(50, 'percent')", "0.5"),
+        ("Q(1.0, '')", "1.0"),
+        ("Q(NAN, 'm')", "Q(NAN, 'm')", NANS),
+        ("[Q(1, 'm')]", "[Q(100, 'cm')]"),
+    ],
+    "astropy.units": [
+        ("1000 * u.mm", "1 * u.m"),
+        ("np.array([1000, 2000]) * u.mm", "np.array([1.0, 2]) * u.m"),
+        ("1 * u.one", "1.0"),
+        ("2 * u.km / (1 * u.m)", "2000.0"),
+        ("NAN * u.m", "NAN * u.m", NANS),
+    ],
+    "awkward": [
+        ("ak.Array([[1.0], [], [2, 3]])", "ak.Array([[1.0], [], [2, 3]])"),
+        ("ak.Array([[1.0]])", "ak.Array([[1 + 1e-12]])", CLOSE),
+        ("ak.Array([{'a': 1}])", "ak.Array([{'a': np.int8(1)}])"),
+    ],
+    "pyarrow": [
+        ("pa.array([1, None])", "pa.array([1, None])"),
+        ("pa.table({'a': [1]})", "pa.table({'a': [1]})"),
+    ],
+    "torch": [
+        ("torch.arange(3)", "np.arange(3)"),
+        ("torch.ones(2, requires_grad=True)", "torch.ones(2)"),
+        ("torch.tensor(6.0)", "6.0"),
+        ("torch.ones(2, dtype=torch.bfloat16)", "torch.ones(2, dtype=torch.bfloat16)"),
+        ("torch.tensor([1j]).conj()", "torch.tensor([-1j])"),
+    ],
+    "jax.numpy": [
+        ("jnp.arange(3)", "np.arange(3)"),
+        ("jnp.float32(6)", "6.0"),
+        ("jnp.ones(2, jnp.bfloat16)", "jnp.ones(2, jnp.bfloat16)"),
+    ],
+}  # fmt: skip
+UNEQUAL: Table = {
+    "numpy": [
+        ("memoryview(np.zeros((2, 3)))", "memoryview(np.zeros((3, 2)))"),
+        ("memoryview(np.zeros(2))", "memoryview(np.zeros(2, int))"),
+        ("memoryview(np.zeros(2))", "np.ones(2)"),
+        ("array.array('i', [1])", "np.ones(1)"),
+        ("b'ab'", "np.array([97, 99], np.uint8)"),
+        ("b'ab'", "'ab'"),
+        ("bytearray(b'ab')", "[97, 98]"),
+        ("array.array('u', 'ab')", "array.array('u', 'ac')"),
+        ("np.float64(6)", "np.array([6.0])"),
+        ("Tensor(6.0)", "7.0"),
+        ("Tensor(6.0)", "[6.0]"),
+        ("np.array(True)", "1"),
+        ("np.array(3.0)", "np.array(3)"),
+        ("np.array('3')", "3"),
+        ("np.ma.masked", "0.0"),
+        ("np.ma.array(3, mask=True)", "3"),
+        ("np.timedelta64(5, 'ps')", "np.timedelta64(5, 'ns')"),
+        ("np.datetime64(5, 'ns')", "5"),
+        ("np.datetime64(5, 'ns')", "np.timedelta64(5, 'ns')"),
+        ("np.timedelta64(5)", "np.timedelta64(5, 'ns')"),
+        ("np.timedelta64(1, 'M')", "np.timedelta64(30, 'D')"),
+        ("np.timedelta64(2**62, 's')", "np.timedelta64(0, 'ns')"),
+        ("np.array([2**62], 'm8[s]')", "np.array([0], 'm8[ns]')"),
+        ("np.datetime64('NaT')", "np.datetime64('NaT')"),
+        ("np.datetime64('NaT')", "np.timedelta64('NaT')", NANS),
+        ("np.datetime64('NaT')", "np.datetime64(0, 's')", NANS),
+        ("dt.datetime(2020, 1, 1)", "dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)"),
+        ("dt.datetime(2020, 1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))", "dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)"),
+        ("dt.timedelta(seconds=1)", "1.0"),
+        ("np.longdouble(1)", "np.longdouble(1) + np.finfo(np.longdouble).eps"),
+        ("np.longdouble(1)", "np.longdouble(1.1)", CLOSE),
+        ("complex(NAN, 1)", "complex(NAN, 2)", NANS),
+        ("np.array([complex(NAN, 1)])", "np.array([complex(NAN, 2)])", NANS),
+        ("np.array([complex(1, NAN)])", "np.array([complex(NAN, 1)])", NANS),
+        ("np.array([complex(NAN, 1)])", "np.array([complex(NAN, 1)])"),
+        ("np.array([complex(NAN, 1)])", "np.array([complex(NAN, 2)])", "equal_nan=True, rtol=1e-9"),
+        ("10**400", "1.0", CLOSE),
+        ("2**53 + 1", "2.0**53"),
+        ("LenientInt(3)", "4"),
+        ("3", "LenientInt(4)"),
+        ("LenientStr('a')", "'b'"),
+        ("LenientList([1])", "[2]"),
+        ("np.zeros(3).view(Lenient)", "np.ones(3)"),
+        ("np.ones(3)", "np.zeros(3).view(Lenient)"),
+        ("Info.of([1.0], 'm')", "Info.of([1.0], 's')"),
+        ("Info.of([1.0], 'm')", "np.array([1.0])"),
+        ("Tensor([1, 2], units='m')", "Tensor([1, 2], units='s')"),
+        ("Tensor([1, 2], units='m')", "np.array([1, 2])"),
+        ("Tensor(1.0, unit='m')", "1.0"),
+        ("Decimal('1')", "1"),
+        ("Decimal('NaN')", "Decimal('NaN')"),
+        ("Decimal('1')", "Decimal('1.1')", CLOSE),
+        (f"{RECORD}[0]", f"{RECORD.replace('3.0', '4.0')}[0]"),
+        (f"{RECORD}[0]", "(1, (2.0, 3.0))"),
+        ("np.zeros(2, 'V5')", "np.zeros(2, 'V6')"),
+        ("np.array([(1, 2)], 'i4,i4')", "np.array([(1, 2)], 'i4,f4')"),
+        ("np.array([(1, 2)], 'i4,i4')", "np.zeros(1, 'V8')"),
+        ("np.ma.array(['a', [1]], mask=[0, 1], dtype=object)", "np.ma.array(['a', [1]], mask=[0, 0], dtype=object)"),
+        ("np.array(['a'])", "np.array([b'a'])"),
+        ("Fit(np.arange(3), 3)", "Fit(np.array([0, 1, 3]), 3)"),
+        ("Fit(1)", "Point(1, 0)"),
+        ("{1, 2}", "{1, 3}"),
+        ("{1, 2}", "{1}"),
+        ("{True}", "{1}"),
+        ("{1}", "frozenset({1})"),
+        ("{(1, True)}", "{(1, 1)}"),
+        ("{1.0, 2.0}", "{1.0 + 1e-12, 3.0}", CLOSE),
+        ("{NAN}", "{float('nan')}"),
+        ("{True: 1}", "{1: 1}"),
+        ("collections.deque([1])", "collections.deque([2])"),
+        ("collections.deque([1])", "[1]"),
+        ("range(3)", "[0, 1, 2]"),
+        ("ring(1)", "ring(2)"),
+        ("Colour.RED", "Colour.BLUE"),
+        ("Colour.RED", "1"),
+        ("Owns(1)", "Owns(2)"),
+        ("1.1", "pytest.approx(1)"),
+        ("np.timedelta64(1, 's')", "pytest.approx(1)"),
+        ("Loose(1)", "Fit(1)"),
+        ("None", "NAN", NANS),
+        ("int", "float"),
+        ("np.dtype('i4')", "np.dtype('i8')"),
+    ],
+    "pandas": [
+        ("pd.Series([1.0, 2], index=['x', 'y'])", "pd.Series([1.0, 2], index=['y', 'x'])"),
+        ("pd.Series([1.0], name='a')", "pd.Series([1.0], name='b')"),
+        ("pd.Series([1.0])", "pd.Series([2.0])"),
+        ("pd.Series([1.0])", "pd.Series([1])"),
+        ("pd.Series([1.0], index=['x'])", "np.array([1.0])"),
+        ("np.array([1.0])", "pd.Series([1.0])"),
+        ("pd.Series([NAN])", "pd.Series([NAN])"),
+        ("pd.Series([1, None], dtype='Int64')", "pd.Series([1, 2], dtype='Int64')"),
+        ("pd.Series([1], dtype='Int64')", "pd.Series([1], dtype='Float64')"),
+        ("pd.Series([1], dtype='Int64')", "pd.Series([True], dtype='boolean')"),
+        ("pd.Series(['a'])", "pd.Series(['b'])"),
+        ("pd.Series(['1'])", "pd.Series([1])"),
+        ("pd.Series(['a'], dtype='category')", "pd.Series(['a'])"),
+        ("pd.Series(pd.Categorical(['a'], categories=['a', 'b']))", "pd.Series(pd.Categorical(['a'], categories=['a', 'c']))"),
+        ("pd.Series(pd.Categorical(['a'], ordered=True))", "pd.Series(pd.Categorical(['a']))"),
+        ("pd.Series(pd.Categorical(['a', 'b']))", "pd.Series(pd.Categorical(['b', 'a']))"),
+        ("pd.Series(pd.to_datetime(['2020-01-01']))", "pd.Series(pd.to_datetime(['2020-01-01'])).dt.tz_localize('UTC')"),
+        ("pd.Series(pd.to_datetime(['2020-01-01'])).dt.tz_localize('Asia/Tokyo')",
+         "pd.Series(pd.to_datetime(['2020-01-01'])).dt.tz_localize('UTC')"),
+        ("pd.DataFrame({'a': [1]})", "pd.DataFrame({'b': [1]})"),
+        ("pd.DataFrame({'a': [1], 'b': [2]})", "pd.DataFrame({'b': [2], 'a': [1]})"),
+        ("pd.DataFrame({'a': [1]}, index=[1])", "pd.DataFrame({'a': [1]})"),
+        ("pd.DataFrame({'a': [1, 2]})", "pd.DataFrame({'a': [1]})"),
+        ("pd.DataFrame({'a': [1]}, index=pd.Index([0], name='i'))", "pd.DataFrame({'a': [1]})"),
+        ("pd.DataFrame({'a': [1]}).rename_axis(columns='c')", "pd.DataFrame({'a': [1]})"),
+        ("pd.DataFrame([[1]])", "np.array([[1]])"),
+        ("pd.DataFrame({'a': [1]})", "pd.Series([1], name='a')"),
+        ("pd.DataFrame({'a': [1]})", "{'a': [1]}"),
+        ("pd.Index([1], name='n')", "pd.Index([1])"),
+        ("pd.DatetimeIndex(['2020'], tz='UTC')", "pd.DatetimeIndex(['2020'])"),
+        ("pd.Timestamp('2020-01-01', tz='UTC')", "np.datetime64('2020-01-01')"),
+        ("pd.Timedelta('1us')", "np.timedelta64(1001, 'ns')"),
+        ("pd.NaT", "pd.NaT"),
+        ("pd.NaT", "None", NANS),
+        ("pd.NA", "NAN", NANS),
+        ("pd.Period('2020-01')", "pd.Period('2020-02')"),
+        ("pd.Series(pd.period_range('2020', periods=2, freq='M'))", "pd.Series(pd.period_range('2021', periods=2, freq='M'))"),
+    ],
+    "polars": [
+        ("pl.Series('a', [1])", "pl.Series('b', [1])"),
+        ("pl.Series('a', [1])", "pl.Series('a', [1.0])"),
+        ("pl.Series('a', [1, None])", "pl.Series('a', [1, 2])"),
+        ("pl.Series([NAN])", "pl.Series([NAN])"),
+        ("pl.Series([NAN])", "pl.Series([None], dtype=pl.Float64)", NANS),
+        ("pl.DataFrame({'a': [1], 'b': [2]})", "pl.DataFrame({'b': [2], 'a': [1]})"),
+        ("pl.DataFrame({'a': [1]})", "pl.DataFrame({'a': [1, 1]})"),
+        ("pl.DataFrame({'a': ['x']})", "pl.DataFrame({'a': ['y']})"),
+        ("pl.Series('a', [1.0])", "np.array([1.0])"),
+        ("pl.Series([dt.datetime(2020, 1, 1)])", "pl.Series([dt.datetime(2020, 1, 1)]).dt.replace_time_zone('UTC')"),
+        ("pl.Series([1])", "[1]"),
+    ],
+    "xarray": [
+        ("xr.DataArray(np.zeros((2, 2)), dims=('x', 'y'))", "xr.DataArray(np.zeros((2, 2)), dims=('y', 'x'))"),
+        ("xr.DataArray([1.0], dims='x', coords={'x': [3]})", "xr.DataArray([1.0], dims='x', coords={'x': [4]})"),
+        ("xr.DataArray([1.0], dims='x', coords={'x': [3]})", "xr.DataArray([1.0], dims='x')"),
+        ("xr.DataArray([1.0], dims='x', coords={'x': [3]})", "np.array([1.0])"),
+        ("xr.DataArray([1.0], dims='x', coords={'x': [3]})[0]", "1.0"),
+        ("np.array([1.0])", "xr.DataArray([1.0], dims='x')"),
+        ("xr.DataArray([1.0])", "xr.DataArray([2.0])"),
+        ("xr.DataArray([1.0], attrs={'units': 'm'})", "xr.DataArray([1.0], attrs={'units': 's'})"),
+        ("xr.DataArray(1.0, attrs={'units': 'm'})", "1.0"),
+        ("xr.Dataset({'a': ('x', [1])})", "xr.Dataset({'b': ('x', [1])})"),
+        ("xr.Dataset({'a': ('x', [1])}, coords={'x': [1]})", "xr.Dataset({'a': ('x', [1])}, coords={'x': [2]})"),
+        ("xr.Dataset({'a': ('x', [1])})", "xr.DataArray([1], dims='x', name='a')"),
+        ("xr.Variable('x', [1])", "xr.Variable('y', [1])"),
+        ("xr.DataArray([1.0])", "pd.Series([1.0])"),
+    ],
+    "scipy.sparse": [
+        ("sp.csr_array(np.eye(3))", "sp.csr_array(2 * np.eye(3))"),
+        ("sp.csr_array(np.eye(3))", "sp.csr_array(np.eye(4))"),
+        ("sp.csr_array(np.eye(3))", "sp.csr_array(np.eye(3, dtype=int))"),
+        ("sp.csr_array([[1.0, 0]])", "sp.csr_array([[0, 1.0]])"),
+        ("sp.csr_array(np.eye(3))", "np.eye(3)"),
+        ("sp.csr_array([[NAN]])", "sp.csr_array([[NAN]])"),
+    ],
+    "pint": [
+        ("Q(1, 's')", "Q(1, 'm')"),
+        ("Q(1, 'mm')", "Q(1, 'm')"),
+        ("Q(1, 'm')", "1"),
+        ("1", "Q(1, 'm')"),
+        ("Q(np.ones(2), 'm')", "np.ones(2)"),
+        ("Q(1 + 1e-12, 'm')", "Q(1.0, 'm')"),
+        ("Q(1, 'degC')", "Q(1, 'K')"),
+        ("Q(NAN, 'm')", "Q(NAN, 'm')"),
+        ("[Q(1, 'm')]", "[Q(1, 'cm')]"),
+    ],
+    "astropy.units": [
+        ("1 * u.s", "1 * u.m"),
+        ("1 * u.mm", "1 * u.m"),
+        ("np.ones(2) * u.m", "np.ones(2)"),
+        ("np.ones(2)", "np.ones(2) * u.m"),
+        ("1 * u.m", "1.0"),
+    ],
+    "awkward": [
+        ("ak.Array([[1.0], []])", "ak.Array([[1.0], [2.0]])"),
+        ("ak.Array([[1.0], [2.0]])", "ak.Array([[1.0, 2.0], []])"),
+        ("ak.Array([[1]])", "ak.Array([[1.0]])"),
+        ("ak.Array([[1.0]])", "[[1.0]]"),
+    ],
+    "pyarrow": [
+        ("pa.array([1])", "pa.array([2])"),
+        ("pa.table({'a': [1]})", "pa.table({'b': [1]})"),
+    ],
+    "torch": [
+        ("torch.arange(3)", "torch.arange(3.0)"),
+        ("torch.tensor(6.0)", "7.0"),
+    ],
+    "jax.numpy": [
+        ("jnp.arange(3)", "np.arange(3.0)"),
+    ],
+}  # fmt: skip
+UNJUDGED: Table = {
+    "numpy": [
+        ("Handle(1)", "Handle(1)", "Handle has no equality of its own"),
+        ("object()", "object()", "object has no equality of its own"),
+        ("Breaks()", "Breaks()", "OSError: no comparison"),
+        ("[Breaks()]", "[Breaks()]", "got a Breaks, whose repr failed: OSError (Breaks), expected"),
+        ("Vague(1)", "Vague(1)", "says neither True nor False, but a NoneType"),
+        ("deep(1)", "deep(1)", "nested too deeply"),
+    ],
+    "pint": [("pint.UnitRegistry().Quantity(1, 'mm')", "Q(1, 'm')", "ValueError: ")],
+}
+NAMES = {"pandas": "pd", "polars": "pl", "xarray": "xr", "scipy.sparse": "sp", "astropy.units": "u", "awkward": "ak",
+         "pyarrow": "pa", "torch": "torch", "jax.numpy": "jnp", "pint": "pint"}  # fmt: skip
+
+
+def values(library: str, *expressions: str) -> list[Any]:
+    module = pytest.importorskip(library, reason=f"{library} is not installed")
+    scope = {**globals(), **USED, NAMES.get(library, "np"): module}
+    if library == "pint":
+        scope["Q"] = module.get_application_registry().Quantity
+    if library == "xarray":
+        scope["pd"] = importlib.import_module("pandas")
+    return [eval(expression, scope) for expression in expressions]  # noqa: S307  # written above
+
+
+def tolerance(words: str) -> Tolerance:
+    made: Tolerance = eval(f"Tolerance({words})")  # noqa: S307  # written above
+    return made
+
+
+def cases(table: Table, width: int) -> list[Any]:
+    rows = [(library, *(*row, "", "")[:width]) for library, rows in table.items() for row in rows]
+    return [pytest.param(*row, id=" | ".join(filter(None, row))) for row in rows]
+
+
+@pytest.mark.parametrize(("library", "got", "expected", "words"), cases(EQUAL, 3))
+def test_equal(library: str, got: str, expected: str, words: str) -> None:
+    left, right = values(library, got, expected)
+    assert compare(left, right, tolerance(words)) is None
+
+
+@pytest.mark.parametrize(("library", "got", "expected", "words"), cases(UNEQUAL, 3))
+def test_unequal(library: str, got: str, expected: str, words: str) -> None:
+    left, right = values(library, got, expected)
+    mismatch = compare(left, right, tolerance(words))
+    assert mismatch is not None
+    assert not mismatch.unjudged
+    assert " differ, " in str(mismatch)
+
+
+@pytest.mark.parametrize(("library", "got", "expected", "words"), cases(UNJUDGED, 3))
+def test_what_cannot_be_judged_asks_for_a_function(library: str, got: str, expected: str, words: str) -> None:
+    left, right = values(library, got, expected)
+    text = str(compare(left, right, Tolerance()))
+    assert "the gate cannot compare them" in text
+    assert "pass a function as expect, which gets the answer and returns True or False" in text
+    assert words in text
