@@ -35,6 +35,8 @@ class RaceConfig:
     shard: (k, n): only each n-th benchmark, from the k-th on, k counting from 1.
     json: the file that gets the results as they come, or None.
     cache: the folder of the builds.
+    rebuild: whether builds that the cache has are made anew.
+    environment: patterns of the names of variables that steer the project's own build.
 
     """
 
@@ -49,6 +51,8 @@ class RaceConfig:
     shard: tuple[int, int]
     json: Path | None
     cache: Path
+    rebuild: bool = False
+    environment: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,10 @@ def _add_race_options(parser: pytest.Parser) -> None:
         help="keep the builds here (ini: race_cache; default: in your cache)",
     )
     parser.addini("race_cache", "the folder of the builds", default="")
+    group.addoption("--race-rebuild", action="store_true", help="build both sides anew, whatever the cache has")
+    parser.addini(
+        "race_environment", "names (or patterns, as in MYPKG_*) of variables that change what is built", type="args"
+    )
 
 
 def _option(name: str) -> str:
@@ -242,9 +250,6 @@ def race(config: pytest.Config) -> RaceConfig | None:
             )
         base_python = Path(found).absolute()
     settings = {name: _setting(config, name, parse) for name, (parse, *_) in SETTINGS.items()}
-    import platformdirs  # noqa: PLC0415  # most runs of pytest race nothing
-
-    cache = config.getoption("race_cache") or config.getini("race_cache")
     strict = config.getoption("race_strict")
     return RaceConfig(
         base=base,
@@ -257,8 +262,21 @@ def race(config: pytest.Config) -> RaceConfig | None:
         tests=_setting(config, "race_tests", whose),
         shard=config.getoption("race_shard"),
         json=config.getoption("race_json"),
-        cache=(config.rootpath / cache) if cache else Path(platformdirs.user_cache_dir("pytest-benchgate")),
+        cache=_cache(config),
+        rebuild=config.getoption("race_rebuild"),
+        environment=tuple(config.getini("race_environment")),
     )
+
+
+def _cache(config: pytest.Config) -> Path:
+    """Return the folder of the builds."""
+    import platformdirs  # noqa: PLC0415  # most runs of pytest race nothing
+
+    given = config.getoption("race_cache") or config.getini("race_cache")
+    try:
+        return config.rootpath / Path(given or platformdirs.user_cache_dir("pytest-benchgate")).expanduser()
+    except RuntimeError as error:  # ~somebody, who has no home
+        raise pytest.UsageError(f"--race-cache={given}: {error}") from error
 
 
 def _setting(config: pytest.Config, name: str, parse: Callable[[str], Any]) -> Any:

@@ -7,9 +7,8 @@ import importlib.metadata
 import json
 import os
 import re
-import signal
+import shutil
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,12 +17,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pytest_benchgate.race import git
-from pytest_benchgate.race.build import COMPLETE, Builder, BuildFailed, Built, build_requires, find_project
+from pytest_benchgate.race.build import Builder, BuildFailed, Built, Order, build_requires, find_project
+from pytest_benchgate.race.parallel import build_all
 from pytest_benchgate.race.reaper import Reaper
-from racing import KERNEL, SLOW_KERNEL, Project
+from pytest_benchgate.race.store import Store, prepare_folder
+from racing import KERN, KERNEL, SLOW_KERNEL, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 HERE = Path()
@@ -37,16 +38,20 @@ class Session:
     reaper: Reaper
     locks: ExitStack
     said: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    environment: tuple[str, ...] = ()
 
-    def build(self) -> Built:
+    def build(self, oldest: float = 0.0) -> Built:
         """Build the project's working tree."""
         scratch = self.project.temporary / "scratch"
         scratch.mkdir(exist_ok=True)
         self.reaper.watch(scratch)
         source = scratch / f"head{len(list(scratch.iterdir()))}"
         tree = git.Repository.around(self.project.root).check_out_working_tree(source)
-        builder = Builder(self.project.cache, self.reaper, self.locks, self.said.append)
-        built = builder.build(source, HERE, tree.tree, "head", self.project.root)
+        store = Store(self.project.cache, self.reaper, self.locks, oldest=oldest)
+        builder = Builder(store, self.said.append, self.environment)
+        order = Order(source, HERE, tree.tree, "head", self.project.root)
+        (built,) = build_all(builder, [order], self.said.append, self.shown.append)
         assert self.project.git("status", "--porcelain", "--ignored", cwd=source) == ""  # the tree is clean afterwards
         return built
 
@@ -56,6 +61,7 @@ def session(kern: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]
     for name in [*os.environ]:
         if name not in kern.environment():
             monkeypatch.delenv(name)
+    prepare_folder(kern.cache)
     with Reaper() as reaper, ExitStack() as locks:
         yield Session(kern, reaper, locks)
 
@@ -85,7 +91,8 @@ def test_it_is_built_once_and_kept_by_content(session: Session, monkeypatch: pyt
     session.said.clear()
     again = session.build()
     assert (again.cached, again.folder, again.names) == (True, first.folder, first.names)
-    assert session.said == []
+    (said,) = session.said
+    assert re.fullmatch(r"head: built (less than a second|\d+ (second|minute)s?) ago, from the cache", said)
     session.project.write(**{"kern/__init__.py": "from kern._kern import spin\nfast = True\n"})
     changed = session.build()
     assert not changed.cached
@@ -150,33 +157,6 @@ def test_two_sessions_build_at_once(kern: Project) -> None:
     assert [json.loads(file.read_text())["raced"][0]["verdict"] for file in files] == ["slower", "slower"]
 
 
-def test_what_no_race_used_for_long_is_removed(tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    for name in ("unused", "fresh", "used"):
-        (cache / name / "bin").mkdir(parents=True)
-        (cache / name / "benchgate.json").write_text("{}")
-        (cache / f"{name}.lock").touch()
-    for name in ("unused", "used"):
-        os.utime(cache / f"{name}.lock", times=(0, time.time() - 15 * 86400))
-    script = "import fcntl, sys\nfile = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_SH); print(flush=True); sys.stdin.read()"
-    with (
-        subprocess.Popen(
-            [sys.executable, "-c", script, cache / "used.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as user,
-        Reaper() as reaper,
-        ExitStack() as locks,
-    ):
-        assert user.stdout is not None
-        user.stdout.readline()
-        Builder(cache, reaper, locks, print).prune()
-        assert {path.name for path in cache.iterdir()} == {"fresh", "fresh.lock", "used", "used.lock"}
-        assert user.stdin is not None
-        user.stdin.close()
-        user.wait()
-        Builder(cache, reaper, locks, print).prune()
-    assert {path.name for path in cache.iterdir()} == {"fresh", "fresh.lock"}
-
-
 def test_a_race_makes_its_builds_fresh(session: Session) -> None:
     built = session.build()
     lock = built.folder.with_suffix(".lock")
@@ -209,36 +189,89 @@ def test_a_setup_py_alone_is_built_as_pep_517_has_it(tmp_path: Path) -> None:
     assert build_requires(tmp_path) == ("setuptools>=40.8.0", "wheel")
 
 
-def interrupted(builder: Builder, entry: Path, *, complete: bool = False, files: int = 0, again_s: float = 0) -> None:
-    with builder._entry(entry) as found:
-        assert found is complete
-        entry.mkdir(exist_ok=True)
-        for number in range(files):
-            (entry / str(number)).touch()
-        signal.setitimer(signal.ITIMER_REAL, again_s)
-        raise KeyboardInterrupt
+def test_a_project_s_own_variables_are_a_part_of_the_key(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    session.environment = ("KERN_*",)
+    plain = session.build()
+    monkeypatch.setenv("OTHER_OPTION", "1")
+    assert session.build().folder == plain.folder
+    monkeypatch.setenv("KERN_OPTION", "1")
+    assert session.build().folder != plain.folder
 
 
-def test_a_second_ctrl_c_while_what_is_half_made_is_removed(tmp_path: Path) -> None:
-    entry = tmp_path / "cache" / "entry"
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
-        with Reaper() as reaper, ExitStack() as locks, pytest.raises(KeyboardInterrupt) as raised:
-            interrupted(Builder(tmp_path / "cache", reaper, locks, print), entry, files=20_000, again_s=0.02)
-        assert raised.value.__context__ is not None
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    assert not entry.exists()
+def test_all_is_built_anew_where_that_is_asked_for(session: Session) -> None:
+    first = session.build()
+    session.locks.close()  # as if that session had ended
+    now = time.time()
+    again = session.build(oldest=now)
+    assert (again.cached, again.folder) == (False, first.folder)
+    assert session.build(oldest=now).cached  # once
+    assert any(one.startswith("installing the build tools") for one in session.said)
 
 
-def test_an_error_removes_what_is_half_made_and_leaves_what_is_complete(tmp_path: Path) -> None:
-    entry = tmp_path / "cache" / "entry"
-    with Reaper() as reaper, ExitStack() as locks:
-        builder = Builder(tmp_path / "cache", reaper, locks, print)
-        for complete in (False, True):
-            with pytest.raises(KeyboardInterrupt):
-                interrupted(builder, entry, complete=complete)
-            assert entry.exists() is complete
-            if not complete:
-                entry.mkdir()
-                (entry / COMPLETE).write_text("{}")
+def test_what_another_session_uses_is_not_built_anew(session: Session) -> None:
+    session.build()
+    with pytest.raises(BuildFailed, match="must be built anew, but another session uses it"):
+        session.build(oldest=time.time())
+
+
+def damage_marker(folder: Path) -> None:
+    (folder / "benchgate.json").write_bytes(b"")
+
+
+def damage_bin(folder: Path) -> None:
+    shutil.rmtree(folder / "bin")
+
+
+def damage_interpreter(folder: Path) -> None:
+    (folder / "bin" / "python").unlink()
+    (folder / "bin" / "python").symlink_to("/nowhere/python")
+
+
+def damage_module(folder: Path) -> None:
+    (library,) = folder.rglob("_kern*.so")
+    os.truncate(library, 100)
+
+
+def damage_package(folder: Path) -> None:
+    (file,) = folder.rglob("kern/__init__.py")
+    file.unlink()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [damage_marker, damage_bin, damage_interpreter, damage_module, damage_package],
+    ids=lambda one: one.__name__,
+)
+def test_what_is_damaged_is_built_anew(session: Session, damage: Callable[[Path], None]) -> None:
+    built = session.build()
+    session.locks.close()
+    damage(built.folder)
+    again = session.build()
+    assert (again.cached, again.folder) == (False, built.folder)
+    assert run(again, "import kern; print(kern.spin(1))") == "None"
+
+
+DYNAMIC = """\
+from setuptools import build_meta
+from setuptools.build_meta import *
+
+def get_requires_for_build_wheel(settings=None):
+    return [*build_meta.get_requires_for_build_wheel(settings), "iniconfig"]
+
+def build_wheel(*arguments):
+    import iniconfig
+    return build_meta.build_wheel(*arguments)
+"""
+
+
+def test_tools_that_only_the_build_knows_of(session: Session) -> None:
+    """They go into an environment of their own: the other side's tools stay as they are."""
+    session.build()
+    before = entries(session.project.cache)
+    text = KERN["pyproject.toml"].replace("setuptools.build_meta'", "backend'\nbackend-path = ['.']")
+    session.project.write(**{
+        "pyproject.toml": text, "backend.py": DYNAMIC,
+    })  # fmt: skip
+    assert not session.build().cached
+    assert len(entries(session.project.cache) - before) == 2
+    assert session.build().cached

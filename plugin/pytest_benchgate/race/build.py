@@ -2,51 +2,48 @@
 
 The environment of a side holds the project alone. All else (pytest, NumPy, drivers) it takes from the environment of
 the session, so that the versions of everything else are equal by construction, and nothing is installed twice. Wheels
-are built by one environment of build tools for both sides. Both are cached by content: the source tree, the tools'
-versions, the interpreter, the compiler's variables.
+are built by one environment of build tools for both sides. Both are cached; keys.py says by what.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
-import json
+import importlib.metadata
 import os
-import random
-import re
-import shutil
-import site
 import subprocess
 import sys
-import sysconfig
-import tempfile
 import time
 import tomllib
 import venv
-import warnings
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import build
+from packaging.version import InvalidVersion, Version
 
-from pytest_benchgate.race import git, overlay
+from pytest_benchgate.race import git, keys, overlay, remedies
+from pytest_benchgate.race.store import CacheError, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
-    from pytest_benchgate.race.reaper import Reaper
+    from pytest_benchgate.race.commands import Output
 
-LAYOUT = 2  # of the cache: counted up when older entries are of no use
-UNUSED_S = 14 * 86400.0  # entries that no race used for so long are removed
-COMPLETE = "benchgate.json"  # written last: an entry without it is not complete
-COMPILER = re.compile(r"(CC|CXX|FC|LD|AR|NVCC)|.*FLAGS|MACOSX_DEPLOYMENT_TARGET|SKBUILD_.*|CMAKE_.*")
+PIP = Version("22.3")  # the first that installs into another environment
 
 
 class BuildFailed(Exception):
-    """A side that could not be built, with the build's own output."""
+    """A side that could not be built: what failed, the likely remedy, and the build's own output."""
+
+
+FAILURES = (
+    build.BuildBackendException,
+    build.BuildException,
+    subprocess.CalledProcessError,
+    OSError,
+    CacheError,
+    BuildFailed,
+)
 
 
 @dataclass(frozen=True)
@@ -69,142 +66,126 @@ class Built:
 
 
 @dataclass(frozen=True)
+class Order:
+    """A side to be built.
+
+    Attributes
+    ----------
+    source: its source tree, which is clean afterwards.
+    project: the folder in it that is built.
+    tree: the hash of its content.
+    who: how it is called.
+    original: the user's own tree, whose paths must not be seen.
+
+    """
+
+    source: Path
+    project: Path
+    tree: str
+    who: str
+    original: Path
+
+
+@dataclass(frozen=True)
+class Tools:
+    """An environment with build tools: its interpreter, its versions, and the command of pip."""
+
+    python: Path
+    versions: str
+    pip: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Builder:
     """Builds sides into a cache.
 
     Attributes
     ----------
-    cache: the folder of all entries.
-    reaper: gets what is half done, so that it goes away if the session does.
-    locks: holds the entries that this session uses; another one must not remove them.
+    store: the cache.
     say: shows progress.
+    environment: patterns of the names of variables that steer the project's build.
 
     """
 
-    cache: Path
-    reaper: Reaper
-    locks: ExitStack
+    store: Store
     say: Callable[[str], None]
+    environment: tuple[str, ...] = ()
 
-    def build(self, source: Path, project: Path, tree: str, who: str, original: Path) -> Built:
-        """Return the environment with the project (a folder, relative to source) of a source tree with this hash.
-
-        The tree is clean afterwards. `original` is the user's own, whose paths must not be seen. Raises BuildFailed.
-        """
+    def build(self, order: Order, output: Output) -> Built:
+        """Return the environment of a side. Raises BuildFailed."""
         try:
-            requires = build_requires(source / project)
-        except BuildFailed as error:
-            raise BuildFailed(f"{who} could not be built: {error}") from None
-        temporary = source.parent / f"{source.name}-build"
-        temporary.mkdir()
-        tools = self._tools(requires, temporary)
-        key = _key("side", tree, str(project), tools["versions"], _interpreter(), _compiler())
-        entry = self.cache / key
-        with self._entry(entry) as complete:
-            if complete:
-                return self._built(entry, original / project, cached=True)
-            start = time.monotonic()
-            self.say(f"{who}: building ...")
-            output = _Output(self.reaper, temporary)
-            try:
-                with output.temporaries():
-                    self._make(entry, Path(tools["folder"]), source, project, output)
-            except (build.BuildBackendException, build.BuildException, subprocess.CalledProcessError, OSError) as error:
-                raise BuildFailed(f"{who} could not be built: {error}\n{output.text}".rstrip()) from error
-            finally:
-                git.clean(source)
-            _write(entry / COMPLETE, {"names": overlay.roots(entry)})
-            self.say(f"{who}: built in {time.monotonic() - start:.1f} s")
-        return self._built(entry, original / project, cached=False)
+            return self._build(order, output)
+        except FAILURES as error:
+            reason = f"{order.who} could not be built: {error}"
+            raise BuildFailed(remedies.report(reason, output.text, order.source, order.project)) from error
 
-    def _make(self, entry: Path, tools: Path, source: Path, project: Path, output: _Output) -> None:
-        """Build a wheel with the tools and install it into a new environment."""
-        python, wheels = _python(tools), output.temporary / "wheel"
-        builder = build.ProjectBuilder(source / project, python_executable=str(python), runner=output.run)
-        # What the backend warns of comes as warnings of this process, where the suite may have made them errors.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if more := builder.get_requires_for_build("wheel"):
-                _pip(python, output, "install", *sorted(more))
-            wheel = builder.build("wheel", wheels)
-        venv.EnvBuilder(symlinks=True).create(entry)
-        _pip(python, output, "--python", str(_python(entry)), "install", "--no-deps", "--no-index", wheel)
+    def _build(self, order: Order, output: Output) -> Built:
+        requires = build_requires(order.source / order.project)
+        tools = self._tools(requires, output)
 
-    def _built(self, entry: Path, original: Path, *, cached: bool) -> Built:
-        told = json.loads((entry / COMPLETE).read_text("utf-8"))
-        # Each time: the session's environment may have changed since.
-        overlay.lay_over(entry, tuple(told["names"]), original)
-        return Built(_python(entry), entry, tuple(told["names"]), cached)
+        def usable(told: dict[str, Any]) -> bool:
+            """Tell whether its tools are the present ones, those included that only its build knew of."""
+            more = told.get("more")
+            if not (isinstance(told.get("names"), list) and isinstance(more, list)):
+                return False
+            return not more or self._tools((*requires, *more), output).versions == told.get("tools")
 
-    def _tools(self, requires: tuple[str, ...], temporary: Path) -> dict[str, str]:
-        """Return the folder and the versions of an environment with these build requirements, one for both sides."""
-        entry = self.cache / _key("tools", *requires, _interpreter())
-        with self._entry(entry) as complete:
-            if not complete:
-                self.say(f"installing the build tools: {', '.join(requires)}")
-                output = _Output(self.reaper, temporary)
-                try:
-                    venv.EnvBuilder(symlinks=True).create(entry)
-                    output.run([str(_python(entry)), "-I", "-m", "ensurepip", "--default-pip"])
-                    _pip(_python(entry), output, "install", *requires)
-                    versions = output.of([str(_python(entry)), "-m", "pip", "freeze", "--all"])
-                except (subprocess.CalledProcessError, OSError) as error:
-                    text = output.text or getattr(error, "output", "")
-                    raise BuildFailed(f"the build tools could not be installed: {error}\n{text}".rstrip()) from error
-                _write(entry / COMPLETE, {"versions": versions})
-        versions = json.loads((entry / COMPLETE).read_text("utf-8"))["versions"]
-        return {"folder": str(entry), "versions": versions}
-
-    @contextmanager
-    def _entry(self, entry: Path) -> Iterator[bool]:
-        """Give whether entry is complete already; hold it for this session, alone while it is being made."""
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        path = entry.with_suffix(".lock")
-        while True:
-            lock = path.open("a")
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):
-                break
-            lock.close()  # another session has just removed what was not used for long
-        self.locks.enter_context(lock)
-        while not (complete := (entry / COMPLETE).is_file()):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                # Another session makes it. Once it is made, that one goes on using it, so that waiting to be alone
-                # would be waiting for its whole race.
-                time.sleep(0.05 + 0.05 * random.random())  # noqa: S311  # not in step with the other one
-                fcntl.flock(lock, fcntl.LOCK_SH)
+        key = keys.key(
+            "side", order.tree, str(order.project), tools.versions,
+            keys.interpreter(), keys.installing(), keys.steering(self.environment),
+        )  # fmt: skip
+        with self.store.entry(key, usable) as entry:
+            if cached := entry.told is not None:
+                self.say(f"{order.who}: built {_age(time.time() - entry.built)} ago, from the cache")
             else:
-                complete = (entry / COMPLETE).is_file()  # it may have been made in between
-                break
-        try:
-            if not complete:
-                shutil.rmtree(entry, ignore_errors=True)
-                self.reaper.watch(entry)
-            yield complete
-        except BaseException:
-            if not complete:  # what is complete, others may use
-                shutil.rmtree(entry, ignore_errors=True)
-                self.reaper.forget(entry)  # not where a second Ctrl-C comes meanwhile, nor once others may make it
-            fcntl.flock(lock, fcntl.LOCK_UN)
-            raise
-        else:
-            self.reaper.forget(entry)
-            os.utime(path)
-            fcntl.flock(lock, fcntl.LOCK_SH)
+                start = time.monotonic()
+                self.say(f"{order.who}: building ...")
+                try:
+                    told = self._make(entry.folder, tools, requires, order, output)
+                finally:
+                    git.clean(order.source)
+                entry.complete(told)
+                self.say(f"{order.who}: built in {time.monotonic() - start:.1f} s")
+            assert entry.told is not None  # noqa: S101  # as found, or as completed
+            # Each time: the session's environment may have changed since.
+            overlay.lay_over(entry.folder, tuple(entry.told["names"]), order.original / order.project)
+            return Built(_python(entry.folder), entry.folder, tuple(entry.told["names"]), cached)
 
-    def prune(self) -> None:
-        """Remove the entries that no race has used for long, and none uses now."""
-        for lock in self.cache.glob("*.lock"):
-            # Another session may remove it first, or use it.
-            with contextlib.suppress(FileNotFoundError, BlockingIOError):
-                if time.time() - lock.stat().st_mtime < UNUSED_S:
-                    continue
-                with lock.open("r+") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-                    lock.unlink()
+    def _make(
+        self, folder: Path, tools: Tools, requires: tuple[str, ...], order: Order, output: Output
+    ) -> dict[str, Any]:
+        """Build a wheel with the tools and install it into a new environment; return what is to be known of it."""
+        project, wheels = order.source / order.project, output.temporary / "wheel"
+        builder = build.ProjectBuilder(project, python_executable=str(tools.python), runner=output.run)
+        if more := sorted(builder.get_requires_for_build("wheel")):
+            tools = self._tools((*requires, *more), output)
+            builder = build.ProjectBuilder(project, python_executable=str(tools.python), runner=output.run)
+        wheel = builder.build("wheel", wheels)
+        venv.EnvBuilder(symlinks=True).create(folder)
+        output.run([*tools.pip, "--python", str(_python(folder)), "install", "--no-deps", "--no-index", wheel])
+        return {"names": overlay.roots(folder), "more": more, "tools": tools.versions}
+
+    def _tools(self, requires: tuple[str, ...], output: Output) -> Tools:
+        """Return an environment with these build requirements, one for both sides."""
+        pip = _own_pip()
+        key = keys.key("tools", *requires, str(bool(pip)), keys.interpreter(), keys.installing())
+        with self.store.entry(key, lambda told: isinstance(told.get("versions"), str)) as entry:
+            python = _python(entry.folder)
+            command = pip or _pip(python)
+            if entry.told is None:
+                self.say(f"installing the build tools: {', '.join(requires)}")
+                try:
+                    venv.EnvBuilder(symlinks=True).create(entry.folder)
+                    if not pip:
+                        output.run([str(python), "-I", "-m", "ensurepip", "--default-pip"])
+                    constraint = os.environ.get("PIP_BUILD_CONSTRAINT")
+                    more = {"PIP_CONSTRAINT": constraint} if constraint else {}
+                    output.run([*command, "--python", str(python), "install", *requires], extra_environ=more)
+                except (OSError, subprocess.CalledProcessError) as error:
+                    raise BuildFailed(f"the build tools could not be installed: {error}") from error
+                entry.complete({"versions": _versions(entry.folder)})
+            assert entry.told is not None  # noqa: S101  # as found, or as completed
+            return Tools(python, entry.told["versions"], command)
 
 
 def find_project(source: Path, folder: Path) -> Path | None:
@@ -237,80 +218,33 @@ def _pyproject(project: Path) -> dict[str, Any]:
         raise BuildFailed(f"pyproject.toml: {error}") from error
 
 
-@dataclass
-class _Output:
-    """Runs commands, whose temporary files go into a folder that ends with the session, and keeps what they print."""
-
-    reaper: Reaper
-    temporary: Path
-    text: str = ""
-
-    @contextmanager
-    def temporaries(self) -> Iterator[None]:
-        """Let this process make its own temporary files where they end with the session, too."""
-        before, tempfile.tempdir = tempfile.tempdir, str(self.temporary)
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
-
-    def run(self, cmd: Any, cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        """Run a command, with the programs of its interpreter's environment first."""
-        self.of(cmd, cwd, extra_environ)
-
-    def of(self, command: Any, cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> str:
-        """Return what a command prints."""
-        env = {**os.environ, **(extra_environ or {})}
-        env.pop("PYTHONPATH", None)
-        env["TMPDIR"] = str(self.temporary)
-        env["PATH"] = os.pathsep.join([str(Path(command[0]).parent), env.get("PATH", os.defpath)])
-        with tempfile.TemporaryFile() as printed:
-            process = self.reaper.start(
-                [*map(str, command)], cwd=cwd, env=env, stdout=printed, stderr=subprocess.STDOUT
-            )
-            try:
-                while self.reaper.status(process) is None:
-                    time.sleep(0.01)
-            finally:
-                self.reaper.end(process)
-                printed.seek(0)
-                text = printed.read().decode("utf-8", "replace")
-                self.text += text
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, [*map(str, command)])
-        return text
+def _own_pip() -> tuple[str, ...]:
+    """Return the command of the session's own pip; () where there is none that installs into other environments."""
+    try:
+        new = Version(importlib.metadata.version("pip")) >= PIP
+    except (importlib.metadata.PackageNotFoundError, InvalidVersion):
+        return ()
+    return _pip(Path(sys.executable)) if new else ()
 
 
-def _pip(python: Path, output: _Output, *arguments: str) -> None:
-    output.run([str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments])
+def _pip(python: Path) -> tuple[str, ...]:
+    return (str(python), "-P", "-m", "pip", "--disable-pip-version-check", "--no-input")
+
+
+def _versions(environment: Path) -> str:
+    """Return what is installed in an environment, with versions."""
+    found = importlib.metadata.distributions(path=[str(overlay.site_packages(environment))])
+    return "\n".join(sorted(f"{overlay.normal(one)}=={one.version}" for one in found))
+
+
+def _age(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    for unit, length_s in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if seconds >= length_s:
+            count = int(seconds / length_s)
+            return f"{count} {unit}{'s' * (count != 1)}"
+    return "less than a second"
 
 
 def _python(environment: Path) -> Path:
     return environment / "bin" / "python"
-
-
-def _interpreter() -> str:
-    return json.dumps([sys.version, os.path.realpath(sys.executable), site.getsitepackages(), sys.prefix])
-
-
-def _compiler() -> str:
-    """Return what compilers are told, and which they are: an upgrade must not change one side only."""
-    told = {name: value for name, value in sorted(os.environ.items()) if COMPILER.fullmatch(name)}
-    found = {}
-    for name in ("CC", "CXX"):
-        command = (os.environ.get(name) or sysconfig.get_config_var(name) or "").split()
-        if command and (program := shutil.which(command[0])):
-            real = os.path.realpath(program)
-            found[name] = [real, os.stat(real).st_size, os.stat(real).st_mtime]  # noqa: PTH116
-    return json.dumps([told, found])
-
-
-def _key(*parts: str) -> str:
-    return hashlib.sha256("\0".join([str(LAYOUT), *parts]).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def _write(path: Path, told: object) -> None:
-    """Write a file as a whole, or not at all."""
-    half = path.with_suffix(".half")
-    half.write_text(json.dumps(told), "utf-8")
-    half.replace(path)

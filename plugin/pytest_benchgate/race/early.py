@@ -18,6 +18,7 @@ from pytest_benchgate import config as options
 from pytest_benchgate.race import git, installed, overlay, sides
 from pytest_benchgate.race.build import BuildFailed, find_project
 from pytest_benchgate.race.home import Home
+from pytest_benchgate.race.progress import Progress
 from pytest_benchgate.race.reaper import Reaper
 
 if TYPE_CHECKING:
@@ -58,11 +59,18 @@ class Early:
     trees: sides.Trees | None = None
 
     def build(
-        self, config: pytest.Config, race: RaceConfig, import_mode: str, say: Callable[[str], None]
+        self,
+        config: pytest.Config,
+        race: RaceConfig,
+        import_mode: str,
+        say: Callable[[str], None],
+        show: Callable[[str], None],
     ) -> sides.Trees:
         """Return the trees, built; see sides.build."""
         if self.trees is None:
-            self.trees = sides.build(config.rootpath, self.project, race, import_mode, self.reaper, self.stack, say)
+            self.trees = sides.build(
+                config.rootpath, self.project, race, import_mode, self.reaper, self.stack, say, show
+            )
         return self.trees
 
 
@@ -91,23 +99,17 @@ def prepare(config: pytest.Config, given: Namespace) -> None:
     race = options.race(_Given(config, given))  # type: ignore[arg-type]  # as far as it is asked
     assert race is not None  # noqa: S101  # --race is given
 
-    def say(text: str) -> None:
-        if given.verbose >= 0:
-            print(f"race: {text}", flush=True)  # noqa: T201
-
     stack = ExitStack()
     config.add_cleanup(stack.close)
     early = config.stash[EARLY] = Early(stack.enter_context(Reaper()), stack)
     with _ended_cleanly(stack):
-        home = _home(config, race, given, early, say)
+        home = _home(config, race, given, early, Progress(quiet=given.verbose < 0))
     if home is not None:
         home.settle(given.importmode)
         stack.callback(home.remove)
 
 
-def _home(
-    config: pytest.Config, race: RaceConfig, given: Namespace, early: Early, say: Callable[[str], None]
-) -> Home | None:
+def _home(config: pytest.Config, race: RaceConfig, given: Namespace, early: Early, progress: Progress) -> Home | None:
     """Return where the session gets the project from; None where that is the source tree itself."""
     repository = git.Repository.around(config.rootpath)
     repository.resolve(race.base or "")
@@ -116,8 +118,8 @@ def _home(
         return None
     place = installed.find(repository.root / project)
     if place is None:
-        say("the project is not installed here: it is built first, for the tests to be collected on")
-        built = early.build(config, race, given.importmode, say).built[1]
+        progress.say("the project is not installed here: it is built first, for the tests to be collected on")
+        built = early.build(config, race, given.importmode, progress.say, progress.show).built[1]
         place = installed.Installed(overlay.site_packages(built.folder), built.names)
     folders = [str(folder) for folder in (config.rootpath, repository.root / project)]
     return Home(str(place.folder), place.names, folders, config.getini("python_files")) if place.names else None

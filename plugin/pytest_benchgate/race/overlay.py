@@ -7,9 +7,11 @@ from here whatever else has them; see home.py.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import site
 import sysconfig
+import threading
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,6 +125,6 @@ def _user_site() -> list[str]:
 def _write(path: Path, text: str) -> None:
     """Write a file as a whole where it differs: others may be starting with it."""
     if not path.is_file() or path.read_text("utf-8") != text:
-        half = path.with_suffix(".half")
+        half = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.half")  # base may be head
         half.write_text(text, "utf-8")
         half.replace(path)

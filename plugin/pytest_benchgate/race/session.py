@@ -23,6 +23,7 @@ from pytest_benchgate.race.build import BuildFailed
 from pytest_benchgate.race.early import EARLY
 from pytest_benchgate.race.identity import Identity, SelfRace
 from pytest_benchgate.race.process import Plan, Why
+from pytest_benchgate.race.progress import EVERY_S
 from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.statistics import Rule, Verdict, smallest_visible
 from pytest_benchgate.reports import race as words
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from pytest_benchgate.session import Session
 
 SELF_LAUNCHES = 8  # of a null race: enough to know the scatter that it tells of
-PROGRESS_S = 10.0  # between lines of progress where there is no terminal
 RACED = "benchgate_raced"  # the attribute of a report that carries its race
 
 
@@ -99,16 +99,20 @@ class RaceSession:
         self._items = {item.nodeid: item for item in session.items}
         files = self._files()
         early = self._config.stash.get(EARLY, None)
+        self._shown_s = time.monotonic()
         try:
             with early.stack if early else ExitStack() as stack:
                 reaper = early.reaper if early else stack.enter_context(Reaper())
                 mode = self._config.getoption("importmode")
-                trees = early.build(self._config, self._race, mode, self._say) if early else None
+                trees = early.build(self._config, self._race, mode, self._say, self._follow) if early else None
                 field = sides.prepare(self._config, self._race, files, reaper, trees)
                 self._run(field, reaper)
         except BuildFailed as error:
             self._line("")
-            pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
+            if (reporter := self._reporter()) is not None:
+                reporter.ensure_newline()
+                reporter.write_line(str(error))
+            pytest.exit(str(error).partition("\n")[0], returncode=pytest.ExitCode.TESTS_FAILED)
         except (sides.SidesError, SelfRace, git.GitError) as error:
             self._line("")
             raise pytest.UsageError(str(error)) from error
@@ -127,7 +131,7 @@ class RaceSession:
         return list(found)
 
     def _run(self, field: sides.Field, reaper: Reaper) -> None:
-        self._field, start = field, time.monotonic()
+        self._field, self._shown_s, start = field, -math.inf, time.monotonic()
         races = [self._entered(nodeid) for nodeid in self._items]
         identity = Identity(dict(zip(("base", "head"), field.homes, strict=True)), same=field.null)
         self._session.race = RaceReport(
@@ -333,18 +337,22 @@ class RaceSession:
     def _show(self, races: Sequence[engine.Race], launches: int) -> None:
         """Show how far it is: launch, decided so far, and what is under suspicion most."""
         undecided = [race for race in races if race.open]
-        text = f"race: launch {launches}, {len(races) - len(undecided)} of {len(races)} over"
+        text = f"launch {launches}, {len(races) - len(undecided)} of {len(races)} over"
         if undecided:
             suspect = max(undecided, key=lambda race: abs(statistics.median(race.numbers or [0.0])))
             if suspect.launches:
                 low, high, _ = suspect.interval()
                 median = statistics.median(suspect.numbers)
                 text += f"; {suspect.nodeid}: {words.percent(median)} ({words.percent(low)} .. {words.percent(high)})"
+        self._follow(text if undecided else "")
+
+    def _follow(self, text: str) -> None:
+        """Show what goes on: in the terminal's last line, or, where there is no terminal, now and then."""
         reporter = self._reporter()
         if reporter is None:
             return
         if reporter.isatty:
-            self._line(text if undecided else "")
-        elif undecided and time.monotonic() - self._shown_s >= PROGRESS_S:
+            self._line(f"race: {text}" if text else "")
+        elif text and time.monotonic() - self._shown_s >= EVERY_S:
             self._shown_s = time.monotonic()
-            self._say(text.removeprefix("race: "))
+            self._say(text)

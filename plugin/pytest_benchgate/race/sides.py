@@ -12,16 +12,19 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.race import extensions, git, home
 from pytest_benchgate.race.arguments import arguments
-from pytest_benchgate.race.build import Builder, find_project
+from pytest_benchgate.race.build import Builder, Order, find_project
 from pytest_benchgate.race.home import TESTS
 from pytest_benchgate.race.installed import project_name
+from pytest_benchgate.race.parallel import build_all
 from pytest_benchgate.race.process import Side
+from pytest_benchgate.race.store import CacheError, Store, prepare_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -172,10 +175,11 @@ def build(
     reaper: Reaper,
     stack: ExitStack,
     say: Callable[[str], None],
+    show: Callable[[str], None],
 ) -> Trees:
     """Check both trees out and build the project, a folder of the repository; with none, there is nothing to build.
 
-    Raises SidesError, BuildFailed or git.GitError.
+    `say` gets a line for each step, `show` what goes on. Raises SidesError, BuildFailed or git.GitError.
     """
     repository = git.Repository.around(rootpath)
     root = rootpath.relative_to(repository.root)
@@ -186,6 +190,11 @@ def build(
             "import from it, by the name of that folder, which a build has not: remove that file, or use "
             "--import-mode=importlib"
         )
+    if project is not None:
+        try:
+            prepare_folder(race.cache)  # before git looks for what belongs to head
+        except CacheError as error:
+            raise SidesError(str(error)) from error
     scratch = Path(tempfile.mkdtemp(prefix="race-")).resolve()
     reaper.watch(scratch)
     repository.check_out(base, scratch / "base")
@@ -199,12 +208,13 @@ def build(
             f"{base.label} has no project to build in {project}, as pyproject.toml or setup.py would make it; race an "
             "environment that has it installed: --race-base-python"
         )
-    builder = Builder(race.cache, reaper, stack, say)
-    built = tuple(
-        builder.build(scratch / name, folder, tree.tree, f"{name}, {tree.label}", repository.root)
+    store = Store(race.cache, reaper, stack, oldest=time.time() if race.rebuild else 0.0)
+    orders = [
+        Order(scratch / name, folder, tree.tree, f"{name}, {tree.label}", repository.root)
         for name, folder, tree in zip(SIDES, (there, project), (base, head), strict=True)
-    )
-    builder.prune()
+    ]
+    built = tuple(build_all(Builder(store, say, race.environment), orders, say, show))
+    store.prune()
     for name, one in zip(SIDES, built, strict=True):
         if not one.names:
             raise SidesError(
