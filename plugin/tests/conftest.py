@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from launching import Starts
+    from pytest_benchgate.race.process import Side
+
 FAST = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider")
 
 
@@ -97,3 +100,20 @@ def plain(tmp_path: Path, race_cache: Path) -> Iterator[Project]:
     project = Project.make(tmp_path / "plain", race_cache, PLAIN)
     yield project
     assert project.left_behind() == []
+
+
+@pytest.fixture
+def reaper() -> Iterator[Starts]:
+    """Give the reaper of a launch, which counts what it starts."""
+    from launching import Starts  # noqa: PLC0415  # needs POSIX
+
+    with Starts() as started:
+        yield started
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> Callable[..., tuple[Side, Side]]:
+    """Give sides(head, base, suite): two folders with one suite, and a build of their own for each: its source."""
+    from launching import make_sides  # noqa: PLC0415  # needs POSIX
+
+    return lambda *arguments, **more: make_sides(tmp_path, *arguments, **more)

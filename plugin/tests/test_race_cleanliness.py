@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchgate.race.boot import has_guard
 from racing import KERN, KERNEL, LIMIT_S, PLAIN, QUICK, SLOW_CALC, SLOW_KERNEL, Project, kill, wait_for
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ NEVER_SURE = ("--race-threshold=0.0001%", "--race-max-launches=1000", "--race-bu
 
 
 def is_timing(project: Project) -> bool:
-    """Whether both workers run."""
-    return sum("pytest_benchgate.race.worker" in command for command in project.processes().values()) == 2
+    """Whether both workers run, each with its guard, where there are guards."""
+    workers = sum("pytest_benchgate.race.worker" in command for command in project.processes().values())
+    return workers == (4 if has_guard() else 2)
 
 
 def is_building(project: Project) -> bool:

@@ -7,89 +7,20 @@ import math
 import os
 import random
 import sys
-import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from launching import FEW, PLAN, Starts, broken, ids, raced
 from pytest_benchgate.race.launch import Timed, _enough, launch
 from pytest_benchgate.race.process import Failed, Plan, Side, Why
-from pytest_benchgate.race.reaper import Reaper
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="inherited pipes as POSIX has them")
-PLAN = Plan(pairs=7, block_ns=1e6)
-FEW = Plan(pairs=1, block_ns=1e4)
-SUITE = """
-    import os, time, pytest
-    import build
-
-    def test_before(benchmark):
-        benchmark(lambda: sum(range(1000)))
-
-    def test_broken(benchmark):
-        benchmark(build.broken)
-
-    def test_after(benchmark):
-        benchmark(lambda: 1)
-"""
-
-
-class Starts(Reaper):
-    """A reaper that counts what it starts."""
-
-    count = 0
-
-    def start(self, *args: Any, **options: Any) -> subprocess.Popen[bytes]:
-        self.count += 1
-        return super().start(*args, **options)
-
-
-@pytest.fixture
-def reaper() -> Iterator[Starts]:
-    with Starts() as started:
-        yield started
-
-
-@pytest.fixture
-def sides(tmp_path: Path) -> Callable[..., tuple[Side, Side]]:
-    """Give sides(head, base, suite): two folders with one suite, and a build of their own for each: its source."""
-
-    def make(head: str = "", base: str = "", suite: str = SUITE) -> tuple[Side, Side]:
-        made = []
-        for name, source in (("base", base), ("head", head)):
-            folder = tmp_path / name
-            folder.mkdir()
-            (folder / "test_it.py").write_text(textwrap.dedent(suite))
-            (folder / "build.py").write_text(textwrap.dedent(source) or "def broken(): return 1\n")
-            made.append(Side(name, Path(sys.executable), folder, ("-p", "no:cacheprovider")))
-        return made[0], made[1]
-
-    return make
-
-
-def ids(*names: str) -> list[str]:
-    return [f"test_it.py::test_{name}" for name in names]
-
-
-def raced(sides: tuple[Side, Side], names: str, plan: Plan, reaper: Reaper, seed: int = 1) -> dict[str, Timed | Failed]:
-    """Launch the tests with these names, and return what came of each by its name."""
-    found = launch(sides, ids(*names.split()), plan, seed, reaper)
-    assert sorted(found) == sorted(ids(*names.split()))
-    assert all(seconds >= 0 for _, seconds in found.values())
-    return {nodeid.partition("::test_")[2]: what for nodeid, (what, _) in found.items()}
-
-
-def broken(what: Timed | Failed, side: str, reason: str, why: Why = Why.FAILED) -> None:
-    """Assert that a test gave no number, with this side and reason."""
-    assert isinstance(what, Failed)
-    assert (what.side, what.why) == (side, why)
-    assert reason in what.reason
 
 
 def test_the_number_is_the_log_of_head_over_base(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> None:
@@ -160,7 +91,7 @@ def test_what_breaks_costs_its_test_only(
         pytest.skip("only Linux limits a process's address space so")
     head = f"import os, resource, signal, time\ncalls = []\ndef broken():\n    {body}\n    return 1\n"
     found = raced(sides(head), "before broken after", dataclasses.replace(PLAN, pairs=3, block_ns=1e5), reaper)
-    broken(found["broken"], "head", reason)
+    broken(found["broken"], "head", reason, Why.LOST if starts == 4 else Why.FAILED)
     assert isinstance(found["before"], Timed)
     assert isinstance(found["after"], Timed)
     assert reaper.count == starts
@@ -262,7 +193,7 @@ def test_a_worker_that_is_killed_before_its_first_test_is_started_once_more(
     assert reaper.count == 4
     (head.folder / "conftest.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     for what in raced((base, head), "before after", FEW, reaper).values():
-        broken(what, "head", "signal SIGKILL")
+        broken(what, "head", "signal SIGKILL", Why.LOST)
     assert reaper.count == 8
 
 
@@ -272,11 +203,11 @@ def test_a_side_whose_pytest_does_not_start_fails_every_test_with_its_words(
     base, head = sides()
     (head.folder / "conftest.py").write_text("raise ImportError('undefined symbol: fast')")
     for name, what in raced((base, head), "before after", FEW, reaper).items():
-        broken(what, "head", "undefined symbol: fast")
+        broken(what, "head", "undefined symbol: fast", Why.LOST)
         assert "exit status 4" in getattr(what, "reason", ""), name
     assert reaper.count == 2
     late = dataclasses.replace(FEW, start_limit_s=0.01)
-    broken(raced((base, base), "before", late, reaper)["before"], "base", "no answer within 0.01 s")
+    broken(raced((base, base), "before", late, reaper)["before"], "base", "no answer within 0.01 s", Why.LOST)
 
 
 def test_both_sides_hash_and_draw_alike_and_each_launch_differently(
@@ -378,7 +309,7 @@ def test_a_hang_is_ended_with_all_that_it_has_started(sides: Callable[..., tuple
     """
     both = sides(head)
     found = raced(both, "broken before", dataclasses.replace(FEW, limit_s=4), reaper)
-    broken(found["broken"], "head", "it hangs")
+    broken(found["broken"], "head", "it hangs", Why.LOST)
     assert isinstance(found["before"], Timed)
     assert reaper.count == 4
     assert _left_in(both[0].folder.parent) == []

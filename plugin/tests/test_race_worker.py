@@ -10,15 +10,17 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pytest_benchgate.race.boot import ORDERS
 from pytest_benchgate.race.channel import Channel, Closed, Late
-from pytest_benchgate.race.worker import ORDERS
+from pytest_benchgate.race.messages import Block, Collected, Done, End, Message, Quit, Ready, Run, Timed
+from pytest_benchgate.race.process import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="inherited pipes as POSIX has them")
 LIMIT_S = 60
@@ -34,12 +36,13 @@ def started(
     (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
     orders = {"pipes": [orders_in, answers_out], "seed": seed, "names": names}
     worker = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "pytest_benchgate.race.worker", *(options or NO_CACHE)],
+        command(Path(sys.executable), *(options or NO_CACHE)),
         env=os.environ | {ORDERS: json.dumps(orders)},
         pass_fds=(orders_in, answers_out),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     os.close(orders_in)
     os.close(answers_out)
@@ -53,25 +56,37 @@ def started(
 
 def race(
     channel: Channel, name: str, *calls: int, following: str | None = None, processor: int | None = None
-) -> list[dict[str, Any]]:
+) -> list[Any]:
     """Run one test of test_it.py, with blocks of so many calls; return all answers."""
-    channel.send(order="run", nodeid=f"test_it.py::{name}", next=following and f"test_it.py::{following}")
-    answers = [channel.receive(LIMIT_S)]
-    for count in calls:
-        channel.send(order="block", calls=count, processor=processor)
-        answers.append(channel.receive(LIMIT_S))
-    if answers[-1]["answer"] != "done":
-        channel.send(order="end")
-        answers.append(channel.receive(LIMIT_S))
-    return answers
+    answers = [ask(channel, Run(f"test_it.py::{name}", following and f"test_it.py::{following}"))]
+    answers += [ask(channel, Block(count, processor)) for count in calls]
+    return answers if isinstance(answers[-1], Done) else [*answers, ask(channel, End())]
+
+
+def ask(channel: Channel, order: Message) -> Message:
+    """Send an order and return the answer."""
+    channel.order(order)
+    return channel.receive_answer(LIMIT_S)
+
+
+def collected(channel: Channel) -> Collected:
+    """Return a worker's first answer."""
+    answer = channel.receive_answer(LIMIT_S)
+    assert isinstance(answer, Collected)
+    return answer
+
+
+def kinds(answers: list[Message]) -> list[type[Message]]:
+    """Return the kinds of answers."""
+    return [type(answer) for answer in answers]
 
 
 def said(channel: Channel, name: str) -> Any:
     """Run one test that has put a Python value into its benchmark's group, as text; return the value."""
-    return ast.literal_eval(race(channel, name)[0]["group"])
+    return ast.literal_eval(race(channel, name)[0].group)
 
 
-PASSED = {"answer": "done", "outcome": "passed", "reason": ""}
+PASSED = Done("passed", "")
 
 
 def test_blocks_are_timed_as_ordered(pytester: pytest.Pytester) -> None:
@@ -139,26 +154,25 @@ def test_blocks_are_timed_as_ordered(pytester: pytest.Pytester) -> None:
         "test_decorator", "test_marker", "test_body", "TestClass::test_method",
     ]  # fmt: skip
     with started() as (channel, worker):
-        collected = channel.receive(LIMIT_S)
-        assert collected == {
-            "answer": "collected", "nodeids": [f"test_it.py::{name}" for name in names], "errors": {},
-        }  # fmt: skip
+        _, nodeids, *errors = collected(channel)
+        # A plugin may have shuffled them.
+        assert (sorted(nodeids), errors) == (sorted(f"test_it.py::{name}" for name in names), [{}, {}])
         groups, iterations = {}, {}
         for name in names:
             ready, three, one, done = race(channel, name, 3, 1)
-            assert (ready["answer"], three["answer"], one["answer"], done) == ("ready", "block", "block", PASSED)
+            assert (kinds([ready, three, one]), done) == ([Ready, Timed, Timed], PASSED)
             if name.startswith("test_call"):
                 naps = int(name[-2])
-                assert ready["once_ns"] >= 1e7 * naps
-                assert three["ns"] >= 3e7 * naps
-                assert one["ns"] >= 1e7 * naps
-            groups[name], iterations[name] = ready["group"], ready["iterations"]
+                assert ready.once_ns >= 1e7 * naps
+                assert three.ns >= 3e7 * naps
+                assert one.ns >= 1e7 * naps
+            groups[name], iterations[name] = ready.group, ready.iterations
         assert {name: group for name, group in groups.items() if group} == {
             "test_marker": "marked",
             "test_body": "of the body",
         }
         assert {name: count for name, count in iterations.items() if count != 1} == {"test_iterations": 7}
-        channel.send(order="quit")
+        channel.order(Quit())
         assert worker.wait(LIMIT_S) == 0
 
 
@@ -187,11 +201,11 @@ def test_fixtures_of_a_wider_scope_are_kept_for_the_next_test_and_torn_down_afte
         """
     )
     with started() as (channel, worker):
-        channel.receive(LIMIT_S)
+        channel.receive_answer(LIMIT_S)
         assert race(channel, "test_one", following="test_two")[-1] == PASSED
         assert race(channel, "test_two", following="no such test")[-1] == PASSED
         assert race(channel, "test_one")[-1] == PASSED
-        channel.send(order="quit")
+        channel.order(Quit())
         assert worker.wait(LIMIT_S) == 0
     both, again = (pytester.path / "log").read_text().splitlines()
     assert both == "+session +module +each -each -module -session"
@@ -303,13 +317,13 @@ def test_what_cannot_be_raced_and_what_fails_is_said(pytester: pytest.Pytester) 
         "prints": ("passed", ""),
     }
     with started("-s", "-W", "error", *NO_CACHE) as (channel, worker):
-        channel.receive(LIMIT_S)
+        channel.receive_answer(LIMIT_S)
         for name, (outcome, reason) in expected.items():
             done = race(channel, f"test_{name}")[-1]
-            assert (name, done["outcome"]) == (name, outcome)
-            assert reason in done["reason"], name
-            assert "never awaited" not in done["reason"], name
-        channel.send(order="quit")
+            assert (name, done.outcome) == (name, outcome)
+            assert reason in done.reason, name
+            assert "never awaited" not in done.reason, name
+        channel.order(Quit())
         text, _ = worker.communicate(timeout=LIMIT_S)
     assert "not JSON{}" in text
     assert "never awaited" not in text
@@ -318,9 +332,9 @@ def test_what_cannot_be_raced_and_what_fails_is_said(pytester: pytest.Pytester) 
 def test_a_test_that_calls_no_benchmark_ends_without_being_ready(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it="def test_it(benchmark): pass\ndef test_after(benchmark): benchmark(lambda: 1)")
     with started() as (channel, _):
-        channel.receive(LIMIT_S)
+        channel.receive_answer(LIMIT_S)
         assert race(channel, "test_it") == [PASSED]
-        assert [answer["answer"] for answer in race(channel, "test_after", 2)] == ["ready", "block", "done"]
+        assert kinds(race(channel, "test_after", 2)) == [Ready, Timed, Done]
 
 
 def test_a_test_that_fails_later_answers_with_its_end_instead_of_a_block(pytester: pytest.Pytester) -> None:
@@ -332,11 +346,11 @@ def test_a_test_that_fails_later_answers_with_its_end_instead_of_a_block(pyteste
         """
     )
     with started() as (channel, _):
-        channel.receive(LIMIT_S)
+        channel.receive_answer(LIMIT_S)
         ready, block, done = race(channel, "test_it", 2, 1)
-        assert (ready["answer"], block["answer"]) == ("ready", "block")
-        assert (done["answer"], done["outcome"]) == ("done", "failed")
-        assert "pop from empty list" in done["reason"]
+        assert kinds([ready, block]) == [Ready, Timed]
+        assert done.outcome == "failed"
+        assert "pop from empty list" in done.reason
 
 
 OPTIONS = {
@@ -359,10 +373,10 @@ def test_the_suite_s_own_options_do_not_stop_a_race(pytester: pytest.Pytester, o
     (cache / "lastfailed").write_text('{"test_it.py::test_other": true}')
     before = {*pytester.path.rglob("*.xml"), *pytester.path.rglob("*.json"), *pytester.path.rglob("*.svg")}
     with started(*options) as (channel, worker):
-        collected = channel.receive(LIMIT_S)
-        assert "test_it.py::test_it" in collected["nodeids"]
-        assert [answer["answer"] for answer in race(channel, "test_it", 10)] == ["ready", "block", "done"]
-        channel.send(order="quit")
+        answer = collected(channel)
+        assert "test_it.py::test_it" in answer.nodeids
+        assert kinds(race(channel, "test_it", 10)) == [Ready, Timed, Done]
+        channel.order(Quit())
         text, _ = worker.communicate(timeout=LIMIT_S)
         assert worker.returncode == 0, text
     assert before == {*pytester.path.rglob("*.xml"), *pytester.path.rglob("*.json"), *pytester.path.rglob("*.svg")}
@@ -379,14 +393,14 @@ def test_a_failure_and_a_collection_error_cost_only_their_own_tests_even_with_ex
     (folder / "conftest.py").write_text("raise ImportError('undefined symbol: slow')")
     (folder / "test_b.py").write_text(ONE)
     with started("-x", *NO_CACHE) as (channel, worker):
-        collected = channel.receive(LIMIT_S)
-        assert collected["nodeids"] == ["test_it.py::test_fails", "test_it.py::test_it"]
-        of_file, of_folder = collected["errors"].values()
-        assert [*collected["errors"]] in (["test_a.py", "folder"], ["folder", "test_a.py"])
+        answer = collected(channel)
+        assert answer.nodeids == ["test_it.py::test_fails", "test_it.py::test_it"]
+        of_file, of_folder = answer.errors.values()
+        assert [*answer.errors] in (["test_a.py", "folder"], ["folder", "test_a.py"])
         assert {"undefined symbol: fast" in of_file, "undefined symbol: fast" in of_folder} == {True, False}
-        assert race(channel, "test_fails", following="test_it")[-1]["outcome"] == "failed"
-        assert [answer["answer"] for answer in race(channel, "test_it", 2)] == ["ready", "block", "done"]
-        channel.send(order="quit")
+        assert race(channel, "test_fails", following="test_it")[-1].outcome == "failed"
+        assert kinds(race(channel, "test_it", 2)) == [Ready, Timed, Done]
+        channel.order(Quit())
         assert worker.wait(LIMIT_S) in {0, 1}
 
 
@@ -424,9 +438,11 @@ def test_equal_seeds_draw_alike_wherever_a_suite_draws_and_whatever_ran_before(p
         """,
     )
     with ExitStack() as stack:
-        channels = [stack.enter_context(started(*NO_CACHE, seed=seed))[0] for seed in (1, 1, 2)]  # all start at once
+        channels = [
+            stack.enter_context(started(*NO_CACHE, "-p", "no:randomly", seed=seed))[0] for seed in (1, 1, 2)
+        ]  # all start at once
         for channel in channels:
-            channel.receive(LIMIT_S)
+            channel.receive_answer(LIMIT_S)
         race(channels[1], "test_before")
         first, second, other = ([said(channel, f"test_it[{size}]") for size in (1, 2)] for channel in channels)
     assert first == second
@@ -464,14 +480,11 @@ def test_what_a_suite_changes_at_import_is_settled_and_a_block_is_pinned_as_orde
     )
     lowest = min(os.sched_getaffinity(0))
     with started() as (channel, _):
-        channel.receive(LIMIT_S)
-        channel.send(order="run", nodeid="test_it.py::test_it", next=None)
-        assert channel.receive(LIMIT_S)["answer"] == "ready"
+        channel.receive_answer(LIMIT_S)
+        assert isinstance(ask(channel, Run("test_it.py::test_it", None)), Ready)
         for calls, processor in ((3, lowest), (1, lowest), (2, None)):
-            channel.send(order="block", calls=calls, processor=processor)
-            assert channel.receive(LIMIT_S)["answer"] == "block"
-        channel.send(order="end")
-        assert channel.receive(LIMIT_S) == PASSED
+            assert isinstance(ask(channel, Block(calls, processor)), Timed)
+        assert ask(channel, End()) == PASSED
         assert race(channel, "test_without_gc", 1)[-1] == PASSED
 
 
@@ -493,9 +506,9 @@ def test_it_is_said_whether_other_threads_did_the_work(pytester: pytest.Pytester
         """
     )
     with started() as (channel, _):
-        channel.receive(LIMIT_S)
-        assert race(channel, "test_plain", 3)[1]["threaded"] is False
-        assert race(channel, "test_threaded", 3)[1]["threaded"] is True
+        channel.receive_answer(LIMIT_S)
+        assert race(channel, "test_plain", 3)[1].threaded is False
+        assert race(channel, "test_threaded", 3)[1].threaded is True
 
 
 FAKE_TIMEOUT = """
@@ -520,12 +533,15 @@ FAKE_TIMEOUT = """
 """
 
 
-def test_a_timeout_for_each_test_does_not_end_a_race(pytester: pytest.Pytester) -> None:
+def test_a_timeout_for_each_test_does_not_end_a_race(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By a plugin that, in place of pytest-timeout, ends the process as soon as it may set a timer."""
     pytester.makepyfile(test_it=ONE, fake_timeout=FAKE_TIMEOUT)
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
     with started("-p", "fake_timeout", "-p", "no:timeout") as (channel, _):
-        channel.receive(LIMIT_S)
-        assert [answer["answer"] for answer in race(channel, "test_it", 2)] == ["ready", "block", "done"]
+        channel.receive_answer(LIMIT_S)
+        assert kinds(race(channel, "test_it", 2)) == [Ready, Timed, Done]
 
 
 def test_a_plugin_that_runs_failed_tests_again_does_not_have_one_timed_twice(pytester: pytest.Pytester) -> None:
@@ -540,11 +556,11 @@ def test_a_plugin_that_runs_failed_tests_again_does_not_have_one_timed_twice(pyt
         """
     )
     with started("--reruns=2", *NO_CACHE) as (channel, _):
-        channel.receive(LIMIT_S)
+        channel.receive_answer(LIMIT_S)
         ready, block, done = race(channel, "test_it", 2)
-        assert (ready["answer"], block["answer"], done["answer"]) == ("ready", "block", "done")
-        assert done["outcome"] not in {"passed", "skipped"}
-        assert "too bad" in done["reason"]
+        assert kinds([ready, block, done]) == [Ready, Timed, Done]
+        assert done.outcome not in {"passed", "skipped"}
+        assert "too bad" in done.reason
         assert race(channel, "test_after", 2)[-1] == PASSED
 
 
@@ -568,8 +584,8 @@ def test_the_raced_files_are_told_of_once_with_their_content(pytester: pytest.Py
     (package / "part.py").write_text("VALUE = 4")
     (package / "other.py").write_text("VALUE = 5")
     with started(names=("fast", "slow", "package")) as (channel, _):
-        channel.receive(LIMIT_S)
-        told = [race(channel, name)[0]["files"] for name in ("test_one", "test_two", "test_one")]
+        channel.receive_answer(LIMIT_S)
+        told = [race(channel, name)[0].files for name in ("test_one", "test_two", "test_one")]
 
     def hashes(*paths: Path) -> dict[str, str]:
         return {str(path.resolve()): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
@@ -589,27 +605,26 @@ def test_a_crash_closes_the_channel_and_a_hang_is_late(pytester: pytest.Pytester
         """
     )
     with started() as (channel, worker):
-        channel.receive(LIMIT_S)
-        channel.send(order="run", nodeid="test_it.py::test_hangs", next=None)
+        channel.receive_answer(LIMIT_S)
+        channel.order(Run("test_it.py::test_hangs", None))
         with pytest.raises(Late):
-            channel.receive(0.3)
-        worker.kill()
+            channel.receive_answer(0.3)
+        os.killpg(worker.pid, signal.SIGKILL)
         with pytest.raises(Closed):
-            channel.receive(LIMIT_S)
+            channel.receive_answer(LIMIT_S)
     with started() as (channel, worker):
-        channel.receive(LIMIT_S)
-        channel.send(order="run", nodeid="test_it.py::test_crashes", next=None)
+        channel.receive_answer(LIMIT_S)
+        channel.order(Run("test_it.py::test_crashes", None))
         with pytest.raises(Closed):
-            channel.receive(4)
+            channel.receive_answer(4)
         assert worker.wait(LIMIT_S) == -signal.SIGABRT
         with pytest.raises(Closed):
-            channel.send(order="quit")
+            channel.order(Quit())
 
 
 def test_a_worker_whose_session_is_gone_ends_by_itself(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
     with started() as (channel, worker):
-        channel.receive(LIMIT_S)
-        channel.send(order="run", nodeid="test_it.py::test_it", next=None)
-        assert channel.receive(LIMIT_S)["answer"] == "ready"
+        channel.receive_answer(LIMIT_S)
+        assert isinstance(ask(channel, Run("test_it.py::test_it", None)), Ready)
     assert worker.returncode != 0

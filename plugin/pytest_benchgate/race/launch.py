@@ -5,16 +5,17 @@ A worker that dies or hangs costs the test that it was at, with the reason and t
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_benchgate import host
-from pytest_benchgate.race.process import Failed, Lost, Missing, Stopped, Why, Worker
+from pytest_benchgate.race import messages
+from pytest_benchgate.race.clock import CLOCK
+from pytest_benchgate.race.messages import Done
+from pytest_benchgate.race.process import Failed, Missing, Stopped, Why, Worker
 from pytest_benchgate.race.statistics import interval, launch_number, logarithms
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Timed:
     number: ln(head / base).
     base_ns, head_ns: the nanoseconds of one call in each pair, by side.
     group: the benchmark's group, on head.
+    alike: whether both sides had drawn the same random numbers, from the same seeds, when the benchmark began.
 
     """
 
@@ -45,6 +47,7 @@ class Timed:
     base_ns: tuple[float, ...]
     head_ns: tuple[float, ...]
     group: str | None = None
+    alike: bool = True
 
 
 def launch(
@@ -80,13 +83,13 @@ def launch(
                 return found | dict.fromkeys(waiting, (missing.failed, 0.0))
             while waiting:
                 nodeid, following = waiting.pop(0), waiting[0] if waiting else None
-                start = time.monotonic()
+                start = CLOCK.s()
                 try:
                     what: Timed | Failed = _race(workers, nodeid, following, plan, rng, loaded)
                 except Missing as missing:
                     what = missing.failed
-                found[nodeid] = what, time.monotonic() - start
-                if isinstance(what, Lost):
+                found[nodeid] = what, CLOCK.s() - start
+                if isinstance(what, Failed) and what.why is Why.LOST:
                     break  # both sides are started anew
     return found
 
@@ -101,56 +104,87 @@ def _race(
 ) -> Timed | Failed:
     """Race one test; both workers are idle before and after. Raise Missing where one of them is lost."""
     if lacking := [one for one in workers if nodeid not in one.nodeids]:
-        return _lacks(lacking, nodeid)
-    for one in workers:
-        one.tell(order="run", nodeid=nodeid, next=following)
-    answers = {one.side.name: one.answer() for one in workers}
-    if early := {name: answer for name, answer in answers.items() if answer["answer"] != "ready"}:
+        lacks = _lacks(lacking, nodeid)
+        head = [one for one in workers if one not in lacking and one.side.name == "head"]
+        if not head or lacks.why is Why.BROKEN:
+            return lacks
+        return alone(head[0], messages.Run(nodeid, following), loaded) or lacks
+    answers = _start(workers, messages.Run(nodeid, following), loaded)
+    if early := {name: answer for name, answer in answers.items() if isinstance(answer, Done)}:
         return _failed(_finish(workers, early))
-    for name, answer in answers.items():
-        loaded(name, answer["files"])
     try:
         times = _time(workers, plan, rng)
     except Stopped as stopped:
-        return _failed(_finish(workers, {stopped.side.name: stopped.answer}))
+        return _failed(_finish(workers, {stopped.side.name: stopped.done}))
     if bad := _finish(workers, {}):
         return _failed(bad)
-    base, head = answers.values()
+    ready = [answer for answer in answers.values() if isinstance(answer, messages.Ready)]
     base_ns, head_ns = (
-        tuple(time / answer["iterations"] for time in of_side)
-        for of_side, answer in zip(times, (base, head), strict=True)
+        tuple(time / answer.iterations for time in of_side) for of_side, answer in zip(times, ready, strict=True)
     )
-    return Timed(launch_number(*times), base_ns, head_ns, head["group"])
+    alike = len({answer.drawn for answer in ready}) == 1
+    return Timed(launch_number(*times), base_ns, head_ns, ready[-1].group, alike)
+
+
+def _start(
+    workers: Sequence[Worker], run: messages.Run, loaded: Callable[[str, dict[str, str]], None]
+) -> dict[str, messages.Ready | Done]:
+    """Start a test on these sides; return their answers, by side."""
+    for one in workers:
+        one.tell(run)
+    answers = {one.side.name: one.answer(messages.Ready) for one in workers}
+    for name, answer in answers.items():
+        if isinstance(answer, messages.Ready):
+            loaded(name, answer.files)
+    return answers
+
+
+def alone(worker: Worker, run: messages.Run, loaded: Callable[[str, dict[str, str]], None]) -> Failed | None:
+    """Run a test on this side only, to its end; return what went wrong, if anything. Raises Missing."""
+    answers = _start([worker], run, loaded)
+    bad = _finish([worker], {name: answer for name, answer in answers.items() if isinstance(answer, Done)})
+    return _failed(bad) if bad else None
 
 
 def _lacks(workers: Sequence[Worker], nodeid: str) -> Failed:
     """Return what to say of a test that these have not collected."""
     file = nodeid.partition("::")[0]
     errors = {  # of the file, or of a folder that it is in
-        one.side.name: text
+        one.side.name: (one, text)
         for one in workers
-        for place, text in one.errors.items()
+        for place, text in one.collected.errors.items()
         if place in {"", ".", file} or file.startswith(f"{place}/")
     }
-    if errors:
-        return Failed(" and ".join(errors), next(iter(errors.values())))
-    return Failed(" and ".join(one.side.name for one in workers), "there is no such test", Why.LACKS)
+    if not errors:
+        return Failed(" and ".join(one.side.name for one in workers), "there is no such test", Why.LACKS)
+    broken = [
+        f"{name} cannot import {module}: {why}"
+        for name, (one, _) in errors.items()
+        for module, why in one.collected.broken.items()
+    ]
+    reasons = [*broken, *(text for _, text in errors.values())]
+    return Failed(" and ".join(errors), _joined(reasons), Why.BROKEN if broken else Why.FAILED)
 
 
-def _finish(workers: Sequence[Worker], early: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _finish(workers: Sequence[Worker], early: dict[str, Done]) -> dict[str, Done]:
     """Let the tests that are not `early` go on to their ends; return the answers of those that went wrong, by side."""
     going = [one for one in workers if one.side.name not in early]
     for one in going:
-        one.tell(order="end")
-    ends = {one.side.name: one.answer() for one in going}
-    return early | {name: answer for name, answer in ends.items() if answer["outcome"] != "passed"}
+        one.tell(messages.End())
+    ends = {one.side.name: one.answer(Done) for one in going}
+    return early | {name: done for name, done in ends.items() if done.outcome != "passed"}
 
 
-def _failed(bad: dict[str, dict[str, Any]]) -> Failed:
+def _failed(bad: dict[str, Done]) -> Failed:
     """Return what to say of a test that went wrong on these sides."""
-    why = Why.SKIPPED if {answer["outcome"] for answer in bad.values()} == {"skipped"} else Why.FAILED
-    reasons = [answer["reason"] for answer in bad.values() if why is Why.SKIPPED or answer["outcome"] != "skipped"]
-    return Failed(" and ".join(bad), next(filter(None, reasons), "it calls no benchmark that can be raced"), why)
+    why = Why.SKIPPED if {done.outcome for done in bad.values()} == {"skipped"} else Why.FAILED
+    reasons = [done.reason for done in bad.values() if why is Why.SKIPPED or done.outcome != "skipped"]
+    return Failed(" and ".join(bad), _joined(reasons) or "it calls no benchmark that can be raced", why)
+
+
+def _joined(reasons: Sequence[str]) -> str:
+    """Return different reasons as one text."""
+    return "\n\n".join(dict.fromkeys(filter(None, reasons)))
 
 
 def _time(workers: Sequence[Worker], plan: Plan, rng: random.Random) -> list[list[float]]:
@@ -172,7 +206,14 @@ def _time(workers: Sequence[Worker], plan: Plan, rng: random.Random) -> list[lis
         for index in rng.sample(range(len(workers)), len(workers)):
             if threaded:
                 workers[index].block(lead, None)
-            times[index].append(workers[index].block(calls, processor).call_ns)
+            call_ns = workers[index].block(calls, processor).call_ns
+            if not call_ns:
+                raise Missing(
+                    workers[index].side.name,
+                    f"{calls} calls take less time than the clock can tell, and more would take too long with their "
+                    "setup; time several calls as one, with benchmark.pedantic(..., iterations=N)",
+                )
+            times[index].append(call_ns)
     return times
 
 
@@ -181,18 +222,20 @@ def _calibrate(workers: Sequence[Worker], plan: Plan) -> tuple[int, float]:
 
     The fastest call counts: the first ones are cold, and threads take their time to wake.
     """
-    calls, best = 1, [math.inf] * len(workers)
-    for attempt in itertools.count():
+    calls, attempt, best = 1, 0, [math.inf] * len(workers)
+    while True:
         blocks = [one.block(calls, None) for one in workers]
         best = [min(known, block.call_ns) for known, block in zip(best, blocks, strict=True)]
+        wall_ns = max(block.wall_ns for block in blocks) / calls
         if max(best) * calls >= plan.block_ns * (NEARLY if attempt else SURELY):
-            break
+            return calls, wall_ns
         # A setup in each round is not in call_ns, and may be much slower than what is timed.
-        most = int(plan.most_block_ns / max(block.wall_ns for block in blocks) * calls)
+        most = int(plan.most_block_ns / wall_ns)
         if most <= calls and attempt:
-            break
-        calls = max(calls, min(math.ceil(plan.block_ns / max(best)), 10 * calls, most))
-    return calls, max(block.wall_ns for block in blocks) / calls
+            return calls, wall_ns
+        # A coarse clock may see nothing of a single call.
+        enough = math.ceil(plan.block_ns / max(best)) if min(best) else 10 * calls
+        calls, attempt = max(calls, min(enough, 10 * calls, most)), attempt + 1
 
 
 def _enough(times: Sequence[Sequence[float]], calls: int, plan: Plan) -> bool:

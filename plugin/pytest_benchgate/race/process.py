@@ -7,22 +7,26 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from pytest_benchgate.race import worker
+from pytest_benchgate.race import boot, messages
 from pytest_benchgate.race.channel import Channel, Closed, Late
+from pytest_benchgate.race.clock import CLOCK
+from pytest_benchgate.race.messages import Garbled, shortened
+from pytest_benchgate.race.reaper import ended_fd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pytest_benchgate.race.reaper import Reaper
 
-SHOWN = 2000  # characters of a dead worker's output
-ENDING_S = 10.0  # how long a worker may take to end after it has closed its pipe
+AnswerType = TypeVar("AnswerType", bound=messages.Message)
+ENDING_S = 2.0  # how long a worker may take to end after it has closed its pipe
+# From here on, a block that took no time at all was timed by a clock that stands.
+SURELY_TIMED_CALLS, SURELY_TIMED_NS = 100, 5e8
 # What the session's own environment must not tell a worker: options that are given to it already, and its CI's reports.
 WITHOUT = ("PYTEST_ADDOPTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_CURRENT_TEST")
 
@@ -87,7 +91,9 @@ class Why(Enum):
 
     LACKS = "lacks"  # a side has no such test
     SKIPPED = "skipped"
-    FAILED = "failed"
+    FAILED = "failed"  # by its own account, or its file cannot be collected
+    BROKEN = "broken"  # a side cannot import what is raced
+    LOST = "lost"  # a worker has died, hangs, or says what cannot be
 
 
 @dataclass(frozen=True)
@@ -99,16 +105,12 @@ class Failed:
     why: Why = Why.FAILED
 
 
-class Lost(Failed):
-    """A test at which a worker was lost: it has died, or it hangs."""
-
-
 class Missing(Exception):
-    """A worker that gave no answer."""
+    """A worker that gave no answer, or none that can be believed; it is of no more use."""
 
-    def __init__(self, side: Side, reason: str, *, killed: bool = False) -> None:
-        super().__init__(f"{side.name}: {reason}")
-        self.failed, self.killed = Lost(side.name, reason), killed
+    def __init__(self, side: str, reason: str, *, killed: bool = False) -> None:
+        super().__init__(f"{side}: {reason}")
+        self.failed, self.killed = Failed(side, reason, Why.LOST), killed
 
 
 @dataclass
@@ -119,8 +121,8 @@ class Worker:
     plan: Plan
     reaper: Reaper
     seed: int
+    collected: messages.Collected = messages.NOTHING
     nodeids: frozenset[str] = frozenset()
-    errors: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] = field(init=False)
     channel: Channel = field(init=False)
 
@@ -130,15 +132,14 @@ class Worker:
         self.output = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the worker
         told = {"pipes": [orders_in, answers_out], "seed": self.seed, "names": self.plan.names}
         env = {name: value for name, value in os.environ.items() if name not in WITHOUT}
-        env |= {**self.side.environment, worker.ORDERS: json.dumps(told), "PYTHONHASHSEED": str(self.seed)}
+        env |= {**self.side.environment, boot.ORDERS: json.dumps(told), "PYTHONHASHSEED": str(self.seed)}
         if self.side.temporary:
             env["TMPDIR"] = str(self.side.temporary)
             if env.pop("PYTHONDONTWRITEBYTECODE", None):  # compiling all again would take most of each start
                 env["PYTHONPYCACHEPREFIX"] = str(self.side.temporary / "bytecode")
         self.process = self.reaper.start(
-            # -P: the current directory, with its source tree, must not stand before the installed build.
-            # -s: the last words of one that crashes would be lost with what pytest has captured.
-            [self.side.python, "-P", "-m", "pytest", "-p", "pytest_benchgate.race.worker", *self.side.arguments, "-s"],
+            command(self.side.python, *self.side.arguments),
+            guarded=boot.has_guard(),
             cwd=self.side.folder,
             env=env,
             pass_fds=(orders_in, answers_out),
@@ -147,42 +148,74 @@ class Worker:
         )
         os.close(orders_in)
         os.close(answers_out)
-        self.channel = Channel(answers_in, orders_out)
+        self.ended_fd = ended_fd(self.process.pid)
+        self.channel = Channel(answers_in, orders_out, self._has_ended, self.ended_fd)
 
     def collect(self) -> None:
         """Wait for the tests that this side has."""
-        answer = self.answer(self.plan.start_limit_s)
-        self.nodeids, self.errors = frozenset(answer["nodeids"]), answer["errors"]
+        answer = self._answer(self.plan.start_limit_s)
+        if not isinstance(answer, messages.Collected):
+            raise self._strange(f"{answer!r} is not its tests")
+        self.collected, self.nodeids = answer, frozenset(answer.nodeids)
 
-    def ask(self, **order: Any) -> dict[str, Any]:
-        """Send an order and return the answer; raise Missing where there is none."""
-        self.tell(**order)
-        return self.answer()
+    def ask(self, order: messages.Message, kind: type[AnswerType]) -> AnswerType | messages.Done:
+        """Send an order and return the answer, which may be the test's end; raise Missing where there is none."""
+        self.tell(order)
+        return self.answer(kind)
 
-    def tell(self, **order: Any) -> None:
+    def tell(self, order: messages.Message) -> None:
         """Send an order."""
         try:
-            self.channel.send(**order)
+            self.channel.order(order, self.plan.limit_s)
+        except Closed:
+            raise self._end() from None
+        except Late:
+            raise self._late(self.plan.limit_s) from None
+
+    def answer(self, kind: type[AnswerType]) -> AnswerType | messages.Done:
+        """Return the answer to the last order; raise Missing where there is none."""
+        answer = self._answer(self.plan.limit_s)
+        if not isinstance(answer, kind | messages.Done):
+            raise self._strange(f"{answer!r}, where {kind.__name__} was due")
+        return answer
+
+    def _answer(self, limit_s: float) -> messages.Message:
+        try:
+            return self.channel.receive_answer(limit_s)
+        except Late:
+            raise self._late(limit_s) from None
+        except Garbled as error:
+            raise self._strange(str(error)) from None
         except Closed:
             raise self._end() from None
 
-    def answer(self, limit_s: float | None = None) -> dict[str, Any]:
-        """Return the next answer; raise Missing where there is none."""
-        limit_s = limit_s or self.plan.limit_s
+    def _has_ended(self) -> bool:
+        return self.reaper.status(self.process) is not None
+
+    def _strange(self, text: str) -> Missing:
+        """Return that the worker said what it does not say by itself, with what was printed."""
+        return Missing(
+            self.side.name,
+            f"the worker's pipe carries what the worker does not say: {text}. Tests that write to file descriptors "
+            "which they did not open do this; before the first test, another version of pytest-benchgate on this side"
+            f"{self._printed()}",
+        )
+
+    def _late(self, limit_s: float) -> Missing:
+        """Return that there was no answer in time."""
+        stopped = Path(f"/proc/{self.collected.process}/stat")
         try:
-            return self.channel.receive(limit_s)
-        except Late:
-            raise Missing(self.side, f"no answer within {limit_s:g} s: it hangs, or is too slow to race") from None
-        except Closed:
-            raise self._end() from None
+            is_stopped = stopped.read_bytes().rpartition(b")")[2].split()[0] in {b"T", b"t"}
+        except OSError:
+            is_stopped = False
+        why = "it is stopped, as by SIGSTOP" if is_stopped else "it hangs, or is too slow to race"
+        return Missing(self.side.name, f"no answer within {limit_s:g} s: {why}{self._printed()}")
 
     def _end(self) -> Missing:
-        """Return how the process ended, with the last of what it printed."""
-        deadline = time.monotonic() + ENDING_S
-        while (status := self.reaper.status(self.process)) is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+        """Return how the process ended, with what it printed."""
+        status = self.reaper.wait(self.process, ENDING_S)
         if status is None:
-            how = "its pipe is closed, but it has not ended"
+            how = "its pipe is closed, but it has not ended: a test may have closed all file descriptors"
         elif status >= 0:
             how = f"exit status {status}"
         else:
@@ -190,24 +223,46 @@ class Worker:
             how = f"signal {names.get(-status, -status)}"
             if -status == signal.SIGKILL:
                 how += "; the system kills so where memory runs out"
-        self.output.seek(0)
-        printed = self.output.read().decode("utf-8", "replace")[-SHOWN:]
         killed = status is not None and status < 0
-        return Missing(self.side, f"the worker died ({how}):\n{printed}".rstrip(), killed=killed)
+        return Missing(self.side.name, f"the worker died ({how}){self._printed()}", killed=killed)
+
+    def _printed(self) -> str:
+        """Return what the process has printed, after a colon; nothing where that is nothing."""
+        self.output.seek(0)
+        text = shortened(self.output.read().decode("utf-8", "replace").rstrip())
+        return text and f":\n{text}"
 
     def block(self, calls: int, processor: int | None) -> Block:
         """Time a block of so many calls; raise Stopped where the test ends instead."""
-        start = time.perf_counter_ns()
-        answer = self.ask(order="block", calls=calls, processor=processor)
-        if answer["answer"] != "block":
+        start = CLOCK.ns()
+        answer = self.ask(messages.Block(calls, processor), messages.Timed)
+        wall_ns = CLOCK.ns() - start
+        if isinstance(answer, messages.Done):
             raise Stopped(self.side, answer)
-        return Block(float(answer["ns"]) / calls, answer["threaded"], time.perf_counter_ns() - start)
+        stands = not answer.ns and (calls >= SURELY_TIMED_CALLS or wall_ns > SURELY_TIMED_NS)
+        if stands or not 0 <= answer.ns <= wall_ns:
+            raise Missing(
+                self.side.name,
+                f"the clock of the test's process is wrong: {calls} calls took {answer.ns} ns by it, and {wall_ns} ns "
+                "by the session's, with the way there and back; patch clocks (freezegun, time-machine, monkeypatch) "
+                "only where the code under test reads them",
+            )
+        return Block(answer.ns / calls, answer.threaded, wall_ns)
 
     def close(self) -> None:
         """End the process, however it is, and what belongs to it."""
         self.reaper.end(self.process)
+        if self.ended_fd is not None:
+            os.close(self.ended_fd)
         self.channel.close()
         self.output.close()
+
+
+def command(python: Path, *arguments: str) -> list[str | Path]:
+    """Return the command of a worker, whose pytest gets these arguments."""
+    # -P: the current directory, with its source tree, must not stand before the installed build.
+    # -s: the last words of one that crashes would be lost with what pytest has captured.
+    return [python, "-P", boot.__file__, "-p", "pytest_benchgate.race.worker", *arguments, "-s"]
 
 
 @dataclass(frozen=True)
@@ -230,6 +285,6 @@ class Block:
 class Stopped(Exception):
     """A test that ended where a block was asked for."""
 
-    def __init__(self, side: Side, answer: dict[str, Any]) -> None:
+    def __init__(self, side: Side, done: messages.Done) -> None:
         super().__init__(side.name)
-        self.side, self.answer = side, answer
+        self.side, self.done = side, done

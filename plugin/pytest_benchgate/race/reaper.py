@@ -2,6 +2,8 @@
 
 A small process of its own reads from a pipe which processes and folders are temporary. Once the pipe closes, which the
 system does for a session that was killed too, it kills the processes, with their groups, and removes the folders.
+
+A worker has a guard, which ends its daemons as well; see boot.py. So a guard is asked first, and given some seconds.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -21,7 +24,9 @@ from typing import IO, TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PATIENCE_S = 5.0  # for processes that still write into a folder while it is removed
+# The signal that asks a guard; this file runs alone, too, and boot.py imports nothing. Tests compare the two.
+END = getattr(signal, "SIGRTMIN", 0) + 7
+PATIENCE_S = 5.0  # for processes that still write into a folder while it is removed, and for guards
 
 
 class Reaper:
@@ -29,6 +34,7 @@ class Reaper:
 
     def __enter__(self) -> Self:
         """Start the process."""
+        self._guarded: set[int] = set()
         orders, self._orders = os.pipe()
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-I", "-S", __file__],
@@ -40,11 +46,16 @@ class Reaper:
         os.close(orders)
         return self
 
-    def start(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[bytes]:
-        """Start a process in a group of its own, which `end` ends, or the end of the session."""
+    def start(self, command: Sequence[str | Path], *, guarded: bool = False, **options: Any) -> subprocess.Popen[bytes]:
+        """Start a process in a group of its own, which `end` ends, or the end of the session.
+
+        `guarded` says that the process is a guard: it ends by itself when it gets the signal boot.END.
+        """
         with _undisturbed():  # or it would live on unwatched
             process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, **options)  # noqa: S603
-            self.watch(process.pid)
+            self._tell("guarded" if guarded else "watch", process.pid)
+        if guarded:
+            self._guarded.add(process.pid)
         return process
 
     @staticmethod
@@ -57,8 +68,17 @@ class Reaper:
             return None
         return state.si_status if state.si_code == os.CLD_EXITED else -state.si_status
 
+    def wait(self, process: subprocess.Popen[bytes], limit_s: float) -> int | None:
+        """Return how a process has ended, as `status` does, after limit_s seconds at most."""
+        _wait_for_end(process.pid, limit_s)
+        return self.status(process)
+
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """Kill what is left of a process's group. Its number is its own, for it has not been waited for until here."""
+        if process.pid in self._guarded:
+            self._guarded.discard(process.pid)
+            _ask(process.pid)
+            _wait_for_end(process.pid, PATIENCE_S)
         with contextlib.suppress(ProcessLookupError, PermissionError):  # all of the group have ended
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -98,19 +118,67 @@ def _undisturbed() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
+def ended_fd(process: int) -> int | None:
+    """Return a descriptor that becomes readable when a process ends; None where the system has none."""
+    try:
+        return os.pidfd_open(process)
+    except (AttributeError, OSError):  # macOS; a sandbox that forbids it; no such process
+        return None
+
+
+def _ask(guard: int) -> None:
+    """Ask a guard to end its worker and all that is left of it."""
+    for number in (END, signal.SIGCONT):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(guard, number)
+
+
+def _wait_for_end(process: int, limit_s: float) -> None:
+    """Wait until a process has ended, whether it has been waited for or not, for limit_s seconds at most."""
+    deadline = time.monotonic() + limit_s
+    fd = ended_fd(process)
+    if fd is not None:
+        try:
+            poll = select.poll()
+            poll.register(fd, select.POLLIN)
+            poll.poll(1000 * limit_s)
+        finally:
+            os.close(fd)
+        return
+    while time.monotonic() < deadline and _lives(process):
+        time.sleep(0.005)
+
+
+def _lives(process: int) -> bool:
+    if hasattr(os, "waitid"):
+        with contextlib.suppress(ChildProcessError):
+            return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
 def main(orders: IO[str]) -> None:
     """Read orders until there are no more, then end what is watched."""
-    watched: dict[int | str, None] = {}
+    watched: dict[int | str, bool] = {}
     for line in orders:
         order, what = json.loads(line)
-        if order == "watch":
-            watched[what] = None
-        else:
+        if order == "forget":
             watched.pop(what, None)
-    for group in watched:
-        if isinstance(group, int):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
+        else:
+            watched[what] = order == "guarded"
+    groups = sorted((what for what in watched if isinstance(what, int)), key=lambda group: watched[group])
+    for group in groups:
+        if watched[group]:
+            _ask(group)
+    deadline = time.monotonic() + PATIENCE_S
+    for group in groups:
+        if watched[group]:
+            _wait_for_end(group, max(deadline - time.monotonic(), 0))
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
     deadline = time.monotonic() + PATIENCE_S
     for folder in watched:
         if isinstance(folder, str):

@@ -261,7 +261,8 @@ class RaceSession:
             return Verdict.SKIPPED, failed.side, failed.reason
         function = getattr(item, "originalname", None) or item.name.partition("[")[0]
         file = item.nodeid.partition("::")[0]
-        if failed.side == "base" and (failed.why is Why.LACKS or self._field.is_new(file, function)):
+        lacks = failed.why is Why.LACKS or (failed.why is Why.FAILED and self._field.is_new(file, function))
+        if failed.side == "base" and lacks:
             return Verdict.NEW, failed.side, f"base has no such benchmark: {failed.reason}"
         return Verdict.ERROR, failed.side, failed.reason
 

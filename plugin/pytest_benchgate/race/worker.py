@@ -1,40 +1,41 @@
 """One side of a race: an ordinary run of pytest that takes its tests, and the calls to time, from a pipe.
 
-Loaded by ``-p pytest_benchgate.race.worker`` into a pytest whose environment names the pipes; see channel.py. Each test
-runs with all its fixtures up to its benchmark, calls the function once, and then times blocks of calls as ordered.
+Loaded by ``-p pytest_benchgate.race.worker`` into a pytest whose environment names the pipes; see boot.py and
+messages.py. Each test runs with all its fixtures up to its benchmark, calls the function once, and then times blocks of
+calls as ordered.
 """
 
 from __future__ import annotations
 
 import gc
 import hashlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
+import importlib
 import inspect
 import json
 import os
-import random
 import sys
 from itertools import repeat
 from pathlib import Path
-from time import perf_counter_ns, process_time_ns, thread_time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from pytest_benchgate import host
 from pytest_benchgate.host import BenchmarkFixture
 from pytest_benchgate.limits import Limits
-from pytest_benchgate.race import home
-from pytest_benchgate.race.channel import Channel, Closed
+from pytest_benchgate.race import home, messages
+from pytest_benchgate.race.boot import ORDERS
+from pytest_benchgate.race.channel import Channel, Closed, Replaced
+from pytest_benchgate.race.clock import CLOCK
+from pytest_benchgate.race.messages import shortened
+from pytest_benchgate.race.seeds import SEEDS, install, seed_plugins
 from pytest_benchgate.session import SESSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
-ORDERS = "BENCHGATE_RACE"  # JSON: {"pipes": [READ, WRITE], "seed": N, "names": [top-level modules that are raced]}
 THREADED = 1.05  # of the main thread's processor time: what all threads together have used, from which on others work
+UNUSABLE = 71  # exit status of a worker whose pipes are no longer its own
 STATE = pytest.StashKey["State"]()
 
 
@@ -43,14 +44,12 @@ class NotRaceable(Exception):
 
 
 class State:
-    """What a worker knows: its channel, its seed, its processors, and which files it has told of."""
+    """What a worker knows: its channel, its processors, and which files it has told of."""
 
     def __init__(self, orders: str) -> None:
         given = json.loads(orders)
-        for fd in given["pipes"]:
-            os.set_inheritable(fd, False)  # noqa: FBT003  # what a test starts must not keep them open
-        self.channel = Channel(*given["pipes"])
-        self.seed: int = given["seed"]
+        self.channel = Channel.of_worker(*given["pipes"])
+        install(given["seed"])
         self.names = frozenset(given["names"])
         self.home = home.installed()
         self.processors = host.processors()
@@ -58,13 +57,6 @@ class State:
         self.served = False  # the test that runs: whether its benchmark was timed
         self.told: set[str] = set()
         self.errors: dict[str, str] = {}
-
-    def sow(self, what: str = "") -> None:
-        """Seed what draws without a seed of its own, alike on both sides; PYTHONHASHSEED is set already."""
-        number = int.from_bytes(hashlib.sha256(f"{self.seed} {what}".encode()).digest()[:4])
-        random.seed(number)
-        if numpy_random := sys.modules.get("numpy.random"):
-            numpy_random.seed(number)
 
     def settle(self) -> None:
         """Take back what a suite may have changed at import: the processors that it may use, frozen objects."""
@@ -105,29 +97,6 @@ class State:
         return name in self.names or any(name.startswith(f"{root}.") for root in self.names)
 
 
-class SeedNumpy(importlib.abc.MetaPathFinder):
-    """Seeds numpy.random as soon as it is imported, for modules that draw from it at once."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:  # noqa: ARG002
-        """Find numpy.random, with a loader that seeds it afterwards."""
-        if fullname != "numpy.random":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-
-            def run_and_sow(module: Any) -> None:
-                run(module)
-                self._state.sow()
-
-            spec.loader.exec_module = run_and_sow  # type: ignore[method-assign]
-        return spec
-
-
 class RacedBenchmark(BenchmarkFixture):
     """The fixture `benchmark` of a worker; a subclass, for pytest-benchmark insists on its own type."""
 
@@ -142,17 +111,20 @@ class RacedBenchmark(BenchmarkFixture):
         return raced
 
     def _raw(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        now = CLOCK.ns
+
         def block(calls: int) -> int:
-            start = perf_counter_ns()
+            start = now()
             for _ in repeat(None, calls):
                 function_to_benchmark(*args, **kwargs)
-            return perf_counter_ns() - start
+            return now() - start
 
-        start = perf_counter_ns()
+        drawn = SEEDS.fingerprint()
+        start = now()
         result = function_to_benchmark(*args, **kwargs)
-        once_ns = perf_counter_ns() - start
+        once_ns = now() - start
         _refuse_async(result)
-        self._serve(block, once_ns)
+        self._serve(block, once_ns, drawn)
         return result
 
     def _raw_pedantic(
@@ -166,22 +138,23 @@ class RacedBenchmark(BenchmarkFixture):
         warmup_rounds: int = 0,  # noqa: ARG002
         iterations: int = 1,
     ) -> Any:
-        result = None
+        result, now = None, CLOCK.ns
 
         def round_ns() -> int:
             nonlocal result
             given = (setup() if setup else None) or (args, kwargs or {})
-            start = perf_counter_ns()
+            start = now()
             for _ in repeat(None, iterations):
                 result = target(*given[0], **given[1])
-            spent = perf_counter_ns() - start
+            spent = now() - start
             if teardown:
                 teardown(*given[0], **given[1])
             return spent
 
+        drawn = SEEDS.fingerprint()
         once_ns = round_ns()
         _refuse_async(result)
-        self._serve(lambda calls: sum(round_ns() for _ in range(calls)), once_ns, iterations)
+        self._serve(lambda calls: sum(round_ns() for _ in range(calls)), once_ns, drawn, iterations)
         return result
 
     def weave(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
@@ -192,7 +165,7 @@ class RacedBenchmark(BenchmarkFixture):
 
     patch = weave
 
-    def _serve(self, block: Callable[[int], int], once_ns: int, iterations: int = 1) -> None:
+    def _serve(self, block: Callable[[int], int], once_ns: int, drawn: str, iterations: int = 1) -> None:
         """Time blocks as ordered, without the garbage collector, and fill in the statistics that a test may read."""
         state = self.state
         if state.served:
@@ -201,20 +174,18 @@ class RacedBenchmark(BenchmarkFixture):
         stats = self._make_stats(iterations)  # type: ignore[no-untyped-call]
         stats.update(once_ns * 1e-9)
         state.settle()
-        state.channel.send(
-            answer="ready", once_ns=once_ns, iterations=iterations, group=self.group, files=state.loaded()
-        )
+        group = None if self.group is None else str(self.group)
+        state.channel.answer(messages.Ready(once_ns, iterations, group, state.loaded(), drawn))
         collecting = gc.isenabled()
         gc.disable()
         try:
-            while (message := state.channel.receive())["order"] == "block":
-                calls = message["calls"]
-                state.pin(message["processor"])
-                all_ns, own_ns = process_time_ns(), thread_time_ns()
-                spent_ns = block(calls)
-                own_ns, all_ns = thread_time_ns() - own_ns, process_time_ns() - all_ns
-                stats.update(spent_ns * 1e-9 / calls)
-                state.channel.send(answer="block", ns=spent_ns, threaded=all_ns > THREADED * own_ns)
+            while isinstance(order := state.channel.receive_order(), messages.Block):
+                state.pin(order.processor)
+                all_ns, own_ns = CLOCK.all_ns(), CLOCK.own_ns()
+                spent_ns = block(order.calls)
+                own_ns, all_ns = CLOCK.own_ns() - own_ns, CLOCK.all_ns() - all_ns
+                stats.update(spent_ns * 1e-9 / order.calls)
+                state.channel.answer(messages.Timed(spent_ns, all_ns > THREADED * own_ns))
         finally:
             state.settle()
             if collecting:
@@ -241,8 +212,6 @@ class Fixtures:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Open the pipes; seed for what a conftest.py draws at import."""
     state = early_config.stash[STATE] = State(os.environ.pop(ORDERS))
-    state.sow()
-    sys.meta_path.insert(0, SeedNumpy(state))
     if state.home:
         state.home.settle(early_config.known_args_namespace.importmode)
 
@@ -252,6 +221,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take times whatever the suite's own options say."""
     host.take_times(config, as_worker=True)
     config.option.maxfail = 0  # -x: what fails costs itself only
+    seed_plugins(config.option)
     config.pluginmanager.register(Fixtures(), "benchgate-race-fixtures")
     config.pluginmanager.register(Collection(config.stash[STATE]), "benchgate-race-collection")
 
@@ -259,9 +229,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Seed for this test, whatever ran before it on this side."""
-    state = item.config.stash[STATE]
-    state.at_home()
-    state.sow(item.nodeid)
+    item.config.stash[STATE].at_home()
+    SEEDS.sow(item.nodeid)
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -270,12 +239,17 @@ def pytest_timeout_set_timer() -> bool:
     return True
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> None:
-    """Seed for what a module draws at import."""
-    state = collector.config.stash[STATE]
-    state.at_home()
-    state.sow(collector.nodeid)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Seed for what a module draws at import; where it ends pytest, as sys.exit() does, let it end itself only."""
+    collector.config.stash[STATE].at_home()
+    SEEDS.sow(collector.nodeid)
+    try:
+        return (yield)
+    except (SystemExit, KeyboardInterrupt, pytest.exit.Exception) as error:
+        return pytest.CollectReport(collector.nodeid, "failed", f"{type(error).__name__}: {error}", [])
 
 
 class Collection:
@@ -287,7 +261,7 @@ class Collection:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take note of an error."""
         if report.failed:
-            self._state.errors[report.nodeid] = f"collection: {report.longreprtext}"
+            self._state.errors[report.nodeid] = shortened(f"collection: {report.longreprtext}")
 
 
 class Reports:
@@ -316,13 +290,39 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     channel = state.channel
     items = {item.nodeid: item for item in session.items}
     state.settle()
-    channel.send(answer="collected", nodeids=[*items], errors=state.errors)
     try:
-        while (message := channel.receive())["order"] != "quit":
-            _run(session, items[message["nodeid"]], items.get(message["next"]), channel)
+        broken = _broken(state.names) if state.errors else {}
+        channel.answer(messages.Collected(os.getpid(), [*items], state.errors, broken))
+        while isinstance(order := channel.receive_order(), messages.Run):
+            _run(session, items[order.nodeid], items.get(order.next or ""), channel)
     except Closed:  # the session died: nobody is left to report to
         pytest.exit("the race's session is gone", returncode=1)
+    except Replaced as error:
+        _give_up(str(error))
     return True
+
+
+def _broken(names: frozenset[str]) -> dict[str, str]:
+    """Return the raced modules that cannot be imported, and why.
+
+    One that is not there at all is not among them, unless none is there: the other side may have added it.
+    """
+    broken: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            (absent if f"{name}.".startswith(f"{error.name}.") else broken)[name] = f"ModuleNotFoundError: {error}"
+        except (Exception, SystemExit, pytest.exit.Exception) as error:  # noqa: BLE001  # whatever a module raises
+            broken[name] = shortened(f"{type(error).__name__}: {error}")
+    return broken | (absent if len(absent) == len(names) else {})
+
+
+def _give_up(why: str) -> NoReturn:
+    """End the process with words that the session finds in its output; it has no other way to be told."""
+    os.write(2, f"{why}\n".encode())
+    os._exit(UNUSABLE)
 
 
 def _run(session: pytest.Session, item: pytest.Item, following: pytest.Item | None, channel: Channel) -> None:
@@ -333,4 +333,4 @@ def _run(session: pytest.Session, item: pytest.Item, following: pytest.Item | No
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
     finally:
         session.config.pluginmanager.unregister(reports)
-    channel.send(answer="done", outcome=reports.outcome, reason=reports.reason)
+    channel.answer(messages.Done(reports.outcome, shortened(reports.reason)))

@@ -1,0 +1,128 @@
+"""The first code of a worker's process, run as a file: equal seeds before anything draws, and a guard that stays.
+
+On Linux the process divides. The child becomes the worker. The parent waits for it and adopts what the tests leave
+behind, daemons in a session of their own included; it kills that as soon as the worker has ended, and then ends as the
+worker did. It kills only children of its own: what the race did not start is never among them.
+
+Nothing is imported from the package as usual: pytest would warn that it was there before its assertions are rewritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import runpy
+import signal
+import sys
+import time
+from pathlib import Path
+
+# JSON: {"pipes": [READ, WRITE], "seed": N, "names": [top-level modules that are raced]}
+ORDERS = "BENCHGATE_RACE"
+# Asks the guard to end the worker. Not SIGTERM: tests send that to their whole process group.
+END = getattr(signal, "SIGRTMIN", 0) + 7
+# For leftovers that do not die at once, such as those that wait for a disk.
+PATIENCE_S = 3.0
+PR_SET_CHILD_SUBREAPER = 36
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def has_guard() -> bool:
+    """Return whether workers have a guard on this system."""
+    return sys.platform == "linux"
+
+
+def guard() -> None:
+    """Return in a child of this process; the process itself stays until the child has ended."""
+    worker = os.fork()
+    if not worker:
+        return
+    try:
+        status = _wait(worker)
+        _end_children()
+        _end_alike(status)
+    finally:
+        os._exit(1)
+
+
+def _wait(worker: int) -> int:
+    """Return the wait status of the worker; reap whatever else ends before."""
+    for ignored in IGNORED:
+        signal.signal(ignored, signal.SIG_IGN)
+    # The worker is a child that has not been waited for, so its process id is its own.
+    signal.signal(END, lambda *_: os.kill(worker, signal.SIGKILL))
+    # Its ends of the pipes would hide that the worker's are closed.
+    os.closerange(0, os.sysconf("SC_OPEN_MAX"))
+    with contextlib.suppress(ImportError, OSError):
+        import ctypes  # noqa: PLC0415  # not in the worker
+
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    while True:
+        process, status = os.waitpid(-1, 0)
+        if process == worker:
+            signal.signal(END, signal.SIG_IGN)
+            return status
+
+
+def _end_children() -> None:
+    """Kill all children; those of a child that is killed become children of this process, and are killed as well."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        for child in _children():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(child, signal.SIGKILL)
+        time.sleep(0.001)
+
+
+def _children() -> list[int]:
+    """Return the process ids of this process's children."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # PID (COMMAND) STATE PARENT ..., where the command may hold anything
+            if int(stat.read_bytes().rpartition(b")")[2].split()[1]) == os.getpid():
+                found.append(int(stat.parent.name))
+    return found
+
+
+def _end_alike(status: int) -> None:
+    """End as the worker did: by the same signal, or with the same exit status."""
+    if os.WIFSIGNALED(status):
+        import resource  # noqa: PLC0415  # not in the worker
+
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if number not in {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status))
+
+
+def _load(name: str) -> None:
+    """Import a module of this folder by its full name, but not the packages that it is in."""
+    full = f"pytest_benchgate.race.{name}"
+    spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None  # noqa: PT018, S101  # of a file that exists
+    sys.modules[full] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[full])
+
+
+def main() -> None:
+    """Become a worker, and run pytest with the arguments of the command line."""
+    if has_guard():
+        guard()
+    _load("clock")
+    _load("seeds")
+    sys.modules["pytest_benchgate.race.seeds"].install(json.loads(os.environ[ORDERS])["seed"])
+    runpy.run_module("pytest", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Launches of two sides that each have a build of their own: a module of Python."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_benchgate.race.launch import Timed, launch
+from pytest_benchgate.race.process import Failed, Plan, Side, Why
+from pytest_benchgate.race.reaper import Reaper
+
+if TYPE_CHECKING:
+    import subprocess
+
+PLAN = Plan(pairs=7, block_ns=1e6)
+FEW = Plan(pairs=1, block_ns=1e4)
+SUITE = """
+    import os, time, pytest
+    import build
+
+    def test_before(benchmark):
+        benchmark(lambda: sum(range(1000)))
+
+    def test_broken(benchmark):
+        benchmark(build.broken)
+
+    def test_after(benchmark):
+        benchmark(lambda: 1)
+"""
+
+
+class Starts(Reaper):
+    """A reaper that counts what it starts."""
+
+    count = 0
+
+    def start(self, *args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        self.count += 1
+        return super().start(*args, **options)
+
+
+def make_sides(folder: Path, head: str = "", base: str = "", suite: str = SUITE) -> tuple[Side, Side]:
+    """Return two sides, in folders with one suite, and a build of their own for each: its source."""
+    made = []
+    for name, source in (("base", base), ("head", head)):
+        own = folder / name
+        own.mkdir()
+        (own / "test_it.py").write_text(textwrap.dedent(suite))
+        (own / "build.py").write_text(textwrap.dedent(source) or "def broken(): return 1\n")
+        made.append(Side(name, Path(sys.executable), own, ("-p", "no:cacheprovider")))
+    return made[0], made[1]
+
+
+def ids(*names: str) -> list[str]:
+    return [f"test_it.py::test_{name}" for name in names]
+
+
+def raced(sides: tuple[Side, Side], names: str, plan: Plan, reaper: Reaper, seed: int = 1) -> dict[str, Timed | Failed]:
+    """Launch the tests with these names, and return what came of each by its name."""
+    found = launch(sides, ids(*names.split()), plan, seed, reaper)
+    assert sorted(found) == sorted(ids(*names.split()))
+    assert all(seconds >= 0 for _, seconds in found.values())
+    return {nodeid.partition("::test_")[2]: what for nodeid, (what, _) in found.items()}
+
+
+def broken(what: Timed | Failed, side: str, reason: str, why: Why = Why.FAILED) -> None:
+    """Assert that a test gave no number, with this side, reason and kind of reason."""
+    assert isinstance(what, Failed)
+    assert (what.side, what.why) == (side, why)
+    assert reason in what.reason
