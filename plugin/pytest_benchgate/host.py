@@ -106,6 +106,14 @@ TAKE_TIMES: dict[str, Any] = {
     "tx": [],
     "distload": False,
     "doctestmodules": False,  # would import the source tree's modules, to look for what is no benchmark
+    "durations": None,
+    # pytest-benchmark's own table and comparisons: they are of sequential times
+    "benchmark_quiet": True,
+    "benchmark_verbose": False,
+    "benchmark_autosave": None,
+    "benchmark_compare": [],
+    "benchmark_compare_fail": [],
+    "benchmark_histogram": [],
 }
 # What the session has done already, or will do: select tests, and write reports.
 BE_A_WORKER: dict[str, Any] = {
@@ -115,10 +123,6 @@ BE_A_WORKER: dict[str, Any] = {
     "benchgate_markdown": None,
     "benchmark_json": None,
     "benchmark_save": None,
-    "benchmark_autosave": None,
-    "benchmark_compare": [],
-    "benchmark_compare_fail": [],
-    "benchmark_histogram": [],
     "xmlpath": None,
     "keyword": "",
     "markexpr": "",
@@ -142,6 +146,15 @@ def take_times(config: pytest.Config, *, as_worker: bool = False) -> None:
     for name, value in {**TAKE_TIMES, **(BE_A_WORKER if as_worker else {})}.items():
         if hasattr(config.option, name):
             setattr(config.option, name, value)
+
+
+def measure_no_coverage(early_config: pytest.Config) -> None:
+    """Keep pytest-cov from tracing what is timed, and from failing a race for its coverage, before it has started.
+
+    Not by --no-cov, with which pytest-cov 7.1 fails the tests that have its marker no_cover.
+    """
+    if hasattr(early_config.known_args_namespace, "cov_source"):
+        early_config.known_args_namespace.cov_source = []
 
 
 def record(item: pytest.Item, times_s: Iterable[float], group: str | None, extra_info: dict[str, Any]) -> None:

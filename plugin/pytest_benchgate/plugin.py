@@ -26,10 +26,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
     """See to where the session imports the raced project from, before any conftest.py does, and output is captured."""
-    if early_config.known_args_namespace.race is not None:
+    given = early_config.known_args_namespace
+    if given.race is not None or given.race_base_python is not None:
+        host.measure_no_coverage(early_config)
+    if given.race is not None:
         from pytest_benchgate.race import early  # noqa: PLC0415  # needs POSIX
 
-        early.prepare(early_config, early_config.known_args_namespace)
+        early.prepare(early_config, given)
     return (yield)
 
 

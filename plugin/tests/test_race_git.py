@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ def test_what_is_no_revision(project: Project, revision: str) -> None:
 
 def test_a_folder_that_is_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(git.GitError, match="not a git repository"):
+    with pytest.raises(git.GitError, match=r"not a git repository.*--race-base-python"):
         git.Repository.around(tmp_path)
 
 
@@ -222,6 +223,74 @@ def test_a_submodule_comes_from_the_local_copy(project: Project, tmp_path: Path)
     found.check_out_working_tree(tmp_path / "head")
     assert (tmp_path / "base" / "vendor" / "lib" / "lib.c").read_text() == "one\n"
     assert (tmp_path / "head" / "vendor" / "lib" / "lib.c").read_text() == "two\n"
+
+
+def with_library(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Return a repository with a submodule of its own, that is a submodule of the project's next commit."""
+    # As a user would have it whose remotes are on the same machine.
+    for name, value in {"COUNT": "1", "KEY_0": "protocol.file.allow", "VALUE_0": "always"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    deep = Project.make(tmp_path / "deep", tmp_path / "cache", {"deep.h": "deep\n"})
+    library = Project.make(tmp_path / "library", tmp_path / "cache", {"lib.h": "lib\n"})
+    library.git("submodule", "--quiet", "add", "--name", "inner", str(deep.root), "nested")
+    library.commit()
+    project.git("submodule", "--quiet", "add", "--name", "outer", str(library.root), "vendor/lib")
+    project.commit()
+    return library
+
+
+def taken(project: Project, folder: Path) -> set[str]:
+    """Return which files of the submodules a clone of the working tree has."""
+    repository(project).check_out_working_tree(folder)
+    return {path.name for path in folder.rglob("*.h")}
+
+
+def test_submodules_that_are_not_initialised_come_from_their_remotes(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = with_library(project, tmp_path, monkeypatch)
+    assert not (project.root / "vendor" / "lib" / "nested" / "deep.h").exists()  # only the outer one is initialised
+    assert taken(project, tmp_path / "outer") == {"lib.h", "deep.h"}
+    project.git("submodule", "--quiet", "deinit", "--force", "--all")
+    shutil.rmtree(project.root / ".git" / "modules")
+    assert taken(project, tmp_path / "none") == {"lib.h", "deep.h"}
+    library.root.rename(tmp_path / "moved")
+    assert taken(project, tmp_path / "gone") == set()  # as empty as in the user's tree
+
+
+def test_nested_submodules_come_from_the_local_copies(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_library(project, tmp_path, monkeypatch)
+    project.git("submodule", "--quiet", "update", "--init", "--recursive")
+    for name in ("deep", "library"):
+        (tmp_path / name).rename(tmp_path / f"{name}-moved")
+    assert taken(project, tmp_path / "head") == {"lib.h", "deep.h"}
+    (tmp_path / "head" / "vendor" / "lib" / "built.h").touch()
+    git.clean(tmp_path / "head")
+    assert not (tmp_path / "head" / "vendor" / "lib" / "built.h").exists()
+    assert (tmp_path / "head" / "vendor" / "lib" / "nested" / "deep.h").exists()
+
+
+def test_a_submodule_s_commit_that_the_local_copy_lacks(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = with_library(project, tmp_path, monkeypatch)
+    commit = library.commit(**{"more.h": "more\n"})
+    project.git("update-index", "--cacheinfo", f"160000,{commit},vendor/lib")
+    project.git("commit", "--quiet", "--message", "as fetched, but the submodule is not updated")
+    found = repository(project)
+    found.check_out(found.resolve("HEAD"), tmp_path / "base")
+    assert (tmp_path / "base" / "vendor" / "lib" / "more.h").is_file()
+    library.root.rename(tmp_path / "moved")
+    with pytest.raises(git.GitError, match=r"vendor/lib"):
+        found.check_out(found.resolve("HEAD"), tmp_path / "again")
+
+
+def test_without_git_there_is_another_way(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(git.GitError, match=r"^git is not installed; without it, .*--race-base-python=PYTHON$"):
+        repository(project)
 
 
 def test_one_file_of_a_tree(project: Project) -> None:

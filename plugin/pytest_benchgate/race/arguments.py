@@ -30,15 +30,13 @@ def arguments(config: pytest.Config, root: Path, files: Sequence[Path], temporar
         own += [f"--config-file={place}"] if place.is_file() else []
     if config.pluginmanager.hasplugin("cacheprovider"):
         own.append(f"-ocache_dir={temporary / 'cache'}")
-    if config.pluginmanager.hasplugin("pytest_cov"):
-        own.append("--no-cov")
     return (*_without(options, PLACES, OURS), *own, *(str(root / file) for file in files))
 
 
 def without_output(config: pytest.Config) -> list[str]:
     """Return the session's own options, without what selects tests, sets the race or writes reports."""
     kept = _without(_given(config), REPORTS | SELECTION, OURS)
-    return [one for one in kept if not re.fullmatch(r"-[qvx]+|--benchmark-(only|autosave|quiet)", one)]
+    return [one for one in kept if not re.fullmatch(r"-[qvx]+|--benchmark-(only|autosave|quiet|verbose)", one)]
 
 
 def _given(config: pytest.Config) -> list[str]:
@@ -61,7 +59,7 @@ def _without(options: Sequence[str], names: set[str], prefixes: tuple[str, ...])
         if skip and not option.startswith("-"):
             skip = False
         elif name in names or name.startswith(prefixes):
-            skip = not given and name != "--race-strict"
+            skip = not given and name not in {"--race-strict", "--race-rebuild"}
         else:
             skip = False
             kept.append(option)

@@ -8,47 +8,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.race import submodules
+from pytest_benchgate.race.run_git import WITHOUT_GIT, GitError, git
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = ["GitError", "Repository", "Tree", "clean", "git", "overlay"]
 # A commit of the working tree gets the same name each time.
 NOBODY = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", "race"), ("EMAIL", "race@localhost"), ("DATE", "2000-01-01T00:00:00Z"))
 }
-# Set where git itself calls us, in a hook for one: they would lead each command to the wrong repository.
-MISLEADING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
-
-
-class GitError(Exception):
-    """What git said when it could not do as asked."""
-
-
-def git(*arguments: str, cwd: Path, given: str = "", **env: str) -> str:
-    """Return what `git ARGUMENTS` prints, run in cwd with an input; GitError where it fails."""
-    clean = {name: value for name, value in os.environ.items() if name not in MISLEADING}
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["git", *arguments],  # noqa: S607  # the user's
-            cwd=cwd,
-            env={**clean, **env, "GIT_TERMINAL_PROMPT": "0"},
-            input=given,
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            check=False,
-        )
-    except FileNotFoundError:
-        raise GitError("git is not installed") from None
-    if done.returncode:
-        raise GitError(f"git {' '.join(arguments)}: {done.stderr.strip() or f'exit status {done.returncode}'}")
-    return done.stdout.rstrip("\n")
 
 
 @dataclass(frozen=True)
@@ -77,7 +53,11 @@ class Repository:
     @classmethod
     def around(cls, folder: Path) -> Repository:
         """Return the repository that folder lies in; GitError where there is none."""
-        return cls(Path(git("rev-parse", "--show-toplevel", cwd=folder)))
+        try:
+            return cls(Path(git("rev-parse", "--show-toplevel", cwd=folder)))
+        except GitError as error:
+            hint = "" if WITHOUT_GIT in str(error) else f"; {WITHOUT_GIT}"
+            raise GitError(f"{error}{hint}") from error
 
     def resolve(self, revision: str) -> Tree:
         """Return the tree of a revision; "A..." or "A...B" is the merge base with HEAD or B, as in git diff."""
@@ -108,7 +88,7 @@ class Repository:
         """Check a tree of this repository out in a clone of its own."""
         self._clone(folder)
         git("checkout", "--quiet", "--detach", tree.commit, cwd=folder)
-        self._submodules(folder)
+        submodules.fill(self.root, folder)
 
     def check_out_working_tree(self, folder: Path) -> Tree:
         """Check the working tree out as it is, with changes and new files, but without those that git ignores."""
@@ -131,7 +111,7 @@ class Repository:
             git("commit-tree", content, "-p", head, "-m", "working tree", cwd=folder, **NOBODY) if changed else head
         )
         git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder)
-        self._submodules(folder)
+        submodules.fill(self.root, folder)
         return Tree(commit, content, "the working tree" if changed else f"the working tree ({head[:10]})")
 
     def _clone(self, folder: Path) -> None:
@@ -153,19 +133,6 @@ class Repository:
         git("config", "remote.origin.url", origin, cwd=folder)
         git("config", "core.hooksPath", os.devnull, cwd=folder)
 
-    def _submodules(self, folder: Path) -> None:
-        """Fill in the submodules, from the copies of them that the user's repository has."""
-        if not (folder / ".gitmodules").is_file():
-            return
-        git("submodule", "--quiet", "init", cwd=folder)
-        modules = Path(git("rev-parse", "--git-common-dir", cwd=self.root))
-        for line in git("config", "--get-regexp", r"^submodule\..*\.url$", cwd=folder).splitlines():
-            key = line.split(" ", maxsplit=1)[0]
-            local = self.root / modules / "modules" / key.removeprefix("submodule.").removesuffix(".url")
-            if local.is_dir():
-                git("config", key, str(local), cwd=folder)
-        git("-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--recursive", cwd=folder)
-
     def has(self, tree: Tree, path: str) -> str | None:
         """Return the text of the file at path, relative to the root, in a tree; None where there is none."""
         try:
@@ -178,6 +145,9 @@ def clean(folder: Path) -> None:
     """Take back what a build left in a clone."""
     git("reset", "--quiet", "--hard", cwd=folder)
     git("clean", "-ffdxq", cwd=folder)
+    if (folder / ".gitmodules").is_file():
+        both = "git reset --quiet --hard && git clean -ffdxq"
+        git("submodule", "--quiet", "foreach", "--quiet", "--recursive", both, cwd=folder)
 
 
 def overlay(source: Path, target: Path, paths: Iterable[Path]) -> None:

@@ -208,12 +208,14 @@ class Fixtures:
         return RacedBenchmark.of(benchmark, request.config.stash[STATE])
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-cov, which starts here
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
     """Open the pipes; seed for what a conftest.py draws at import."""
+    host.measure_no_coverage(early_config)
     state = early_config.stash[STATE] = State(os.environ.pop(ORDERS))
     if state.home:
         state.home.settle(early_config.known_args_namespace.importmode)
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)

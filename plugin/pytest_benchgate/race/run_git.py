@@ -1,0 +1,39 @@
+"""Runs git."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Set where git itself calls us, in a hook for one: they would lead each command to the wrong repository.
+MISLEADING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
+WITHOUT_GIT = "without it, race an environment that has base installed: --race-base-python=PYTHON"
+
+
+class GitError(Exception):
+    """What git said when it could not do as asked."""
+
+
+def git(*arguments: str, cwd: Path, given: str = "", **env: str) -> str:
+    """Return what `git ARGUMENTS` prints, run in cwd with an input; GitError where it fails."""
+    clean = {name: value for name, value in os.environ.items() if name not in MISLEADING}
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607  # the user's
+            cwd=cwd,
+            env={**clean, **env, "GIT_TERMINAL_PROMPT": "0"},
+            input=given,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise GitError(f"git is not installed; {WITHOUT_GIT}") from None
+    if done.returncode:
+        raise GitError(f"git {' '.join(arguments)}: {done.stderr.strip() or f'exit status {done.returncode}'}")
+    return done.stdout.rstrip("\n")

@@ -1,0 +1,91 @@
+"""The submodules of a clone: from the copies that the user's repository has of them, else from where they come from."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from typing import TYPE_CHECKING
+
+from pytest_benchgate.race.run_git import GitError, git
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCAL = ("-c", "protocol.file.allow=always")  # for copies on this machine only
+
+
+def fill(original: Path, clone: Path) -> None:
+    """Check out the submodules of a clone, and theirs, as its commit has them.
+
+    One that the user's repository has no copy of, and that cannot be had, stays as empty as it is there.
+
+    Parameters
+    ----------
+    original: the user's repository or, for nested ones, submodule.
+    clone: its clone.
+
+    """
+    if not (clone / ".gitmodules").is_file():
+        return
+    git("submodule", "--quiet", "init", cwd=clone)
+    for name, path in _named(clone):
+        copy = _copy(original, name, path)
+        if copy is None:
+            try:
+                git("submodule", "--quiet", "update", "--", path, cwd=clone)
+            except GitError:
+                _forget(clone, name, path)
+                continue
+        elif not _from_copy(clone, name, path, copy):
+            git("submodule", "--quiet", "update", "--", path, cwd=clone)
+        if (clone / path / ".git").exists():
+            fill(copy or clone / path, clone / path)
+
+
+def _from_copy(clone: Path, name: str, path: str, copy: Path) -> bool:
+    """Check a submodule out from a copy of its repository; return whether that has the commit."""
+    key = f"submodule.{name}.url"
+    url = git("config", key, cwd=clone)
+    git("config", key, str(copy), cwd=clone)
+    try:
+        git(*LOCAL, "submodule", "--quiet", "update", "--", path, cwd=clone)
+    except GitError:
+        _forget(clone, name, path)
+        return False
+    finally:
+        git("config", key, url, cwd=clone)
+    if not (clone / path / ".git").exists():  # switched off by update = none
+        return True
+    with contextlib.suppress(GitError):  # the addresses of nested ones may be relative to it
+        git("config", "remote.origin.url", git("config", "remote.origin.url", cwd=copy), cwd=clone / path)
+    return True
+
+
+def _named(clone: Path) -> list[tuple[str, str]]:
+    """Return the names and paths of the submodules that a clone's commit has."""
+    listed = git("config", "--file", ".gitmodules", "--get-regexp", r"^submodule\..*\.path$", cwd=clone)
+    found = []
+    for line in listed.splitlines():
+        key, _, path = line.partition(" ")
+        name = key.removeprefix("submodule.").removesuffix(".path")
+        if git("ls-files", "--stage", "--", path, cwd=clone).startswith("160000"):
+            found.append((name, path))
+    return found
+
+
+def _copy(original: Path, name: str, path: str) -> Path | None:
+    """Return the user's repository of a submodule, wherever git keeps it; None where it was never initialised."""
+    # The last two: of a submodule itself, whose repository lies beside its files or among those of its parent.
+    places = [original / path / ".git", original.parent / path / ".git", original / "modules" / name]
+    for what in ("--absolute-git-dir", "--git-common-dir"):
+        with contextlib.suppress(GitError):
+            places.append(original / git("rev-parse", what, cwd=original) / "modules" / name)
+    return next((place for place in places if (place / "HEAD").is_file()), None)
+
+
+def _forget(clone: Path, name: str, path: str) -> None:
+    """Take back what is left of a submodule that could not be checked out."""
+    shutil.rmtree(clone / git("rev-parse", "--git-dir", cwd=clone) / "modules" / name, ignore_errors=True)
+    folder = clone / path
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
