@@ -173,14 +173,17 @@ class Builder:
             python = _python(entry.folder)
             command = pip or _pip(python)
             if entry.told is None:
-                self.say(f"installing the build tools: {', '.join(requires)}")
+                if requires:
+                    self.say(f"installing the build tools: {', '.join(requires)}")
                 try:
                     venv.EnvBuilder(symlinks=True).create(entry.folder)
                     if not pip:
                         output.run([str(python), "-I", "-m", "ensurepip", "--default-pip"])
                     constraint = os.environ.get("PIP_BUILD_CONSTRAINT")
                     more = {"PIP_CONSTRAINT": constraint} if constraint else {}
-                    output.run([*command, "--python", str(python), "install", *requires], extra_environ=more)
+                    # A backend of the project's own may need none, which pip takes for a mistake.
+                    if requires:
+                        output.run([*command, "--python", str(python), "install", *requires], extra_environ=more)
                 except (OSError, subprocess.CalledProcessError) as error:
                     raise BuildFailed(f"the build tools could not be installed: {error}") from error
                 entry.complete({"versions": _versions(entry.folder)})
