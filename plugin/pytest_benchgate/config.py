@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-import math
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from pytest_benchgate.settings import FIELDS, SETTINGS, given, of_config, option, shard, what_if_gone, whose
 
-MARK = "benchgate"  # the marker that overrides a race's options for a test
+if TYPE_CHECKING:
+    from pytest_benchgate.race.accepted import Entry
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,9 @@ class RaceConfig:
     max_launches: how often both sides may be started for a benchmark.
     strict: whether `unsure` is a failure.
     tests: whose tests are run on both sides: "head" (head's), or "own" (each side's own).
+    gone: what becomes of a benchmark that base has and head lacks: "list" or "fail".
+    accepted: the slowdowns that are accepted, and not in base already.
+    given: the settings that the command line gives, by their names; they count more than any file or marker.
     shard: (k, n): only each n-th benchmark, from the k-th on, k counting from 1.
     json: the file that gets the results as they come, or None.
     cache: the folder of the builds.
@@ -48,6 +49,9 @@ class RaceConfig:
     max_launches: int
     strict: bool
     tests: str
+    gone: str
+    accepted: tuple[Entry, ...]
+    given: frozenset[str]
     shard: tuple[int, int]
     json: Path | None
     cache: Path
@@ -78,73 +82,6 @@ class Config:
     summary: Path | None
     annotate: bool
     race: RaceConfig | None
-
-
-def percentage(text: str) -> float:
-    """Return "3 %" as 0.03."""
-    number = text.strip().removesuffix("%")
-    try:
-        value = float(number) / 100
-    except ValueError:
-        value = math.nan
-    if not text.strip().endswith("%") or not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no threshold; write it in percent, as in 3%")
-    return value
-
-
-def probability(text: str) -> float:
-    """Return "0.001" as a number between 0 and 1."""
-    value = _number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must lie between 0 and 1; 0.001 is one false alarm in 1000 suites")
-    return value
-
-
-def seconds(text: str) -> float:
-    """Return "60" as a number above 0."""
-    value = _number(text)
-    if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds above 0")
-    return value
-
-
-def count(text: str) -> int:
-    """Return "60" as an integer of 1 or more."""
-    value = _number(text)
-    if not (math.isfinite(value) and value == int(value) and value >= 1):
-        raise argparse.ArgumentTypeError(f"{text!r} must be 1, 2, 3 ...")
-    return int(value)
-
-
-def whose(text: str) -> str:
-    """Return "head" or "own"."""
-    if text not in {"head", "own"}:
-        raise argparse.ArgumentTypeError(f"{text!r} must be head (head's tests on both sides) or own (each side's own)")
-    return text
-
-
-def shard(text: str) -> tuple[int, int]:
-    """Return "2/4" as (2, 4)."""
-    one, slash, many = text.partition("/")
-    if not (slash and one.isdecimal() and many.isdecimal() and 1 <= int(one) <= int(many)):
-        raise argparse.ArgumentTypeError(f"{text!r} must be K/N with K from 1 to N, as in 2/4")
-    return int(one), int(many)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-
-
-# Name, what parses it, its default, and its help; each is an option, an ini key and a keyword of the marker.
-SETTINGS: dict[str, tuple[Callable[[str], Any], str, str, str]] = {
-    "race_threshold": (percentage, "3%", "PERCENT", "the slowdown that matters"),
-    "race_alpha": (probability, "0.001", "ALPHA", "the chance of a false alarm, in the whole suite together"),
-    "race_budget": (seconds, "60", "SECONDS", "how long each benchmark may be raced before it is `unsure`"),
-    "race_max_launches": (count, "60", "N", "how often both sides may be started before a benchmark is `unsure`"),
-}
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -182,7 +119,7 @@ def _add_race_options(parser: pytest.Parser) -> None:
     )
     for name, (parse, default, metavar, text) in SETTINGS.items():
         group.addoption(
-            _option(name),
+            option(name),
             metavar=metavar,
             type=parse,
             help=f"{text} (default {default}; ini: {name})".replace("%", "%%"),
@@ -195,6 +132,12 @@ def _add_race_options(parser: pytest.Parser) -> None:
         help="head: run head's tests on both sides (the default); own: each side's own (ini: race_tests)",
     )  # fmt: skip
     parser.addini("race_tests", "whose tests are run: head or own", default="head")
+    group.addoption(
+        "--race-gone", metavar="WHAT", type=what_if_gone,
+        help="list (the default) or fail the benchmarks that base has and head lacks or newly skips (ini: race_gone)",
+    )  # fmt: skip
+    parser.addini("race_gone", "benchmarks that head lacks: list or fail", default="list")
+    parser.addini("race_accepted", "the file of accepted slowdowns", default="benchgate-accepted.toml")
     group.addoption(
         "--race-shard", metavar="K/N", type=shard, default=(1, 1),
         help="race the K-th of N parts of the suite; its share of alpha stays that of the whole suite",
@@ -213,10 +156,6 @@ def _add_race_options(parser: pytest.Parser) -> None:
     parser.addini(
         "race_environment", "names (or patterns, as in MYPKG_*) of variables that change what is built", type="args"
     )
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def read(config: pytest.Config) -> Config:
@@ -249,17 +188,15 @@ def race(config: pytest.Config) -> RaceConfig | None:
                 f"--race-base-python: {base_python} is no program; give an environment's bin/python"
             )
         base_python = Path(found).absolute()
-    settings = {name: _setting(config, name, parse) for name, (parse, *_) in SETTINGS.items()}
-    strict = config.getoption("race_strict")
+    settings = of_config(config)
+    from pytest_benchgate.race import accepted  # noqa: PLC0415  # needs POSIX
+
     return RaceConfig(
         base=base,
         base_python=base_python,
-        threshold=settings["race_threshold"],
-        alpha=settings["race_alpha"],
-        budget_s=settings["race_budget"],
-        max_launches=settings["race_max_launches"],
-        strict=config.getini("race_strict") if strict is None else strict,
-        tests=_setting(config, "race_tests", whose),
+        **{FIELDS[name]: value for name, value in settings.items()},
+        accepted=accepted.load(config.rootpath, config.getini("race_accepted"), base, settings["race_threshold"]),
+        given=given(config),
         shard=config.getoption("race_shard"),
         json=config.getoption("race_json"),
         cache=_cache(config),
@@ -277,42 +214,3 @@ def _cache(config: pytest.Config) -> Path:
         return config.rootpath / Path(given or platformdirs.user_cache_dir("pytest-benchgate")).expanduser()
     except RuntimeError as error:  # ~somebody, who has no home
         raise pytest.UsageError(f"--race-cache={given}: {error}") from error
-
-
-def _setting(config: pytest.Config, name: str, parse: Callable[[str], Any]) -> Any:
-    """Return an option as given, or as the ini file has it."""
-    given = config.getoption(name)
-    if given is not None:
-        return given
-    try:
-        return parse(str(config.getini(name)))
-    except argparse.ArgumentTypeError as error:
-        raise pytest.UsageError(f"{config.inipath}: {name}: {error}") from error
-
-
-def shown(race: RaceConfig) -> dict[str, Any]:
-    """Return the session's settings by their names, for reports."""
-    return {**of_tests(race), "race_tests": race.tests}
-
-
-def of_tests(race: RaceConfig) -> dict[str, Any]:
-    """Return the settings that a test's marker may change."""
-    return {"race_threshold": race.threshold, "race_alpha": race.alpha, "race_budget": race.budget_s,
-            "race_max_launches": race.max_launches, "race_strict": race.strict}  # fmt: skip
-
-
-def marked(item: pytest.Item, race: RaceConfig) -> dict[str, Any]:
-    """Return the settings of one test's race: the session's, but for what its markers say.
-
-    @pytest.mark.benchgate(race_threshold="10 %", race_strict=True)
-    """
-    settings = of_tests(race)
-    for mark in reversed([*item.iter_markers(MARK)]):  # the closest last
-        if mark.args or not mark.kwargs.keys() <= settings.keys():
-            raise pytest.UsageError(f"{item.nodeid}: the marker {MARK} takes the keywords {', '.join(settings)}")
-        for name, value in mark.kwargs.items():
-            try:
-                settings[name] = bool(value) if name == "race_strict" else SETTINGS[name][0](str(value))
-            except argparse.ArgumentTypeError as error:
-                raise pytest.UsageError(f"{item.nodeid}: {name}: {error}") from error
-    return settings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_benchgate import config as options
-from pytest_benchgate import devices, hookspec, host, machine
+from pytest_benchgate import devices, hookspec, host, machine, settings
 from pytest_benchgate.reports import github, json_addition, terminal
 from pytest_benchgate.reports.quantity import printable
 from pytest_benchgate.session import BENCHMARK, GATE, SESSION, Session
@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     session = config.stash[SESSION] = Session(chosen, config.rootpath)
     config.addinivalue_line(
         "markers",
-        f"{options.MARK}(race_threshold, race_alpha, race_budget, race_max_launches, race_strict): for one test",
+        f"{settings.MARK}({', '.join(settings.OF_TESTS)}): for one test",
     )
     if chosen.race:
         from pytest_benchgate.race.session import start  # noqa: PLC0415  # needs POSIX

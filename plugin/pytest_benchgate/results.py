@@ -116,7 +116,7 @@ class Raced:
     Attributes
     ----------
     nodeid, name, path, line: of the test; the path is relative to pytest's rootdir, lines count from 1.
-    verdict: "slower", "faster", "same", "unsure", "new", "error" or "skipped".
+    verdict: "slower", "faster", "same", "accepted", "unsure", "new", "error", "gone" or "skipped".
     failed: whether the test fails for it.
     threshold: the relative slowdown that mattered.
     numbers: ln(head / base), one a launch.
@@ -129,7 +129,8 @@ class Raced:
     base_s, head_s: the median seconds of one call, by side.
     side, reason: where there was no race: on which side, and why.
     visible: of a null race: the smallest slowdown, as ln(ratio), that could have been seen within the budget.
-    repeat: the command that repeats this race.
+    repeat: the command that repeats this race; empty where there is none.
+    limit, accepted: of a slowdown that people accept: up to which it is, in the threshold's place, and why.
 
     """
 
@@ -155,6 +156,8 @@ class Raced:
     side: str = ""
     reason: str = ""
     visible: float | None = None
+    limit: float | None = None
+    accepted: str = ""
 
 
 @dataclass(frozen=True)

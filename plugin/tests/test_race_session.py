@@ -31,10 +31,13 @@ BASE = {
         def works(): raise OSError("base cannot do this")
         """,
     "tests/test_calc.py": """
-        import calc
+        import calc, pytest
         def test_breaks(benchmark): benchmark(calc.breaks)
         def test_works(benchmark): benchmark(calc.works)
+        @pytest.mark.benchgate(race_max_launches=1, race_threshold="400 %")
+        def test_unsure(benchmark): benchmark(calc.same)
         """,
+    "pytest.ini": PLAIN["pytest.ini"] + "race_alpha = 0.9\nrace_threshold = 50%\nrace_max_launches = 12\n",
 }
 HEAD = {
     "calc.py": """
@@ -83,7 +86,9 @@ def raced(tmp_path_factory: pytest.TempPathFactory, race_cache: Path) -> tuple[P
         f"--benchmark-json={folder / 'times.json'}",
         f"--benchgate-markdown={folder / 'race.md'}",
     ]
-    run = project.race("HEAD", *reports, "-v", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(folder / "summary.md"))
+    run = project.run(
+        "--race=HEAD", *reports, "-v", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(folder / "summary.md")
+    )
     assert project.left_behind() == []
     return project, run
 
@@ -193,7 +198,8 @@ def test_markdown_and_annotations(raced: tuple[Project, Run]) -> None:
     )
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + 8
-    assert {row.count("|") for row in rows} == {11}
+    assert {row.count("|") for row in rows} == {12}
+    assert "400 &#37;" in text or "400 %" in text
     assert "<b>" not in text
     assert "<summary>slower: <code>test&#95;slower</code></summary>" in text
     annotations = [line for line in run.text.splitlines() if line.startswith("::")]
@@ -329,8 +335,8 @@ def test_the_json_is_there_after_a_crash(plain: Project) -> None:
         PLAIN["tests/test_calc.py"]
         + "import pytest, time\n@pytest.mark.benchgate(race_threshold='0.001%')\ndef test_slow(benchmark):\n    benchmark(time.sleep, 0.02)\n"
     )
-    plain.commit(**{"tests/test_calc.py": tests})
-    session = plain.start("--race=HEAD", "--race-threshold=100%")
+    plain.commit(**{"tests/test_calc.py": tests, "pytest.ini": PLAIN["pytest.ini"] + "race_threshold = 100%\n"})
+    session = plain.start("--race=HEAD")
     wait_for(
         lambda: (plain.json.exists() and '"verdict": "same"' in plain.json.read_text()) or session.poll() is not None
     )

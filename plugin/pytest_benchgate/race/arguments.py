@@ -24,13 +24,35 @@ OURS = ("--benchmark-json", "--race", "--benchgate-")  # pytest-benchmark 5.2 em
 def arguments(config: pytest.Config, root: Path, files: Sequence[Path], temporary: Path) -> tuple[str, ...]:
     """Return what a worker's pytest gets: the session's own options, over these files, in this root."""
     options = [*config.getini("addopts"), *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)]
-    own = [f"--rootdir={root}", f"--basetemp={temporary / 'base'}", "-oaddopts="]
-    if config.inipath and config.inipath.is_relative_to(config.rootpath):
-        place = root / config.inipath.relative_to(config.rootpath)
-        own += [f"--config-file={place}"] if place.is_file() else []
+    own = [*_places(config, root, temporary), "-oaddopts=", *_configuration(config, root)]
+    return (*_without(options, PLACES, OURS), *own, *(str(root / file) for file in files))
+
+
+def own_arguments(config: pytest.Config, root: Path, places: Sequence[Path], temporary: Path) -> tuple[str, ...]:
+    """Return what a worker's pytest gets that goes by the configuration of its own tree: the command line's options."""
+    options = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)]
+    options = [
+        one.replace(f"{config.rootpath}/", f"{root}/") if one.startswith("--ignore") else one
+        for one in _without(options, PLACES, OURS)
+    ]
+    own = [*_places(config, root, temporary), *(_configuration(config, root) if config.option.inifilename else ())]
+    return (*options, *own, *map(str, places))
+
+
+def _places(config: pytest.Config, root: Path, temporary: Path) -> list[str]:
+    """Return the options for what each worker has a place of its own for, and what it must not do there."""
+    own = [f"--rootdir={root}", f"--basetemp={temporary / 'base'}"]
     if config.pluginmanager.hasplugin("cacheprovider"):
         own.append(f"-ocache_dir={temporary / 'cache'}")
-    return (*_without(options, PLACES, OURS), *own, *(str(root / file) for file in files))
+    return own
+
+
+def _configuration(config: pytest.Config, root: Path) -> list[str]:
+    """Return the option for the session's configuration file, as it is in this root."""
+    if config.inipath and config.inipath.is_relative_to(config.rootpath):
+        place = root / config.inipath.relative_to(config.rootpath)
+        return [f"--config-file={place}"] if place.is_file() else []
+    return []
 
 
 def without_output(config: pytest.Config) -> list[str]:

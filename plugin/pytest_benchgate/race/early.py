@@ -68,6 +68,8 @@ class Early:
     ) -> sides.Trees:
         """Return the trees, built; see sides.build."""
         if self.trees is None:
+            if race.json is not None and race.json.is_file():
+                race.json.write_text("", "utf-8")  # an earlier race's results must not be taken for this one's
             self.trees = sides.build(
                 config.rootpath, self.project, race, import_mode, self.reaper, self.stack, say, show
             )

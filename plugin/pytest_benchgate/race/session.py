@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_benchgate import config as options
-from pytest_benchgate import host, machine
-from pytest_benchgate.race import engine, git, sides
+from pytest_benchgate import host, machine, settings
+from pytest_benchgate.race import agreement, basis, engine, git, sides
 from pytest_benchgate.race.arguments import without_output
 from pytest_benchgate.race.build import BuildFailed
 from pytest_benchgate.race.early import EARLY
 from pytest_benchgate.race.identity import Identity, SelfRace
-from pytest_benchgate.race.process import Plan, Why
+from pytest_benchgate.race.outcome import Judge, is_needed
+from pytest_benchgate.race.process import Plan
 from pytest_benchgate.race.progress import EVERY_S
 from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.statistics import Rule, Verdict, smallest_visible
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.race.accepted import Entry
+    from pytest_benchgate.race.agreement import Agreement
+    from pytest_benchgate.race.basis import Basis
     from pytest_benchgate.session import Session
 
 SELF_LAUNCHES = 8  # of a null race: enough to know the scatter that it tells of
@@ -63,9 +66,14 @@ class RaceSession:
     def __init__(self, config: pytest.Config, race: RaceConfig, session: Session) -> None:
         self._config, self._race, self._session = config, race, session
         self._suite: tuple[str, ...] = ()
+        self._collected: dict[str, bool] = {}
+        self._marks: dict[str, dict[str, Any]] = {}
         self._settings: dict[str, dict[str, Any]] = {}
+        self._accepted: dict[str, Entry] = {}
         self._items: dict[str, pytest.Item] = {}
         self._field: sides.Field | None = None
+        self._judge: Judge | None = None
+        self._unneeded: list[str] = []
         self._shown_s = -math.inf
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -76,14 +84,15 @@ class RaceSession:
 
         Each job may collect in an order of its own: plugins shuffle, and sets have another order in each process.
         """
+        self._collected = {item.nodeid: _is_benchmark(item) for item in items}
         yield
-        benchmarks = {item.nodeid: item for item in items if "benchmark" in getattr(item, "fixturenames", ())}
+        benchmarks = {item.nodeid: item for item in items if _is_benchmark(item)}
         self._suite = tuple(sorted(benchmarks))
         part, parts = self._race.shard
         kept = {*self._suite[part - 1 :: parts]}
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
         items[:] = [item for nodeid, item in benchmarks.items() if nodeid in kept]
-        self._settings = {item.nodeid: options.marked(item, self._race) for item in items}
+        self._marks = {item.nodeid: settings.marks(item) for item in items}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -92,7 +101,7 @@ class RaceSession:
             raise session.Interrupted(
                 f"{session.testsfailed} error{'s' * (session.testsfailed != 1)} during collection"
             )
-        if session.config.option.collectonly or not self._suite:
+        if session.config.option.collectonly or not (self._suite or self._may_be_gone()):
             return True
         if self._race.json:
             self._race.json.write_text("", "utf-8")  # an earlier race's results must not be taken for this one's
@@ -130,14 +139,24 @@ class RaceSession:
                 ) from None
         return list(found)
 
+    def _may_be_gone(self) -> bool:
+        """Return whether a suite without benchmarks may be one that has lost them; not, if they are not selected."""
+        return self._race.base not in {None, "self"} and not any(self._collected.values())
+
     def _run(self, field: sides.Field, reaper: Reaper) -> None:
         self._field, self._shown_s, start = field, -math.inf, time.monotonic()
+        agreed = agreement.agree(self._config, self._race, field.basis, self._marks, self._suite)
+        self._race, self._settings, self._accepted = agreed.race, agreed.settings, agreed.accepted
+        notes = (*field.notes, *agreed.notes)
         races = [self._entered(nodeid) for nodeid in self._items]
         identity = Identity(dict(zip(("base", "head"), field.homes, strict=True)), same=field.null)
         self._session.race = RaceReport(
-            *field.labels, self._race.alpha, len(self._suite), notes=field.notes, shard=self._race.shard,
-            suite=self._suite, base_tree=field.trees[0], head_tree=field.trees[1], settings=options.shown(self._race),
+            *field.labels, self._race.alpha, len(self._suite), notes=notes, shard=self._race.shard,
+            suite=self._suite, base_tree=field.trees[0], head_tree=field.trees[1],
+            settings=settings.of_session(self._race),
         )  # fmt: skip
+        if field.basis is not None:
+            self._list_gone(field.basis, agreed)
         self._save()
 
         def progress(launches: int) -> None:
@@ -145,16 +164,18 @@ class RaceSession:
                 self._report(),
                 launches=launches,
                 seconds=time.monotonic() - start,
-                notes=(*field.notes, *identity.notes()),
+                notes=tuple(dict.fromkeys([*notes, *self._unneeded, *identity.notes()])),
             )
             self._save()
             self._show(races, launches)
 
         limit_s = max([Plan.limit_s, *(race.budget_s for race in races)])  # a small budget is no reason to see hangs
+        plan = Plan(names=field.names, limit_s=limit_s)
+        self._judge = Judge(field, races, plan, reaper)
         engine.run(
             field.sides,
             races,
-            Plan(names=field.names, limit_s=limit_s),
+            plan,
             seed=random.SystemRandom().getrandbits(32),
             reaper=reaper,
             loaded=identity.saw,
@@ -165,12 +186,39 @@ class RaceSession:
         self._save()
         self._line("")
 
+    def _list_gone(self, own: Basis, agreed: Agreement) -> None:
+        """Report this shard's part of the benchmarks that base has and head lacks."""
+        report, option = self._report(), self._config.option
+        if getattr(option, "lf", False) or getattr(option, "stepwise", False):
+            note = "what head lacks is not listed: --last-failed and --stepwise select by what ran before, here only"
+            self._session.race = dataclasses.replace(report, notes=(*report.notes, note))
+            return
+        reasons = basis.gone(own, self._collected, self._suite)
+        gone = agreement.lacking(agreed, own, reasons, self._suite)
+        self._session.race = dataclasses.replace(report, raced=tuple(gone))
+        for raced in gone:
+            if raced.failed:
+                self._tell_gone(raced)
+
+    def _tell_gone(self, raced: Raced) -> None:
+        """Fail a test that head does not have."""
+        location = (raced.path, raced.line - 1, raced.name)
+        self._config.hook.pytest_runtest_logstart(nodeid=raced.nodeid, location=location)
+        told = pytest.TestReport(
+            nodeid=raced.nodeid, location=location, keywords={raced.name: 1}, outcome="failed",
+            longrepr=words.message(raced, self._report()), when="call",
+        )  # fmt: skip
+        setattr(told, RACED, raced)
+        self._config.hook.pytest_runtest_logreport(report=told)
+        self._config.hook.pytest_runtest_logfinish(nodeid=raced.nodeid, location=location)
+
     def _entered(self, nodeid: str) -> engine.Race:
-        settings = self._settings[nodeid]
-        rule = Rule(threshold=settings["race_threshold"], alpha=settings["race_alpha"], races=len(self._suite))
+        own = self._settings[nodeid]
+        threshold = self._accepted[nodeid].limit if nodeid in self._accepted else own["race_threshold"]
+        rule = Rule(threshold=threshold, alpha=own["race_alpha"], races=len(self._suite))
         if self._race.base == "self":
-            rule = dataclasses.replace(rule, least_launches=min(SELF_LAUNCHES, settings["race_max_launches"]))
-        return engine.Race(nodeid, rule, settings["race_budget"], settings["race_max_launches"])
+            rule = dataclasses.replace(rule, least_launches=min(SELF_LAUNCHES, own["race_max_launches"]))
+        return engine.Race(nodeid, rule, own["race_budget"], own["race_max_launches"])
 
     def _report(self) -> RaceReport:
         report = self._session.race
@@ -194,7 +242,7 @@ class RaceSession:
             text: str | tuple[str, int, str] | None = None
             if when == "call" and raced.failed:
                 outcome, text = "failed", words.message(raced, report)
-            elif when == "call" and raced.verdict == "skipped":
+            elif when == "call" and raced.verdict in {"skipped", "gone"}:
                 outcome, text = "skipped", (raced.path, raced.line, f"Skipped: {raced.reason} ({raced.side})")
             told = pytest.TestReport(
                 nodeid=item.nodeid, location=item.location, keywords=dict.fromkeys(item.keywords, 1), outcome=outcome,
@@ -207,13 +255,25 @@ class RaceSession:
 
     def _raced(self, item: pytest.Item, race: engine.Race) -> Raced:
         """Return the result of a race that is over."""
-        assert self._field is not None  # noqa: S101  # set before anything is raced
+        assert self._judge is not None  # noqa: S101  # set before anything is raced
         path, line = self._session.place(item, None)
-        settings = self._settings[race.nodeid]
+        own, entry = self._settings[race.nodeid], self._accepted.get(race.nodeid)
         verdict, side, reason = race.decision.verdict, "", ""
         if race.failed:
-            verdict, side, reason = self._why(item, race)
-        failed = verdict in {Verdict.SLOWER, Verdict.ERROR} or (verdict is Verdict.UNSURE and settings["race_strict"])
+            function = getattr(item, "originalname", None) or item.name.partition("[")[0]
+            verdict, side, reason = self._judge.why(race, function)
+        elif entry and verdict in {Verdict.SAME, Verdict.FASTER}:
+            if is_needed(race, own["race_threshold"]):
+                verdict = Verdict.ACCEPTED
+            else:
+                change = words.percent(statistics.median(race.numbers))
+                name = self._config.getini("race_accepted")
+                self._unneeded.append(f"{name}: {race.nodeid} needs no entry any more: its change is {change}")
+        failed = (
+            verdict in {Verdict.SLOWER, Verdict.ERROR}
+            or (verdict is Verdict.UNSURE and own["race_strict"])
+            or (verdict is Verdict.GONE and self._race.gone == "fail")
+        )
         raced = Raced(
             nodeid=race.nodeid,
             name=item.name,
@@ -221,7 +281,9 @@ class RaceSession:
             line=line,
             verdict=verdict.value,
             failed=failed,
-            threshold=race.rule.threshold,
+            threshold=own["race_threshold"],
+            limit=entry.limit if entry else None,
+            accepted=entry.reason if entry else "",
             alarm=race.rule.races / race.rule.alpha,
             repeat=self._repeat(item),
             evidence=race.decision.evidence,
@@ -253,30 +315,18 @@ class RaceSession:
             raced, visible=math.log1p(words.MOST) if visible is None else visible, failed=failed or blind
         )
 
-    def _why(self, item: pytest.Item, race: engine.Race) -> tuple[Verdict, str, str]:
-        """Return the verdict on a race that could not be run, the side, and the reason."""
-        failed = race.failed
-        assert failed is not None and self._field is not None  # noqa: PT018, S101
-        if failed.why is Why.SKIPPED:
-            return Verdict.SKIPPED, failed.side, failed.reason
-        function = getattr(item, "originalname", None) or item.name.partition("[")[0]
-        file = item.nodeid.partition("::")[0]
-        lacks = failed.why is Why.LACKS or (failed.why is Why.FAILED and self._field.is_new(file, function))
-        if failed.side == "base" and lacks:
-            return Verdict.NEW, failed.side, f"base has no such benchmark: {failed.reason}"
-        return Verdict.ERROR, failed.side, failed.reason
-
     def _repeat(self, item: pytest.Item) -> str:
         """Return the command that repeats one race: the session's own options, but for what selects and writes."""
         assert self._field is not None  # noqa: S101
-        settings = self._settings[item.nodeid]
+        own = self._settings[item.nodeid]
         given = without_output(self._config)
+        defaults = settings.defaults()
         changed = [
-            f"--{name.replace('_', '-')}={f'{100 * value:.6g}%' if name == 'race_threshold' else value}"
-            for name, value in settings.items()
-            if name != "race_strict" and value != (parse := options.SETTINGS[name])[0](parse[1])
+            f"{settings.option(name)}={settings.shown(name, value)}"
+            for name, value in own.items()
+            if name != "race_strict" and value != defaults[name]
         ]
-        changed += ["--race-strict"] * settings["race_strict"] + ["--race-tests=own"] * (self._race.tests == "own")
+        changed += ["--race-strict"] * own["race_strict"] + ["--race-tests=own"] * (self._race.tests == "own")
         if cache := self._config.getoption("race_cache"):
             changed.append(f"--race-cache={cache}")
         command = ["pytest", "--benchmark-only", *given, *changed]
@@ -285,7 +335,7 @@ class RaceSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Let a shard pass for which the suite has too few benchmarks."""
-        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._session.race and self._session.race.complete:
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._suite and self._session.race:
             session.exitstatus = pytest.ExitCode.OK
 
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> Any:
@@ -293,11 +343,18 @@ class RaceSession:
         raced: Raced | None = getattr(report, RACED, None)
         if raced is None or raced.verdict == "skipped":
             return None
-        letters = {"slower": "S", "error": "E", "unsure": "?", "same": ".", "faster": "f", "new": "n"}
+        letters = {"slower": "S", "error": "E", "unsure": "?", "same": ".", "faster": "f", "new": "n", "gone": "g",
+                   "accepted": "a"}  # fmt: skip
         word = (
             raced.verdict.upper() if raced.change is None else f"{raced.verdict.upper()} {words.percent(raced.change)}"
         )
-        colour = {"red": True} if raced.failed else {"yellow": True} if raced.verdict == "unsure" else {"green": True}
+        colour = (
+            {"red": True}
+            if raced.failed
+            else {"yellow": True}
+            if raced.verdict in {"unsure", "gone", "accepted"}
+            else {"green": True}
+        )
         return (
             report.outcome,
             "F" if raced.failed and raced.verdict == "same" else letters[raced.verdict],
@@ -336,15 +393,9 @@ class RaceSession:
             sys.stdout.flush()
 
     def _show(self, races: Sequence[engine.Race], launches: int) -> None:
-        """Show how far it is: launch, decided so far, and what is under suspicion most."""
-        undecided = [race for race in races if race.open]
-        text = f"launch {launches}, {len(races) - len(undecided)} of {len(races)} over"
-        if undecided:
-            suspect = max(undecided, key=lambda race: abs(statistics.median(race.numbers or [0.0])))
-            if suspect.launches:
-                low, high, _ = suspect.interval()
-                median = statistics.median(suspect.numbers)
-                text += f"; {suspect.nodeid}: {words.percent(median)} ({words.percent(low)} .. {words.percent(high)})"
+        """Show how far it is: what is decided, and what is not yet."""
+        undecided = sum(race.open for race in races)
+        text = f"{words.counts(self._report())}, {undecided} undecided, launch {launches}"
         self._follow(text if undecided else "")
 
     def _follow(self, text: str) -> None:
@@ -357,3 +408,7 @@ class RaceSession:
         elif text and time.monotonic() - self._shown_s >= EVERY_S:
             self._shown_s = time.monotonic()
             self._say(text)
+
+
+def _is_benchmark(item: pytest.Item) -> bool:
+    return "benchmark" in getattr(item, "fixturenames", ())

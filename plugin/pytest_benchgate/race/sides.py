@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race import extensions, git, home
+from pytest_benchgate.race import basis, extensions, git, home
 from pytest_benchgate.race.arguments import arguments
 from pytest_benchgate.race.build import Builder, Order, find_project
 from pytest_benchgate.race.home import TESTS
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.race.basis import Basis
     from pytest_benchgate.race.build import Built
     from pytest_benchgate.race.reaper import Reaper
 
@@ -70,6 +71,8 @@ class Field:
     is_new: whether a test, by its file and function, is not in base's own tree.
     null: whether both sides are known to be the same.
     trees: git's hashes of the two source trees; empty without a repository.
+    basis: what base's own tree says; None where head's says the same, or there is no such tree.
+    own: gives the side whose worker runs base's own tests in base's own tree; None where there is no such tree.
 
     """
 
@@ -82,6 +85,8 @@ class Field:
     is_new: Callable[[str, str], bool] = lambda file, function: False  # noqa: ARG005
     null: bool = False
     trees: tuple[str, str] = ("", "")
+    basis: Basis | None = None
+    own: Callable[[], Side] | None = None
 
 
 def prepare(
@@ -92,7 +97,7 @@ def prepare(
     `trees` are those of a race between revisions. Raises SidesError.
     """
     if trees is not None:
-        return _from_git(config, race, files, trees)
+        return _from_git(config, race, files, trees, reaper)
     scratch = Path(tempfile.mkdtemp(prefix="race-")).resolve()
     reaper.watch(scratch)
     return _in_place(config, race, files, scratch)
@@ -161,10 +166,14 @@ class Trees:
     built: tuple[Built, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def sources(self, side: str) -> list[str]:
-        """Return the folders of a side's tree in which its tests and modules lie."""
+    def names(self) -> list[str]:
+        """Return the packages and modules that either side was built with."""
+        return sorted({name for built in self.built for name in built.names})
+
+    def sources(self, side: str, tree: Path) -> list[str]:
+        """Return the folders of a side's tree, checked out there, in which its tests and modules lie."""
         folders = [self.root, *self.projects[SIDES.index(side) :][:1]]
-        return [str((self.scratch / side / folder).resolve()) for folder in folders]
+        return [str((tree / folder).resolve()) for folder in folders]
 
 
 def build(
@@ -228,22 +237,31 @@ def build(
     return dataclasses.replace(trees, projects=(there, project), built=built, notes=notes)
 
 
-def _from_git(config: pytest.Config, race: RaceConfig, files: Sequence[Path], trees: Trees) -> Field:
+def _from_git(config: pytest.Config, race: RaceConfig, files: Sequence[Path], trees: Trees, reaper: Reaper) -> Field:
     """Race a revision and the working tree, each built into an environment of its own."""
     scratch, root, base, head = trees.scratch, trees.root, trees.base, trees.head
     pythons = [built.python for built in trees.built] or [Path(sys.executable)] * 2
     homes = [(built.folder.resolve(),) for built in trees.built] or [(scratch / name,) for name in ("base", "head")]
-    names = sorted({name for built in trees.built for name in built.names})
-    patterns = config.getini("python_files")
+    names = trees.names()
+    found = None
+    if basis.may_differ(scratch / "head", base, head):
+        found = basis.read(config, _own_side(config, trees, pythons[0], "base"), reaper)
+        race = found.applied(race)
     changed = _lay_tests(config, files, scratch, root) if race.tests == "head" else []
     sides = [
         dataclasses.replace(
             _side(config, name, python, scratch / name / root, files, scratch / f"{name}-tmp"),
-            environment=home.environment(names, trees.sources(name), patterns) if trees.built else {},
+            environment=_home(config, trees, name, scratch / name),
         )
         for name, python in zip(("base", "head"), pythons, strict=True)
     ]
-    notes = [*trees.notes]
+
+    def own() -> Side:
+        if not (scratch / "own").exists():
+            trees.repository.check_out(base, scratch / "own")
+        return _own_side(config, trees, pythons[0], "own")
+
+    notes = [*trees.notes, *(found.notes if found else ())]
     if base.tree == head.tree:
         notes.append("base and head are the same source tree: this is a null race")
     elif changed:
@@ -264,7 +282,24 @@ def _from_git(config: pytest.Config, race: RaceConfig, files: Sequence[Path], tr
         is_new,
         null=base.tree == head.tree,
         trees=(base.tree, head.tree),
+        basis=found,
+        own=own,
     )
+
+
+def _home(config: pytest.Config, trees: Trees, side: str, tree: Path) -> dict[str, str]:
+    """Return what tells a side's worker where its source tree is, if the project comes from a build."""
+    if not trees.built:
+        return {}
+    return home.environment(trees.names(), trees.sources(side, tree), config.getini("python_files"))
+
+
+def _own_side(config: pytest.Config, trees: Trees, python: Path, name: str) -> Side:
+    """Return base's side as its own tree, checked out by this name, has it."""
+    tree = trees.scratch / name
+    environment = _home(config, trees, "base", tree)
+    own = Side("base", python, tree, temporary=trees.scratch / f"{name}-tmp", environment=environment)
+    return basis.own_side(config, own, tree / trees.root)
 
 
 def _lay_tests(config: pytest.Config, files: Sequence[Path], scratch: Path, root: Path) -> list[Path]:

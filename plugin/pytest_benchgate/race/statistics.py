@@ -40,6 +40,8 @@ class Verdict(Enum):
     NEW = "new"  # base has no such benchmark
     ERROR = "error"  # it cannot be raced, or fails
     SKIPPED = "skipped"
+    GONE = "gone"  # head lacks it, or newly skips it
+    ACCEPTED = "accepted"  # slower, but not by more than people accept
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pytest_benchgate.results import Report
 
 
+KINDS = {"unsure": "warning", "new": "warning", "gone": "warning", "accepted": "warning", "faster": "notice"}
+
+
 def render(report: Report) -> list[str]:
     """Return a command for each time that was withheld or is suspicious, and for each race with something to tell."""
     lines = [
@@ -26,9 +29,7 @@ def render(report: Report) -> list[str]:
             file = result.nodeid.split("::", maxsplit=1)[0]
             lines.append(command("warning", result.suspicious, file=file, title=f"suspicious: {result.name}"))
     for raced in report.race.raced if report.race else ():
-        kind = "error" if raced.failed else "warning" if raced.verdict in {"unsure", "new"} else None
-        if raced.verdict == "faster":
-            kind = "notice"
+        kind = "error" if raced.failed else KINDS.get(raced.verdict)
         if kind and report.race:
             text, title = race.message(raced, report.race), f"{raced.verdict}: {raced.name}"
             lines.append(command(kind, text, file=raced.path, line=str(raced.line), title=title))

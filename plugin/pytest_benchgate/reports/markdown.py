@@ -62,10 +62,11 @@ def render(report: Report) -> str:
 
 def render_race(report: RaceReport) -> str:
     """Return the report of a race, slowest first."""
-    rows = [(literal(raced.name), *map(literal_figures, race.row(raced))) for raced in race.ordered(report)]
-    told = [raced for raced in race.ordered(report) if raced.failed or raced.verdict in {"new", "unsure", "skipped"}]
+    header, cells = race.columns(report)
+    rows = [(literal(raced.name), *map(literal_figures, row)) for raced, row in cells]
+    told = [raced for raced, _ in cells if raced.failed or raced.verdict in {"unsure", *race.TOLD}]
     lines = ["## Race", "", literal_figures(race.heading(report)), "", f"*{race.terms(report)}*", ""]
-    lines += [*table(race.HEADER, rows), ""] if rows else []
+    lines += [*table((race.HEADER[0], *header), rows), ""] if rows else []
     lines += [f"- {literal_figures(note)}" for note in report.notes] + [""] * bool(report.notes)
     for raced in told:
         lines += [f"<details><summary>{raced.verdict}: {literal(raced.name)}</summary>", ""]

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 HEADER = ("benchmark", "verdict", "change", "interval", "coverage", "base", "head", "launches", "pairs", "took")
 MOST = 0.5  # slowdowns beyond it are not looked for when a null race says what can be seen
 # The order in which verdicts are listed; within one, the slowest change comes first.
-ORDER = ("slower", "error", "unsure", "same", "faster", "new", "skipped")
+ORDER = ("slower", "error", "gone", "unsure", "accepted", "same", "faster", "new", "skipped")
+TOLD = {"error", "gone", "accepted", "new", "skipped"}  # whose reasons are listed
+THRESHOLD = "threshold"  # the column that is there only where thresholds differ
 
 
 def percent(number: float) -> str:
@@ -29,6 +31,28 @@ def threshold(number: float) -> str:
 def ordered(report: RaceReport) -> list[Raced]:
     """Return the races, slowest first."""
     return sorted(report.raced, key=lambda raced: (ORDER.index(raced.verdict), -(raced.change or 0.0), raced.nodeid))
+
+
+def counts(report: RaceReport) -> str:
+    """Return how many races have come to each verdict."""
+    found = {verdict: sum(raced.verdict == verdict for raced in report.raced) for verdict in ORDER}
+    return ", ".join(f"{count} {verdict}" for verdict, count in found.items() if count) or "nothing decided"
+
+
+def columns(report: RaceReport) -> tuple[tuple[str, ...], list[tuple[Raced, tuple[str, ...]]]]:
+    """Return the header after the benchmark's name, and what stands in each row, slowest first."""
+    races = ordered(report)
+    header: tuple[str, ...] = HEADER[1:]
+    rows = [(raced, row(raced)) for raced in races]
+    if len({_edge(raced) for raced in races}) > 1:
+        header = (header[0], THRESHOLD, *header[1:])
+        rows = [(raced, (cells[0], threshold(_edge(raced)), *cells[1:])) for raced, cells in rows]
+    return header, rows
+
+
+def _edge(raced: Raced) -> float:
+    """Return the slowdown from which on a race fails."""
+    return raced.threshold if raced.limit is None else raced.limit
 
 
 def row(raced: Raced) -> tuple[str, ...]:
@@ -50,43 +74,64 @@ def row(raced: Raced) -> tuple[str, ...]:
 
 def heading(report: RaceReport) -> str:
     """Return what was raced, and how it went as a whole."""
-    counts = {verdict: sum(raced.verdict == verdict for raced in report.raced) for verdict in ORDER}
-    found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "nothing decided"
     missing = "" if report.complete else " (incomplete: not all races are over)"
     one, many = report.shard or (1, 1)
     part = f", shard {one} of {many}" if many > 1 else ""
-    return f"{found}{missing}: {report.head} against {report.base}{part}"
+    return f"{counts(report)}{missing}: {report.head} against {report.base}{part}"
 
 
 def terms(report: RaceReport) -> str:
     """Return what the verdicts mean."""
-    thresholds = sorted({raced.threshold for raced in report.raced})
+    usual = report.settings.get("race_threshold")
+    others = sorted({_edge(raced) for raced in report.raced} - {usual})
+    shown = ", ".join(map(threshold, others)) or "-"
+    if usual is not None:
+        shown = threshold(usual) + (f" (some benchmarks: {shown})" if others else "")
     return (
-        f"threshold {', '.join(map(threshold, thresholds)) or '-'}; if nothing differs, the chance of any alarm among "
+        f"threshold {shown}; if nothing differs, the chance of any alarm among "
         f"all {report.races} is below {100 * report.alpha:.3g} %; {report.launches} launches, {report.seconds:.1f} s"
     )
 
 
 def message(raced: Raced, report: RaceReport) -> str:
     """Return why a test fails, or is worth a word, with the command that repeats its race."""
-    if raced.verdict in {"error", "new", "skipped"}:
+    if raced.verdict in {"error", "gone", "new", "skipped"}:
         text = f"{raced.verdict} ({raced.side}): {raced.reason}"
-    elif raced.verdict in {"slower", "faster", "unsure", "same"}:
-        change, interval, coverage, base, head, launches, pairs, _ = row(raced)[1:]
-        text = (
-            f"{raced.verdict}: {change} ({interval}, with {coverage} confidence), {base} -> {head} a call, after "
-            f"{launches} launches and {pairs} pairs"
-        )
-        if raced.verdict in {"slower", "faster"}:
-            text += (
-                f". Equal builds would give such evidence with a chance below 1 in {raced.evidence:.0f}, and any alarm "
-                f"in this suite of {report.races} with one below {100 * report.alpha:.3g} %"
-            )
-        elif raced.verdict == "unsure":
-            text += ". The budget is spent: raise --race-budget or --race-max-launches, or the threshold"
+    else:
+        text = f"{_figures(raced)}{_certainty(raced, report)}"
+    if raced.limit is not None:
+        beyond = "This is beyond what is accepted" if raced.verdict == "slower" else "Accepted"
+        text += f". {beyond}, up to {threshold(raced.limit)}: {raced.accepted}"
     if raced.visible is not None and raced.failed:
         text += f". {invisible(raced)}"
-    return f"{text}\nrepeat: {raced.repeat}"
+    return f"{text}\nrepeat: {raced.repeat}" if raced.repeat else text
+
+
+def _figures(raced: Raced) -> str:
+    change, interval, coverage, base, head, launches, pairs, _ = row(raced)[1:]
+    return (
+        f"{raced.verdict}: {change} ({interval}, with {coverage} confidence), {base} -> {head} a call, after "
+        f"{launches} launches and {pairs} pairs"
+    )
+
+
+def _certainty(raced: Raced, report: RaceReport) -> str:
+    if raced.verdict in {"slower", "faster"}:
+        return (
+            f". Equal builds would give such evidence with a chance below 1 in {raced.evidence:.0f}, and any alarm "
+            f"in this suite of {report.races} with one below {100 * report.alpha:.3g} %"
+        )
+    if raced.verdict == "unsure":
+        return ". The budget is spent: raise --race-budget or --race-max-launches, or the threshold"
+    return ""
+
+
+def reason(raced: Raced) -> str:
+    """Return in one line why a race has its verdict."""
+    if raced.verdict == "accepted":
+        return f"up to {threshold(raced.limit or 0.0)}: {raced.accepted}"
+    lines = raced.reason.strip().splitlines() or [raced.verdict]
+    return f"({raced.side}): {lines[-1 if raced.verdict == 'error' else 0]}"
 
 
 def invisible(raced: Raced) -> str:

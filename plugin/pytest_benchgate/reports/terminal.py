@@ -50,13 +50,13 @@ def _table(results: list[Result]) -> list[str]:
 
 def _race(report: RaceReport) -> list[str]:
     """Return the races, slowest first, then what was found as a whole, and what is worth a word."""
-    rows = [(printable(raced.name), *race.row(raced)) for raced in race.ordered(report)]
-    lines = _columns([race.HEADER, *rows]) if rows else []
+    header, cells = race.columns(report)
+    rows = [(printable(raced.name), *row) for raced, row in cells]
+    lines = _columns([(race.HEADER[0], *header), *rows]) if rows else []
     lines += [f"note: {printable(note)}" for note in report.notes]
     for raced in race.ordered(report):
-        if raced.verdict in {"new", "error", "skipped"}:
-            first = (raced.reason.strip() or raced.verdict).splitlines()[-1 if raced.verdict == "error" else 0]
-            lines.append(f"{raced.verdict}: {printable(raced.name)} ({printable(raced.side)}): {printable(first)}")
+        if raced.verdict in race.TOLD:
+            lines.append(f"{raced.verdict}: {printable(raced.name)} {printable(race.reason(raced))}")
     seen = [raced.visible for raced in report.raced if raced.visible is not None]
     if seen:
         alarms = sum(raced.verdict in {"slower", "faster"} for raced in report.raced)

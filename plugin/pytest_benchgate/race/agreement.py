@@ -1,0 +1,103 @@
+"""By whose settings a race goes, what is accepted in it, and what head lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_benchgate import settings
+from pytest_benchgate.race import accepted
+from pytest_benchgate.race.statistics import Verdict
+from pytest_benchgate.reports.race import threshold
+from pytest_benchgate.results import Raced
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pytest
+
+    from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.race.accepted import Entry
+    from pytest_benchgate.race.basis import Basis
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a race goes by.
+
+    Attributes
+    ----------
+    race: with base's settings where the command line has none.
+    settings: of each test, by its id.
+    accepted: the entry of each test that has one which counts, by its id.
+    notes: what a person should know of it.
+
+    """
+
+    race: RaceConfig
+    settings: dict[str, dict[str, Any]]
+    accepted: dict[str, Entry]
+    notes: tuple[str, ...]
+
+
+def agree(
+    config: pytest.Config,
+    head: RaceConfig,
+    basis: Basis | None,
+    marks: Mapping[str, Mapping[str, Any]],
+    suite: Sequence[str],
+) -> Agreement:
+    """Return what a race goes by: `head` has head's settings, `marks` those of its markers, `suite` all its tests."""
+    race = basis.applied(head) if basis else head
+    own = {nodeid: settings.marked(race, basis.marks(nodeid) if basis else heads) for nodeid, heads in marks.items()}
+    notes = basis.changes(head, marks) if basis else []
+    found: dict[str, Entry] = {}
+    entries, name = _entries(config, head, basis), config.getini("race_accepted")
+    if entries and head.base in {None, "self"}:
+        notes.append(f"{name} does not count: only base's revision tells which of its entries are new")
+        entries = ()
+    notes += [
+        f"{name}: {entry.test} matches no benchmark of this session"
+        for entry in entries
+        if not any(entry.matches(nodeid) for nodeid in suite)
+    ]
+    for nodeid in own:
+        limit = own[nodeid]["race_threshold"]
+        entry_of = accepted.about(nodeid, entries)
+        if entry_of and entry_of.limit > limit:
+            found[nodeid] = entry_of
+        elif entry_of:
+            notes.append(
+                f"{name}: {nodeid} needs no entry: the limit of {threshold(entry_of.limit)} is not above the threshold "
+                f"of {threshold(limit)}"
+            )
+    return Agreement(race, own, found, tuple(notes))
+
+
+def _entries(config: pytest.Config, head: RaceConfig, basis: Basis | None) -> tuple[Entry, ...]:
+    """Return the accepted slowdowns that are new, also where head gives their file another name."""
+    if basis is None or basis.accepted in {"", config.getini("race_accepted")}:
+        return head.accepted
+    return accepted.new(head.accepted, accepted.of_revision(config.rootpath, basis.accepted, head.base or ""))
+
+
+def lacking(agreement: Agreement, basis: Basis, reasons: Mapping[str, str], suite: Sequence[str]) -> list[Raced]:
+    """Return this shard's part of the benchmarks that head lacks, with the reason for each."""
+    race = agreement.race
+    part, parts = race.shard
+    return [
+        Raced(
+            nodeid=nodeid,
+            name=basis.benchmarks[nodeid].name,
+            path=nodeid.partition("::")[0],
+            line=basis.benchmarks[nodeid].line,
+            verdict=Verdict.GONE.value,
+            failed=race.gone == "fail",
+            threshold=race.threshold,
+            alarm=len(suite) / race.alpha,
+            repeat="",
+            side="head",
+            reason=reasons[nodeid],
+        )
+        for nodeid in sorted(reasons)[part - 1 :: parts]
+    ]

@@ -1,0 +1,196 @@
+"""What base's own tree says, before head's tests lie over it: the settings of a race, and which benchmarks there are.
+
+Head must not be its own judge: a threshold that it raises, or a benchmark that it deletes, counts once it is merged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_benchgate import settings
+from pytest_benchgate.race import git, listing
+from pytest_benchgate.race.arguments import own_arguments
+from pytest_benchgate.race.process import Missing, Plan, Side, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.race.reaper import Reaper
+
+# Files that choose no tests and no settings: prose, and what is compiled.
+ELSEWHERE = {".md", ".rst", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".cl", ".cu", ".f", ".f90", ".rs", ".s"}
+SHOWN = 5  # tests whose markers a note names
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark of base's own: its name, its line, and the settings that its markers have."""
+
+    name: str
+    line: int
+    marks: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What base's own tree says.
+
+    Attributes
+    ----------
+    settings: the session's, by their names; those that are lacking have their defaults.
+    benchmarks: by their ids, as the session's options select them.
+    nodeids: of all tests that are selected.
+    errors: what could not be collected, and why.
+    accepted: the file of accepted slowdowns.
+    notes: what a person should know.
+    known: whether it could be collected at all.
+
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    benchmarks: dict[str, Benchmark] = field(default_factory=dict)
+    nodeids: frozenset[str] = frozenset()
+    errors: dict[str, str] = field(default_factory=dict)
+    accepted: str = ""
+    notes: tuple[str, ...] = ()
+    known: bool = True
+
+    def applied(self, race: RaceConfig) -> RaceConfig:
+        """Return a race with base's settings in the place of head's, but for what the command line gives."""
+        values = {**settings.defaults(), **self.settings}
+        return dataclasses.replace(
+            race, **{settings.FIELDS[name]: value for name, value in values.items() if name not in race.given}
+        )
+
+    def marks(self, nodeid: str) -> dict[str, Any]:
+        """Return the settings that base's markers have for a test; those of all its parameters for a new one."""
+        if nodeid in self.benchmarks:
+            return self.benchmarks[nodeid].marks
+        function = nodeid.partition("[")[0]
+        own = [one.marks for other, one in self.benchmarks.items() if other.partition("[")[0] == function]
+        return own[0] if own and all(one == own[0] for one in own) else {}
+
+    def lacks(self, nodeid: str) -> bool:
+        """Return whether a test is surely not in base's own tree."""
+        file = nodeid.partition("::")[0]
+        unknown = any(place in {"", ".", file} or file.startswith(f"{place}/") for place in self.errors)
+        return self.known and not unknown and nodeid not in self.nodeids
+
+    def changes(self, race: RaceConfig, head_marks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Return what head's own settings and markers would change, in words, for a session with head's settings."""
+        base = self.applied(race)
+        notes = [
+            _note("head", name, getattr(race, place), getattr(base, place))
+            for name, place in settings.FIELDS.items()
+            if getattr(race, place) != getattr(base, place)
+        ]
+        marked: dict[tuple[str, Any, Any], list[str]] = {}
+        for nodeid, own in head_marks.items():
+            heads, bases = settings.marked(base, own), settings.marked(base, self.marks(nodeid))
+            for name, value in heads.items():
+                if value != bases[name]:
+                    marked.setdefault((name, value, bases[name]), []).append(nodeid)
+        for (name, value, own_value), nodeids in marked.items():
+            more = f" and {len(nodeids) - SHOWN} more" if len(nodeids) > SHOWN else ""
+            notes.append(_note(f"head's marker of {', '.join(nodeids[:SHOWN])}{more}", name, value, own_value))
+        return notes
+
+
+def _note(who: str, name: str, head: Any, base: Any) -> str:
+    shown = (settings.shown(name, value) for value in (head, base))
+    return "{who} sets {name} to {}; base's {} counts until it is merged".format(*shown, who=who, name=name)
+
+
+def may_differ(folder: Path, base: git.Tree, head: git.Tree) -> bool:
+    """Return whether two trees may select other tests or have other settings, in a clone that has both."""
+    changed = git.git("diff", "--name-only", "-z", base.tree, head.tree, cwd=folder).split("\0")
+    return any(path and Path(path).suffix.lower() not in ELSEWHERE for path in changed)
+
+
+def own_side(config: pytest.Config, side: Side, root: Path) -> Side:
+    """Return a side whose worker runs the tests and the configuration of its own tree, in which rootdir is `root`."""
+    assert side.temporary is not None  # noqa: S101  # of any race between revisions
+    temporary = side.temporary.with_name(f"{side.temporary.name}-own")
+    temporary.mkdir(exist_ok=True)
+    places = [root / path for path, _ in _selected(config) if (root / path).exists()]
+    given = own_arguments(config, root, places, temporary)
+    folder = root
+    if config.invocation_params.dir.is_relative_to(config.rootpath):
+        folder = root / config.invocation_params.dir.relative_to(config.rootpath)
+    return dataclasses.replace(
+        side,
+        folder=folder if folder.is_dir() else root,
+        arguments=("-p", listing.__name__, *given),
+        temporary=temporary,
+    )
+
+
+def read(config: pytest.Config, side: Side, reaper: Reaper) -> Basis:
+    """Return what a side's own tree says; see own_side."""
+    worker = Worker(side, Plan(), reaper, seed=0)
+    worker.start()
+    try:
+        worker.collect()
+    except Missing as missing:
+        reason = missing.failed.reason
+        note = "base's own tests and settings are not known: the defaults count, and what head lacks is not listed"
+        return Basis(known=False, notes=(f"{note}: {reason}",))
+    finally:
+        worker.close()
+    assert side.temporary is not None  # noqa: S101
+    told = json.loads((side.temporary / listing.FILE).read_text("utf-8"))
+    benchmarks = {
+        nodeid: Benchmark(**one)
+        for nodeid, one in told["benchmarks"].items()
+        if _is_selected(nodeid, _selected(config))
+    }
+    notes = [
+        *told["notes"],
+        *(
+            f"base's own {place or 'tests'} cannot be collected, so that what head lacks of it is not listed"
+            for place in worker.collected.errors
+        ),
+    ]
+    return Basis(told["settings"], benchmarks, worker.nodeids, worker.collected.errors, told["accepted"], tuple(notes))
+
+
+def gone(basis: Basis, collected: Mapping[str, bool], suite: Iterable[str]) -> dict[str, str]:
+    """Return the benchmarks of base that the suite of head lacks, sorted, with the reason.
+
+    `collected` has all of head's tests, and whether each is a benchmark.
+    """
+    kept = {*suite}
+    reasons = {True: "head deselects it", False: "head's test has no fixture `benchmark`"}
+    return {
+        nodeid: reasons.get(collected[nodeid], "") if nodeid in collected else "head has no such benchmark"
+        for nodeid in sorted(basis.benchmarks)
+        if nodeid not in kept
+    }
+
+
+def _selected(config: pytest.Config) -> list[tuple[str, str]]:
+    """Return what the command line selects: paths relative to rootdir, and the node id; none where it selects all."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return []
+    found = []
+    for place in config.args:
+        path, colons, inner = str(place).partition("::")
+        full = (config.invocation_params.dir / path).resolve()
+        root = config.rootpath.resolve()
+        relative = full.relative_to(root).as_posix() if full.is_relative_to(root) else path
+        found.append((relative, f"{relative}{colons}{inner}"))
+    return found
+
+
+def _is_selected(nodeid: str, selected: list[tuple[str, str]]) -> bool:
+    return not selected or any(
+        wanted in {".", nodeid} or nodeid.startswith((f"{wanted}/", f"{wanted}::", f"{wanted}["))
+        for _, wanted in selected
+    )
