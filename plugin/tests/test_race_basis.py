@@ -163,7 +163,7 @@ def test_what_head_lacks_fails_if_base_says_so(hiding: Project) -> None:
     assert "note: head sets race_gone to list; base's fail counts until it is merged" in run.text
     (suite,) = ET.parse(junit).getroot()  # noqa: S314  # our own
     assert {case.get("name") for case in suite if case.find("failure") is not None} == GONE.keys()
-    assert "FAILED tests/test_calc.py::test_deleted" in run.text
+    assert "GONE tests/test_calc.py::test_deleted" in run.text
 
 
 @pytest.mark.parametrize(
