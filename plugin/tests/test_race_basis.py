@@ -15,32 +15,44 @@ TEST = PLAIN["tests/test_calc.py"]
 BENCH = "(benchmark):\n    benchmark(calc.count)\n"
 
 
+MARK = "@pytest.mark.benchgate(race_threshold='900%')\n"
+MARKING = """
+import pytest
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.name == "test_by_conftest":
+            item.add_marker(pytest.mark.benchgate(race_threshold="900%"))
+"""
+
+
 @pytest.mark.parametrize(
-    ("head", "note"),
+    ("ini", "notes"),
     [
-        ({"pytest.ini": INI.replace("50%", "900%")}, "head sets race_threshold to 900%; base's 50% counts"),
-        ({"pytest.ini": f"{INI}addopts = --race-threshold=900%\n"}, "head sets race_threshold to 900%; base's 50% counts"),
-        ({"pytest.ini": f"{INI}race_tests = own\nrace_strict = 1\n"},
-         "head sets race_strict to true; base's false counts until it is merged\nnote: head sets race_tests to own"),
-        ({"tests/test_calc.py": f"import pytest\n{TEST}".replace("def", "@pytest.mark.benchgate(race_threshold='900%')\ndef")},
-         "head's marker of tests/test_calc.py::test_count sets race_threshold to 900%; base's 50% counts"),
-        ({"tests/test_calc.py": f"{TEST}import pytest\npytestmark = pytest.mark.benchgate(race_budget=1e-9)\n"},
-         "head's marker of tests/test_calc.py::test_count sets race_budget to 1e-09; base's 60 counts"),
-        ({"tests/conftest.py": "import pytest\ndef pytest_collection_modifyitems(items):\n"
-          "    items[0].add_marker(pytest.mark.benchgate(race_threshold='900%'))\n"},
-         "head's marker of tests/test_calc.py::test_count sets race_threshold to 900%; base's 50% counts"),
-        ({"tests/test_more.py": f"import calc, pytest\n@pytest.mark.benchgate(race_threshold='900%')\ndef test_more{BENCH}"},
-         "head's marker of tests/test_more.py::test_more sets race_threshold to 900%; base's 50% counts"),
+        ("race_threshold = 900%\n", ["head sets race_threshold to 900%; base's 50% counts until it is merged"]),
+        ("addopts = --race-threshold=900%\nrace_tests = own\nrace_strict = 1\n",
+         ["head sets race_threshold to 900%; base's 50%", "head sets race_strict to true; base's false",
+          "head sets race_tests to own; base's head"]),
     ],
 )  # fmt: skip
-def test_base_s_settings_count(plain: Project, head: dict[str, str], note: str) -> None:
-    plain.commit(**{"pytest.ini": INI})
-    plain.write(**{"calc.py": SLOW_CALC, **head})
+def test_base_s_settings_count(plain: Project, ini: str, notes: list[str]) -> None:
+    """And its markers: of a test, of a module, by a conftest.py, of a test that is new."""
+    plain.commit(**{"pytest.ini": INI, "tests/test_calc.py": f"{TEST}def test_by_conftest{BENCH}"})
+    plain.write(**{
+        "calc.py": SLOW_CALC, "pytest.ini": INI.replace("race_threshold = 50%\n", ini), "tests/conftest.py": MARKING,
+        "tests/test_calc.py": f"import calc, pytest\n{MARK}def test_count{BENCH}def test_by_conftest{BENCH}",
+        "tests/test_more.py": f"import calc, pytest\npytestmark = pytest.mark.benchgate(race_budget=1e-9)\ndef test_more{BENCH}",
+    })  # fmt: skip
     run = plain.run("--race=HEAD")
-    assert {*run.verdicts.values()} == {"slower"}, run.text
-    assert {one["threshold"] for one in run.race["raced"]} == {0.5}
-    assert run.race["settings"]["race_threshold"] == 0.5
-    assert f"note: {note}" in run.text
+    assert run.verdicts == dict.fromkeys(["test_count", "test_by_conftest", "test_more"], "slower"), run.text
+    assert {one["threshold"] for one in run.race["raced"]} == {run.race["settings"]["race_threshold"]} == {0.5}
+    counts = "counts until it is merged"
+    assert all(f"note: {note}" in run.text for note in notes)
+    both = "tests/test_calc.py::test_count, tests/test_calc.py::test_by_conftest"
+    assert f"note: head's marker of {both} sets race_threshold to 900%; base's 50% {counts}" in run.text
+    assert (
+        f"note: head's marker of tests/test_more.py::test_more sets race_budget to 1e-09; base's 60 {counts}"
+        in run.text
+    )
 
 
 def test_the_command_line_overrides_files_and_markers(plain: Project) -> None:
@@ -170,10 +182,8 @@ def test_what_head_lacks_fails_if_base_says_so(hiding: Project) -> None:
     ("options", "gone"),
     [
         (["-k", "kept or deleted"], {"test_deleted"}),
-        (["tests/test_calc.py::test_kept"], set()),
         (["tests/test_calc.py::test_shrunk"], {"test_shrunk[1]"}),
-        (["tests/test_other.py"], set()),
-        (["--ignore=tests/test_calc.py"], set()),
+        (["tests/test_other.py", "tests/test_calc.py::test_kept"], set()),
         ([f"--ignore={os.sep}ROOT/tests/test_calc.py"], set()),
         (["-k=shrunk", "--deselect=tests/test_calc.py::test_shrunk[1]"], set()),
     ],
@@ -222,20 +232,13 @@ def test_a_base_that_cannot_be_collected_is_said(plain: Project) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("body", "verdict"),
-    [
-        ("benchmark(calc.added)", "new"),
-        ("pytest.skip('not yet')\n    benchmark(calc.added)", "skipped"),
-        ("raise OSError('head, too')", "error"),
-    ],
-)
-def test_a_new_benchmark_is_new_only_if_head_runs_it(plain: Project, body: str, verdict: str) -> None:
+def test_a_new_benchmark_is_new_only_if_head_runs_it(plain: Project) -> None:
     """With each side's own tests, base has nothing that could be run."""
-    added = f"{TEST}import pytest\ndef test_added(benchmark):\n    {body}\n"
-    plain.write(**{"calc.py": f"{PLAIN['calc.py']}added = count\n", "tests/test_calc.py": added})
+    more = f"def test_new{BENCH}def test_skipped(benchmark):\n    pytest.skip('not yet')\ndef test_fails(benchmark):\n    raise OSError('no')\n"
+    plain.write(**{"tests/test_calc.py": f"{TEST}import pytest\n{more}"})
     run = plain.run("--race=HEAD", "--race-tests=own", *QUICK)
-    assert run.verdicts["test_added"] == verdict, run.text
+    assert run.verdicts == {"test_count": "same", "test_new": "new", "test_skipped": "skipped", "test_fails": "error"}
+    assert "base has no such benchmark, and on head: call: " in run.raced("test_fails")["reason"]
 
 
 def test_a_new_parameter_is_new(plain: Project) -> None:
