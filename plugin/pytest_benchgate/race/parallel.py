@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MEMORY_BYTES = 2**31  # that a build may need
 SHOW_S = 0.2
+WIDTH = 54  # characters of what builds have printed, of the 80 of a terminal
 
 
 def build_all(
@@ -82,12 +83,18 @@ def _follow(
                 say(steps.get_nowait())
         for future in done:
             future.result()
-        now = time.monotonic()
-        show("; ".join(
-            f"{one.order.who}: {now - one.since:.0f} s: {one.output.last_line()}".removesuffix(": ")
-            for one in builds if one.since is not None and not one.over
-        ))  # fmt: skip
+        show(_state(builds))
     show("")
+
+
+def _state(builds: Sequence[Building]) -> str:
+    """Return how long each side is being built, and what its build has printed last."""
+    now, parts = time.monotonic(), []
+    active = [one for one in builds if one.since is not None and not one.over]
+    for one in active:
+        line = one.output.last_line()[: WIDTH // len(active)]
+        parts.append(f"{one.order.who.partition(',')[0]} {now - (one.since or now):.0f} s: {line}".removesuffix(": "))
+    return "; ".join(parts)
 
 
 def _wait_for(futures: Sequence[Future[Built]], stop: Stop) -> None:
