@@ -95,6 +95,32 @@ def test_ended_while_timing(plain: Project, number: signal.Signals) -> None:
     assert plain.race("HEAD").verdicts == {"test_count": "slower"}
 
 
+@pytest.mark.skipif(not has_guard(), reason="no guard adopts daemons here")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_daemons_end_with_the_session(plain: Project, number: signal.Signals) -> None:
+    """In a session of their own, without the environment of their worker, and in another folder."""
+    place = plain.folder / "daemon"
+    daemon = f"import os, time; os.chdir('/'); open({str(place)!r}, 'a').write(f'{{os.getpid()}} '); time.sleep(600)"
+    suite = f"""
+import os, sys, time, pytest
+
+@pytest.fixture(autouse=True, scope="session")
+def daemon():
+    if not os.fork():
+        os.setsid()
+        os.fork() or os.execve(sys.executable, [sys.executable, "-c", {daemon!r}], {{}})
+        os._exit(0)
+
+{SLEEP}"""
+    plain.commit(**{"tests/test_calc.py": suite})
+
+    def has_daemons(_: Project) -> bool:
+        return place.exists() and place.read_text().count(" ") == 2
+
+    ended_while(plain, has_daemons, number, *NEVER_SURE)
+    assert [pid for pid in place.read_text().split() if Path(f"/proc/{pid}").exists()] == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_ended_while_building(kern: Project, number: signal.Signals) -> None:
     kern.write(**{"setup.py": ENDLESS_SETUP})

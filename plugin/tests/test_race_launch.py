@@ -183,6 +183,70 @@ def test_a_file_that_one_side_cannot_import_fails_its_own_tests_with_its_words(
     assert isinstance(found[nodeids[-1]][0], Timed)
 
 
+def test_a_test_that_base_lacks_must_run_on_head_and_base_must_import_what_is_raced(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
+) -> None:
+    """So that neither a broken test nor a broken build passes as new."""
+    suite = """
+        import build, pytest
+
+        def test_old(benchmark): benchmark(lambda: 1)
+
+        if build.HEAD:
+            def test_fine(benchmark): benchmark(lambda: 1)
+            def test_fails(benchmark): benchmark(build.broken)
+            def test_fails_late(benchmark): benchmark(lambda: 1); assert False, "wrong in the end"
+            def test_nothing(benchmark): pass
+            def test_skips(benchmark): pytest.skip("not here")
+            def test_dies(benchmark): build.os._exit(3)
+            def test_last(benchmark): benchmark(lambda: 1)
+    """
+    head = "import os\nHEAD = True\ndef broken(): raise OSError('no good')"
+    base, head_side = sides(head, "HEAD = False", suite)
+    for side in (base, head_side):
+        (side.folder / "test_feature.py").write_text(
+            "from build import feature\ndef test_it(benchmark): benchmark(feature)"
+        )
+    (head_side.folder / "build.py").write_text(head + "\ndef feature(): pass\n")
+    names = "fine fails fails_late nothing skips dies last old"
+    found = raced((base, head_side), names, dataclasses.replace(FEW, names=("build",)), reaper)
+    for name in ("fine", "last"):
+        broken(found[name], "base", "there is no such test", Why.LACKS)
+    broken(found["fails"], "head", "OSError: no good")
+    broken(found["fails_late"], "head", "wrong in the end")
+    broken(found["nothing"], "head", "it calls no benchmark that can be raced")
+    broken(found["skips"], "head", "not here", Why.SKIPPED)
+    broken(found["dies"], "head", "exit status 3", Why.LOST)
+    assert isinstance(found["old"], Timed)
+
+    def of_feature(*names: str) -> Failed:
+        plan = dataclasses.replace(FEW, names=names)
+        what, _ = launch((base, head_side), ["test_feature.py::test_it"], plan, 1, reaper)["test_feature.py::test_it"]
+        assert isinstance(what, Failed)
+        return what
+
+    broken(of_feature("build"), "base", "cannot import name 'feature'")
+    # What only head has is no sign of a broken base; what base has none of is.
+    broken(of_feature("build", "added", "space.added"), "base", "cannot import name 'feature'")
+    broken(of_feature("added"), "base", "base cannot import added: ModuleNotFoundError", Why.BROKEN)
+    (base.folder / "build.py").write_text("raise ImportError('undefined symbol: fast')")
+    broken(of_feature("build"), "base", "base cannot import build: ImportError: undefined symbol: fast", Why.BROKEN)
+
+
+@pytest.mark.parametrize("end", ["sys.exit('enough')", "pytest.exit('enough')", "raise KeyboardInterrupt('enough')"])
+def test_a_module_that_ends_pytest_at_import_costs_its_own_tests_only(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts, end: str
+) -> None:
+    both = sides()
+    for side in both:
+        (side.folder / "test_another.py").write_text("import ends\ndef test_it(benchmark): benchmark(lambda: 1)")
+        (side.folder / "ends.py").write_text(f"import pytest, sys\n{end}\n" if side.name == "head" else "")
+    found = launch(both, [*ids("before"), "test_another.py::test_it"], FEW, 1, reaper)
+    assert isinstance(found[ids("before")[0]][0], Timed)
+    broken(found["test_another.py::test_it"][0], "head", "enough")
+    assert reaper.count == 2
+
+
 def test_a_worker_that_is_killed_before_its_first_test_is_started_once_more(
     sides: Callable[..., tuple[Side, Side]], reaper: Starts
 ) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.reaper import Reaper
 
 
+SHOWN = 5  # names in a note
+
+
 @dataclass
 class Race:
     """One benchmark's race so far.
@@ -60,6 +63,19 @@ class Race:
     def interval(self) -> tuple[float, float, float]:
         """Return low, high and coverage of the median number; see statistics.interval."""
         return interval(self.numbers)
+
+
+def unlike(races: Sequence[Race]) -> list[str]:
+    """Return what to say of benchmarks whose sides may have had different inputs."""
+    names = [race.nodeid for race in races if not all(launched.alike for launched in race.launches)]
+    if not names:
+        return []
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    text = (
+        "the sides drew or seeded different random numbers before the benchmark began, so that their inputs may "
+        f"differ: {shown}; seed from a constant, not from the clock or the process id"
+    )
+    return [text]
 
 
 def run(

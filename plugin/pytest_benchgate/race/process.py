@@ -194,11 +194,9 @@ class Worker:
 
     def _strange(self, text: str) -> Missing:
         """Return that the worker said what it does not say by itself, with what was printed."""
-        return Missing(
-            self.side.name,
+        return self._missing(
             f"the worker's pipe carries what the worker does not say: {text}. Tests that write to file descriptors "
             "which they did not open do this; before the first test, another version of pytest-benchgate on this side"
-            f"{self._printed()}",
         )
 
     def _late(self, limit_s: float) -> Missing:
@@ -209,7 +207,7 @@ class Worker:
         except OSError:
             is_stopped = False
         why = "it is stopped, as by SIGSTOP" if is_stopped else "it hangs, or is too slow to race"
-        return Missing(self.side.name, f"no answer within {limit_s:g} s: {why}{self._printed()}")
+        return self._missing(f"no answer within {limit_s:g} s: {why}")
 
     def _end(self) -> Missing:
         """Return how the process ended, with what it printed."""
@@ -223,14 +221,13 @@ class Worker:
             how = f"signal {names.get(-status, -status)}"
             if -status == signal.SIGKILL:
                 how += "; the system kills so where memory runs out"
-        killed = status is not None and status < 0
-        return Missing(self.side.name, f"the worker died ({how}){self._printed()}", killed=killed)
+        return self._missing(f"the worker died ({how})", killed=status is not None and status < 0)
 
-    def _printed(self) -> str:
-        """Return what the process has printed, after a colon; nothing where that is nothing."""
+    def _missing(self, why: str, *, killed: bool = False) -> Missing:
+        """Return why there is no answer, with what the process has printed: before and after, as that may be long."""
         self.output.seek(0)
-        text = shortened(self.output.read().decode("utf-8", "replace").rstrip())
-        return text and f":\n{text}"
+        printed = shortened(self.output.read().decode("utf-8", "replace").rstrip())
+        return Missing(self.side.name, f"{why}:\n{printed}\n{why}" if printed else why, killed=killed)
 
     def block(self, calls: int, processor: int | None) -> Block:
         """Time a block of so many calls; raise Stopped where the test ends instead."""

@@ -36,7 +36,6 @@ class Seeds:
         self._scope = ""
         self._counts: dict[str, int] = {}
         self._given = hashlib.sha256()
-        self._hypothesis: int | None = None
 
     def number(self, *what: object, bits: int = 32) -> int:
         """Return a number of so many bits for this purpose."""
@@ -53,10 +52,6 @@ class Seeds:
         random.seed(number)
         if seed := getattr(sys.modules.get("numpy.random"), "seed", None):
             seed(number)
-        # Its option would do the same, but have it imported, for 0.1 s, whether tests use it or not.
-        hypothesis = sys.modules.get("hypothesis.core")
-        if getattr(hypothesis, "global_force_seed", 0) in {None, self._hypothesis}:
-            hypothesis.global_force_seed = self._hypothesis = number  # type: ignore[union-attr]
 
     def fresh(self, bits: int = 256) -> int:
         """Return a seed for a generator that has none: of the code that makes it, so that others' do not shift it."""

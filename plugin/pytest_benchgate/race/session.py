@@ -164,7 +164,7 @@ class RaceSession:
                 self._report(),
                 launches=launches,
                 seconds=time.monotonic() - start,
-                notes=tuple(dict.fromkeys([*notes, *self._unneeded, *identity.notes()])),
+                notes=tuple(dict.fromkeys([*notes, *self._unneeded, *identity.notes(), *engine.unlike(races)])),
             )
             self._save()
             self._show(races, launches)
