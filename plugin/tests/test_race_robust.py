@@ -61,6 +61,7 @@ DEBRIS = {
     "too_deep": r'write(b"[" * 50000 + b"\n")',
     "a_message_too_many": rf"""write(b'[N, "Ready", {READY}]\n')""",
     "ready_for_a_block": rf"""again() and write(b'[N, "Ready", {READY}]\n' * 2)""",
+    "an_earlier_answer": r"""again() and write(b'[0, "Timed", {"ns": 9, "threaded": false}]\n')""",
     "a_block_without_time": r"""again() and write(b'[N, "Timed", {"ns": null, "threaded": false}]\n')""",
 }
 ENDS = {
