@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchgate import devices, host
+from pytest_benchgate import devices, host, lazy
 from pytest_benchgate.calls import Call, Samples, Seen
 from pytest_benchgate.check import Before, make_check
 from pytest_benchgate.results import Work
@@ -27,7 +27,7 @@ ATTEMPTS = 3
 
 
 class UnfinishedWork(AssertionError):
-    """A function returned before its work on the device was finished; its time would be that of asking for it."""
+    """A function returned before its work was finished; its time would be that of asking for it."""
 
 
 @dataclass
@@ -116,7 +116,7 @@ class Gate:
         Raises
         ------
         WrongAnswer: the answer is wrong: before timing, so that there is no time, or after, so that it is withheld.
-        UnfinishedWork: function returned before its work on the device was finished.
+        UnfinishedWork: function returned before its work was finished: on a device, or as a promise to compute later.
 
         """
         __tracebackhide__ = True
@@ -126,11 +126,11 @@ class Gate:
             if not host.is_enabled(self.benchmark):
                 return self._once(call, check)
             contents = [] if setup else check.contents(call.own)
-            check = self._first(call, check, contents)
+            call, check = self._first(call, check, contents)
             self._sample(call, check, contents, check_every)
             if setup or teardown:
                 return self._rounds(call, check, device_ns, contents, rounds=self._affordable(call))
-            result = self.benchmark(function, *args, **kwargs)
+            result = self.benchmark(call.function, *args, **kwargs)
             check.verify(result, call.own, "after the last round")
             if check.written or check.returned:
                 call.verified(check, contents, "in a call after the last round")
@@ -165,7 +165,7 @@ class Gate:
             if not host.is_enabled(self.benchmark):
                 return self._once(call, check)
             contents = [] if setup else check.contents(call.own)
-            check = self._first(call, check, contents, calls=warmup_rounds + rounds * iterations)
+            call, check = self._first(call, check, contents, calls=warmup_rounds + rounds * iterations)
             self._sample(call, check, contents, check_every)
             return self._rounds(
                 call, check, device_ns, contents, rounds=rounds, warmup_rounds=warmup_rounds, iterations=iterations
@@ -187,6 +187,8 @@ class Gate:
             return
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(f"check_every={every!r} is not a number of rounds; pass 1, 2, 3 ...")
+        if type(self.benchmark) is not host.BenchmarkFixture:  # a race: the session that takes times samples
+            return
         self.samples = Samples(call, check, contents, every)
         host.after_each_round(self.benchmark, self.samples.after_round)
 
@@ -204,25 +206,31 @@ class Gate:
 
         result = host.pedantic(self.benchmark, call.function, call.args, call.kwargs, setup=setup)
         arguments = seen.arguments or call.own
+        _refuse_promises(result)
         check.verify(result, arguments, "in its one call", before)
         if call.teardown:
             call.teardown(*arguments[0], **arguments[1])
         self.verified = True
         return result
 
-    def _first(self, call: Call, check: Check, contents: list[Any], calls: float = math.inf) -> Check:
-        """Call once and compare, for which all work must be done when the call returns; return the check from then on.
+    def _first(self, call: Call, check: Check, contents: list[Any], calls: float = math.inf) -> tuple[Call, Check]:
+        """Call once and compare, for which all work must be done when the call returns.
 
+        Return the call and the check from then on: the call with a wait for its device, where its library has one.
         What seems to be left behind is looked for again: a busy machine may stop us just there, but not each time.
         Where the rounds will call on what the last call left, such a call must be right, too.
         """
         __tracebackhide__ = True
         words: list[str] = []
         handed_back: tuple[Key, ...] = ()
+        wait: Callable[[Any], None] | None = None
 
         def look(result: Any, arguments: Arguments, before: Before) -> None:
-            nonlocal handed_back
+            nonlocal handed_back, wait
             __tracebackhide__ = True
+            _refuse_promises(result)
+            if wait := lazy.waits(result, arguments):
+                wait(result)
             words.append(devices.unfinished(result, self.queue))
             check.verify(result, arguments, "on the first call, before timing", before)
             handed_back = check.handed_back(result, arguments, before)
@@ -236,6 +244,8 @@ class Gate:
                 f"the function returned before its work on the device was finished: {words[-1]}; "
                 "wait within the function (event.wait() or queue.finish()), or the time is that of asking for it"
             )
+        if wait:
+            call = replace(call, function=lazy.waiting(call.function, wait))
         if handed_back:
             check = check.returning(handed_back)
             call.verified(check, None, "on the second call")
@@ -244,7 +254,7 @@ class Gate:
                 when = "on the second call, whose arguments hold what the first left there; setup= gives new ones"
                 call.run(lambda result, arguments, _: check.verify(result, arguments, when))
             check.restore(call.own, contents)
-        return check
+        return call, check
 
     def _affordable(self, call: Call) -> int:
         """Return how many rounds of setup, call and teardown fit pytest-benchmark's budget for a test."""
@@ -299,3 +309,9 @@ class Gate:
                 return
             spent.append(found[0])
         self.device_ns = statistics.median(spent)
+
+
+def _refuse_promises(result: Any) -> None:
+    __tracebackhide__ = True
+    if words := lazy.promised(result):
+        raise UnfinishedWork(f"the function returned {words}, or the time is that of asking for it")

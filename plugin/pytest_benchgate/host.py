@@ -8,8 +8,10 @@ beyond its documentation is named, and tests/test_host.py fails when pytest-benc
 - `skipped`, which keeps pytest-benchmark from warning that a benchmark was not used, where the gate refused to time;
 - `_add_stats`, which gets a benchmark's statistics before its first round, and their `update`, called after each;
 - `_max_time`, `_min_rounds` and `_timer` of a fixture: the options after markers and the command line;
+- `_raw` and `_raw_pedantic` of a fixture, which time;
 - the arguments of BenchmarkFixture and `_make_stats`, for times that were taken elsewhere, by a race;
-- pytest's `Metafunc._arg2fixturedefs`: whose fixture of a name a test gets, ours or its own suite's.
+- pytest's `Metafunc._arg2fixturedefs`: whose fixture of a name a test gets, ours or its own suite's;
+- pytest's `FixtureDef.finish`, by name in a traceback, and a test's `_fixtureinfo`: whose teardown failed, who used it.
 """
 
 from __future__ import annotations
@@ -18,12 +20,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414  # the others import it here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    import pytest
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,51 @@ def after_each_round(benchmark: BenchmarkFixture, call: Callable[[], None]) -> N
         stats.update = update_and_call
 
     benchmark._add_stats = add  # noqa: SLF001
+
+
+def notice_errors(benchmark: BenchmarkFixture) -> None:
+    """Have has_error set whatever ends the timing: pytest-benchmark looks for Exception, which pytest.fail is not.
+
+    Not in a worker of a race, which times by other means.
+    """
+
+    def noticing(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            try:
+                return method(*args, **kwargs)
+            except BaseException:
+                benchmark.has_error = True
+                raise
+
+        return call
+
+    for name in ("_raw", "_raw_pedantic"):
+        setattr(benchmark, name, noticing(getattr(benchmark, name)))
+
+
+def broke_off(benchmark: BenchmarkFixture) -> bool:
+    """Return whether an error ended the timing."""
+    return bool(benchmark.has_error)
+
+
+def torn_down(error: BaseException | None) -> list[pytest.FixtureDef[Any]]:
+    """Return the fixtures of a wider scope than a test's in whose teardown error was raised."""
+    if isinstance(error, BaseExceptionGroup):
+        return [fixture for part in error.exceptions for fixture in torn_down(part)]
+    found, entry = [], error.__traceback__ if error else None
+    while entry:
+        owner = entry.tb_frame.f_locals.get("self")
+        if isinstance(owner, pytest.FixtureDef) and entry.tb_frame.f_code.co_name == "finish":
+            found.append(owner)
+        entry = entry.tb_next
+    return [fixture for fixture in found if fixture.scope != "function"]
+
+
+def uses(item: pytest.Item, fixture: pytest.FixtureDef[Any]) -> bool:
+    """Return whether a test uses a fixture, itself or by another."""
+    info = getattr(item, "_fixtureinfo", None)
+    return info is not None and any(fixture in known for known in info.name2fixturedefs.values())
 
 
 def provides(metafunc: pytest.Metafunc, name: str, module: str) -> bool:

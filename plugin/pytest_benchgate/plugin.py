@@ -92,17 +92,30 @@ def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, Any,
     value = yield
     if isinstance(value, host.BenchmarkFixture) and isinstance(request.node, pytest.Item):
         request.node.stash[BENCHMARK] = value
+        if not request.config.pluginmanager.hasplugin("pytest_benchgate.race.worker"):
+            host.notice_errors(value)
     return value
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Withhold the time of a test that is interrupted: pytest reports no phase of it."""
-    try:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Withhold the time of a test that is interrupted."""
+    with item.config.stash[SESSION].phase(item, "setup"):
         return (yield)
-    except (KeyboardInterrupt, SystemExit, pytest.exit.Exception) as error:
-        item.config.stash[SESSION].withhold(item, "call", f"interrupted by {type(error).__name__}", None)
-        raise
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Withhold the time of a test that is interrupted."""
+    with item.config.stash[SESSION].phase(item, "call"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Withhold the time of a test that is interrupted, or used a fixture that was."""
+    with item.config.stash[SESSION].phase(item, "teardown"):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

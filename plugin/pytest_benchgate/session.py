@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,6 +16,8 @@ from pytest_benchgate.reports import markdown
 from pytest_benchgate.results import SCHEMA, RaceReport, Report, Result, Withheld
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_benchgate.config import Config
     from pytest_benchgate.gate import Gate
 
@@ -36,23 +39,80 @@ class Session:
     unlike: list[str] = field(default_factory=list)
     race: RaceReport | None = None
     unwritten: dict[str, str] = field(default_factory=dict)
+    items: dict[str, pytest.Item] = field(default_factory=dict)  # of the results
+    swallowed: dict[str, tuple[str, Raised | None]] = field(default_factory=dict)  # the first failed subtest of each
+    within: str | None = None  # the test of which a phase runs
 
     def report(self) -> Report:
         """Return what is known by now."""
         return Report(tuple(self.results.values()), tuple(self.withheld.values()), self.race)
 
+    @contextmanager
+    def phase(self, item: pytest.Item, when: str) -> Iterator[None]:
+        """Withhold the time of a test that is interrupted, of which pytest reports nothing; know subtests by it."""
+        if when == "setup":
+            self.swallowed.pop(item.nodeid, None)  # of a test that is run again
+        self.within = item.nodeid
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit, pytest.exit.Exception) as error:
+            excinfo = pytest.ExceptionInfo.from_exception(error)
+            self.withhold(item, when, f"interrupted by {type(error).__name__}", excinfo)
+            self._withhold_users(item, excinfo)
+            raise
+        finally:
+            self.within = None
+
     def saw(self, item: pytest.Item, report: pytest.TestReport, excinfo: Raised | None) -> None:
-        """Take note of a phase of a test: what fails in any of them has its time withheld."""
-        benchmark = item.stash.get(BENCHMARK, None)
-        if benchmark is None:
+        """Take note of a phase of a test, or of a subtest: what fails in any of them has its time withheld.
+
+        So has a test that is skipped after it was timed, and one that went on after its gate or a subtest had failed.
+        """
+        failed = report.failed or (report.skipped and hasattr(report, "wasxfail"))
+        words = _words(report, excinfo)
+        if self.within == item.nodeid:  # a subtest; one that is skipped says nothing of the others
+            if failed:
+                self.swallowed.setdefault(item.nodeid, (words, excinfo))
             return
-        xfailed = report.skipped and hasattr(report, "wasxfail")
-        if report.failed or xfailed:
-            words = excinfo.exconly().removeprefix(f"{excinfo.type.__module__}.") if excinfo else report.longreprtext
-            self.withhold(item, report.when or "call", words, excinfo)
-        elif report.when == "call" and report.passed and host.times_s(benchmark):
-            self.results[item.nodeid] = self._result(item, benchmark)
-            self.withheld.pop(item.nodeid, None)  # a test that was run again, and passed
+        benchmark = item.stash.get(BENCHMARK, None)
+        when = report.when or "call"
+        if failed:
+            self.withhold(item, when, words, excinfo)
+            self._withhold_users(item, excinfo)
+        elif benchmark is None:
+            return
+        elif report.skipped and host.times_s(benchmark):
+            self.withhold(item, when, f"skipped after it was timed: {words}", excinfo)
+        elif when == "call" and report.passed:
+            swallowed = self._swallowed(item, benchmark)
+            if swallowed:
+                self.withhold(item, when, *swallowed)
+            elif host.times_s(benchmark):
+                self.results[item.nodeid] = self._result(item, benchmark)
+                self.items[item.nodeid] = item
+                self.withheld.pop(item.nodeid, None)  # a test that was run again, and passed
+
+    def _swallowed(self, item: pytest.Item, benchmark: host.BenchmarkFixture) -> tuple[str, Raised | None] | None:
+        """Return what failed within a test that passed."""
+        gate = item.stash.get(GATE, None)
+        if gate is not None and gate.refused is not None:
+            excinfo = pytest.ExceptionInfo.from_exception(gate.refused)
+            return f"{excinfo.exconly().removeprefix(f'{excinfo.type.__module__}.')}\n(caught by the test)", excinfo
+        if item.nodeid in self.swallowed:
+            words, raised = self.swallowed[item.nodeid]
+            return f"a subtest failed: {words}", raised
+        if host.broke_off(benchmark) and host.times_s(benchmark):
+            return "the timed function raised an error, which the test caught", None
+        return None
+
+    def _withhold_users(self, item: pytest.Item, excinfo: Raised | None) -> None:
+        """Withhold the times of all tests that used a fixture whose teardown failed: pytest reports it at the last."""
+        for fixture in host.torn_down(excinfo.value if excinfo else None):
+            for nodeid in [*self.results]:
+                user = self.items[nodeid]
+                if user is not item and host.uses(user, fixture):
+                    words = f"the teardown of its fixture {fixture.argname!r} failed: {_words(None, excinfo)}"
+                    self.withhold(user, "teardown", words, None)
 
     def withhold(self, item: pytest.Item, phase: str, message: str, excinfo: Raised | None) -> None:
         """Take the time of item out of every report; say why, if there was one or the gate refused to take it."""
@@ -62,7 +122,8 @@ class Session:
         timed = host.withhold(benchmark)
         self.results.pop(item.nodeid, None)
         earlier = self.withheld.get(item.nodeid)
-        refused = phase == "call" and GATE in item.stash
+        gate = item.stash.get(GATE, None)
+        refused = gate is not None and (phase == "call" or gate.refused is not None)
         if earlier is None and (timed or refused):
             path, line = self.place(item, excinfo)
             reason = message.strip().splitlines()[0] if message.strip() else "failed"
@@ -121,6 +182,13 @@ class Session:
         if self.config.summary:
             with self.config.summary.open("a", encoding="utf-8") as file:
                 file.write(text)
+
+
+def _words(report: pytest.TestReport | None, excinfo: Raised | None) -> str:
+    """Return what was raised, in words."""
+    if excinfo is not None:
+        return excinfo.exconly().removeprefix(f"{excinfo.type.__module__}.")
+    return report.longreprtext if report is not None else ""
 
 
 def as_json(result: Result) -> dict[str, Any]:

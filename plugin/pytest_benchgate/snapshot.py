@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from pytest_benchgate import lazy
 from pytest_benchgate.comparison import Same, has_buffer, has_identity
 
 CONTAINERS = (list, dict, tuple, set, frozenset)
 
 
 def expected(value: Any) -> Any:
-    """Return a copy of an expected value, taken before the first call.
+    """Return a copy of an expected value, taken before the first call; computed, where it was a promise.
 
     Raises
     ------
     TypeError: value can be read only once, or has to be awaited.
 
     """
-    if inspect.isawaitable(value) or inspect.isasyncgen(value):
-        if inspect.iscoroutine(value):
-            value.close()  # nobody will await it, and it must not warn of that
-        raise TypeError(f"expect is a {type(value).__name__}, which has to be awaited; pass what it gives")
-    if isinstance(value, Iterator) and not hasattr(value, "read"):
-        raise TypeError(f"expect is a {type(value).__name__}, which can be read only once; pass list(...) of it")
-    return taken(value)
+    return taken(lazy.kept(value))
 
 
 def taken(value: Any) -> Any:

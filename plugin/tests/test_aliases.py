@@ -272,9 +272,9 @@ MISUSE = {
     "gate(len, [], expect=0, check_every=0)": "check_every=0 is not a number of rounds; pass 1, 2, 3 ...",
     "gate(len, [], expect=0, check_every=True)": "check_every=True is not a number of rounds",
     "gate(len, [], expect=0, check_every=1.5)": "check_every=1.5 is not a number of rounds",
-    "gate(lambda: 1, expect=(x for x in [1]))": "expect is a generator, which can be read only once; pass list(...) of it",
-    "gate(lambda: 1, expect=map(len, []))": "expect is a map, which can be read only once",
-    "gate(lambda: 1, expect=coroutine())": "expect is a coroutine, which has to be awaited; pass what it gives",
+    "gate(lambda: 1, expect=(x for x in [1]))": "expect is a promise, not an answer (generator); pass the list or the result of it",
+    "gate(lambda: 1, expect=map(len, []))": "expect is a promise, not an answer (map)",
+    "gate(lambda: 1, expect=coroutine())": "expect is a promise, not an answer (coroutine)",
     "gate(lambda x: None, (1, 2), expect=1, written=0)": "wrong answer on the first call",
 }
 

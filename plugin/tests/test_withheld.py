@@ -79,6 +79,114 @@ FAILURES = {
                 self.benchmark(lambda: 1)
                 self.fail("so it is")
     """,
+    "skips itself afterwards": """
+        import pytest
+        def test_bad(benchmark):
+            benchmark(lambda: 1)
+            pytest.skip("the answer was wrong")
+    """,
+    "misses a module afterwards": """
+        import pytest
+        def test_bad(gate):
+            gate(lambda: 1, expect=1)
+            pytest.importorskip("no_such_module")
+    """,
+    "skips itself in a teardown": """
+        import pytest
+        @pytest.fixture
+        def broken():
+            yield
+            pytest.skip("the answer was wrong")
+        def test_bad(broken, benchmark):
+            benchmark(lambda: 1)
+    """,
+    "is expected to fail from within": """
+        import pytest
+        def test_bad(benchmark):
+            benchmark(lambda: 1)
+            pytest.xfail("known")
+    """,
+    "a wrong answer is expected": """
+        import itertools, pytest
+        def test_bad(gate):
+            count = itertools.count()
+            with pytest.raises(AssertionError):
+                gate(lambda: int(next(count) < 9), expect=1)
+    """,
+    "a wrong answer is caught": """
+        import itertools
+        def test_bad(gate):
+            count = itertools.count()
+            try:
+                gate.pedantic(lambda: int(next(count) < 9), rounds=20, expect=1)
+            except Exception:
+                pass
+    """,
+    "a second use is caught": """
+        import pytest
+        def test_bad(gate):
+            gate(lambda: 1, expect=1)
+            with pytest.raises(Exception):
+                gate(lambda: 2, expect=2)
+    """,
+    "an error within the timed function is caught": """
+        import itertools, pytest
+        def test_bad(benchmark):
+            count = itertools.count()
+            with pytest.raises(ZeroDivisionError):
+                benchmark.pedantic(lambda: 1 // (next(count) < 30), rounds=40)
+    """,
+    "a failure within the timed function is caught": """
+        import itertools, pytest
+        def test_bad(benchmark):
+            count = itertools.count()
+            with pytest.raises(pytest.fail.Exception):
+                benchmark.pedantic(lambda: next(count) < 30 or pytest.fail("no"), rounds=40)
+    """,
+    "in a fixture, and caught": """
+        import itertools, pytest
+        @pytest.fixture
+        def timed(gate):
+            count = itertools.count()
+            with pytest.raises(AssertionError):
+                gate.pedantic(lambda: int(next(count) < 9), rounds=20, expect=1)
+        def test_bad(timed):
+            pass
+    """,
+    "in a fixture": """
+        import itertools, pytest
+        @pytest.fixture
+        def timed(gate):
+            count = itertools.count()
+            gate.pedantic(lambda: int(next(count) < 9), rounds=20, expect=1)
+        def test_bad(timed):
+            pass
+    """,
+    "in the teardown of a wider fixture": """
+        import pytest
+        @pytest.fixture(scope="module")
+        def state():
+            yield
+            assert False, "the kernel left its tables broken"
+        @pytest.fixture(scope="module")
+        def by_another(state):
+            return 1
+        def test_bad(by_another, benchmark):
+            benchmark(lambda: 1)
+        def test_last():
+            pass
+    """,
+    "in the finalizer of a wider fixture": """
+        import pytest
+        @pytest.fixture(scope="module")
+        def state(request):
+            def end(): raise OSError("no")
+            request.addfinalizer(end)
+        def test_bad(state, benchmark):
+            benchmark(lambda: 1)
+        def test_last():
+            pass
+    """,
     "its statistics were read": """
         def test_bad(benchmark):
             benchmark(lambda: 1)
@@ -99,6 +207,7 @@ def test_withheld_from_every_report(suite: Suite, pytester: pytest.Pytester) -> 
     assert run.in_table("test_good")
     timed = {entry["name"]: entry["timed"] for entry in run.data["benchgate"]["withheld"]}
     for name, case in names.items():
+        assert name in timed, case
         assert not run.in_table(name), case
         assert timed[name], case
         assert f"withheld: {name} (" in run.text, case
@@ -156,16 +265,87 @@ def test_a_failure_does_not_touch_the_others_nor_a_comparison(suite: Suite) -> N
     assert second.in_table("test_two (NOW)")
 
 
-def test_a_test_that_skips_itself_afterwards_is_no_failure(suite: Suite) -> None:
-    """As pytest-benchmark has it: nobody said that the answer was wrong."""
-    run = suite("""
+SUBTESTS = """
+    import pytest, unittest
+
+    def test_failed_before(gate, subtests):
+        with subtests.test("before"):
+            assert False
+        gate(sorted, [3, 1, 2], expect=[1, 2, 3])
+
+    def test_failed_after(gate, subtests):
+        gate(sorted, [3, 1, 2], expect=[1, 2, 3])
+        with subtests.test("after"):
+            assert False
+
+    def test_timed_within(benchmark, subtests):
+        with subtests.test("before"):
+            assert False
+        with subtests.test("timed"):
+            benchmark(sorted, [3, 1, 2])
+
+    def test_wrong_within(gate, subtests):
+        calls = []
+        with subtests.test("timed"):
+            gate.pedantic(lambda: calls.append(1) or int(len(calls) < 9), rounds=20, expect=1)
+
+    def test_expected_to_fail(benchmark, subtests):
+        benchmark(sorted, [3, 1, 2])
+        with subtests.test("known"):
+            pytest.xfail("known")
+
+    class TestCase(unittest.TestCase):
+        @pytest.fixture(autouse=True)
+        def take(self, benchmark):
+            self.benchmark = benchmark
+
+        def test_of_unittest(self):
+            self.benchmark(sorted, [3, 1, 2])
+            with self.subTest("after"):
+                self.fail("no")
+
+    def test_skipped(benchmark, subtests):
+        benchmark(sorted, [3, 1, 2])
+        with subtests.test("other instruction set"):
+            pytest.skip("not on this machine")
+
+    def test_passed(benchmark, subtests):
+        benchmark(sorted, [3, 1, 2])
+        with subtests.test("one"):
+            pass
+"""
+
+
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="pytest has subtests from 9 on")
+def test_a_subtest_that_fails_withholds_the_time_of_its_test(suite: Suite) -> None:
+    run = suite(SUBTESTS)
+    assert run.timed() == ["test_skipped", "test_passed"]
+    withheld = {entry["name"]: entry for entry in run.data["benchgate"]["withheld"]}
+    assert withheld.keys() == {"test_failed_before", "test_failed_after", "test_timed_within", "test_wrong_within",
+                               "test_expected_to_fail", "test_of_unittest"}  # fmt: skip
+    assert all(entry["timed"] for entry in withheld.values())
+    assert withheld["test_failed_before"]["reason"] == "a subtest failed: AssertionError: assert False"
+    assert not any(run.in_table(name) for name in withheld)
+
+
+@pytest.mark.parametrize("scope", ["function", "module"])
+def test_an_interrupt_in_a_teardown_withholds(suite: Suite, scope: str) -> None:
+    run = suite(f"""
         import pytest
-        def test_it(benchmark):
+        @pytest.fixture(scope={scope!r})
+        def broken():
+            yield
+            raise KeyboardInterrupt
+        def test_good(benchmark):
             benchmark(lambda: 1)
-            pytest.skip("enough")
+        def test_bad(broken, benchmark):
+            benchmark(lambda: 1)
+        def test_last(broken):
+            pass
     """)
-    run.result.assert_outcomes(skipped=1)
-    assert run.timed() == ["test_it"]
+    assert run.result.ret == pytest.ExitCode.INTERRUPTED
+    assert run.timed() == ["test_good"]
+    assert "KeyboardInterrupt" in run.data["benchgate"]["withheld"][0]["reason"]
 
 
 def test_stopping_at_the_first_failure_withholds_it(suite: Suite) -> None:

@@ -6,8 +6,8 @@ Libraries are looked at only where they are loaded already: an answer of theirs 
 from __future__ import annotations
 
 from pytest_benchgate.comparison.arrays import has_buffer
-from pytest_benchgate.comparison.core import Mismatch, Same, Tolerance, WrongAnswer, text
+from pytest_benchgate.comparison.core import Mismatch, Same, Tolerance, WrongAnswer, is_of, text
 from pytest_benchgate.comparison.families import compare
 from pytest_benchgate.comparison.others import has_identity
 
-__all__ = ["Mismatch", "Same", "Tolerance", "WrongAnswer", "compare", "has_buffer", "has_identity", "text"]
+__all__ = ["Mismatch", "Same", "Tolerance", "WrongAnswer", "compare", "has_buffer", "has_identity", "is_of", "text"]

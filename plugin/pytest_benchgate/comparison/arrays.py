@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pytest_benchgate.comparison import scalars
-from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, attribute, both, counted, text
+from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, attribute, both, counted, is_of, text
 
 PROTOCOLS = ("__array__", "__array_interface__", "__dlpack__", "__cuda_array_interface__")
 BUFFERS = (memoryview, array.array, ctypes.Array, ctypes.Structure, ctypes._SimpleCData)  # noqa: SLF001
@@ -26,6 +26,8 @@ def is_array(value: Any) -> bool:
         return True
     if isinstance(value, type | str | bytes | bytearray):
         return False
+    if is_of(value, "pyopencl.array", "Array"):
+        return True
     return any(hasattr(type(value), name) or hasattr(value, name) for name in PROTOCOLS) or has_buffer(value)
 
 
@@ -103,8 +105,9 @@ def _to_host(value: Any) -> Any:
             value = method()
     if str(attribute(value, "dtype")) == "torch.bfloat16":
         value = value.float()
-    if hasattr(value, "__cuda_array_interface__") and callable(method := getattr(value, "get", None)):
-        value = method()  # CuPy
+    on_device = hasattr(value, "__cuda_array_interface__") or is_of(value, "pyopencl.array", "Array")
+    if on_device and callable(method := getattr(value, "get", None)):
+        value = method()  # CuPy, PyOpenCL
     return value
 
 

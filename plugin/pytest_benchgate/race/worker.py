@@ -273,7 +273,9 @@ class Reports:
         self.outcome, self.reason = "passed", ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take note of a phase."""
+        """Take note of a phase; a subtest that is skipped says nothing of the others."""
+        if report.skipped and hasattr(report, "context") and not hasattr(report, "wasxfail"):
+            return
         if self.outcome == "passed" and report.outcome != "passed":
             self.outcome = report.outcome
             if hasattr(report, "wasxfail"):

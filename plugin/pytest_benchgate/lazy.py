@@ -1,0 +1,212 @@
+"""Answers whose work is not done when the function returns: promises are named, devices are waited for."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_benchgate.comparison import is_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ON_FILE = (("zarr", "Array"), ("h5py", "Dataset"), ("netCDF4", "Variable"))
+DEPTH, WIDTH = 4, 100  # how far promises are looked for within containers
+
+
+class Promise(NamedTuple):
+    """A kind of answer that is computed later.
+
+    Attributes
+    ----------
+    recognises: whether a value is of the kind.
+    remedy: what the function must do for the work to be in its time.
+    keep: does that; None where it cannot be done twice.
+
+    """
+
+    recognises: Callable[[Any], bool]
+    remedy: str
+    keep: Callable[[Any], Any] | None = None
+
+
+def _is_dask(value: Any) -> bool:
+    graph = getattr(type(value), "__dask_graph__", None)
+    return graph is not None and value.__dask_graph__() is not None
+
+
+def _is_on_file(value: Any) -> bool:
+    """Return whether xarray has yet to read a part of value."""
+    if is_of(value, "xarray", "Dataset"):
+        parts = [*value.variables.values()]
+    elif is_of(value, "xarray", "DataArray"):
+        parts = [value.variable]
+    else:
+        return False
+    return any(
+        type(getattr(part, "_data", None)).__module__.startswith("xarray.") and not getattr(part, "_in_memory", True)
+        for part in parts
+    )
+
+
+def _is_iterator(value: Any) -> bool:
+    return isinstance(value, Iterator) and not hasattr(value, "read")
+
+
+PROMISES = (
+    Promise(_is_dask, "call .compute() within the function", lambda value: value.compute()),
+    Promise(inspect.isawaitable, "run it to its end within the function, as asyncio.run does"),
+    Promise(inspect.isasyncgen, "run it to its end within the function, as asyncio.run does"),
+    Promise(_is_on_file, "call .load() within the function", lambda value: value.compute()),
+    Promise(
+        lambda value: any(is_of(value, *of) for of in ON_FILE),
+        "read it within the function: [...]",
+        lambda value: value[...],
+    ),
+    Promise(
+        lambda value: is_of(value, "tensorstore", "TensorStore"),
+        "call .read().result() within the function",
+        lambda value: value.read().result(),
+    ),
+    Promise(
+        lambda value: is_of(value, "polars", "LazyFrame"),
+        "call .collect() within the function",
+        lambda value: value.collect(),
+    ),
+    Promise(
+        lambda value: is_of(value, "duckdb", "DuckDBPyRelation") or is_of(value, "ibis", "Expr"),
+        "fetch it within the function: .fetchall(), .execute()",
+    ),
+    Promise(
+        lambda value: (
+            isinstance(value, concurrent.futures.Future)
+            or is_of(value, "multiprocessing.pool", "AsyncResult")
+            or is_of(value, "distributed", "Future")
+        ),
+        "wait for its result within the function",
+    ),
+    Promise(_is_iterator, "read it to its end within the function: list(...)"),
+)
+
+
+def _leaves(value: Any, depth: int = DEPTH) -> Iterable[Any]:
+    """Return value, and what it contains, as far as promises are looked for."""
+    yield value
+    if depth and isinstance(value, list | tuple | Mapping | AbstractSet):
+        for item in islice(value.values() if isinstance(value, Mapping) else value, WIDTH):
+            yield from _leaves(item, depth - 1)
+
+
+def promised(value: Any) -> str:
+    """Return what value, or something in it, still is to be computed by, in words; "" where nothing is."""
+    for leaf in _leaves(value):
+        for promise in PROMISES:
+            if not isinstance(leaf, type) and promise.recognises(leaf):
+                if inspect.iscoroutine(leaf):
+                    leaf.close()  # nobody will await it, and it must not warn of that
+                return f"a promise, not an answer ({_name(leaf)}); {promise.remedy}"
+    return ""
+
+
+def _name(value: Any) -> str:
+    """Return the type of value, after its library."""
+    library = type(value).__module__.partition(".")[0]
+    return type(value).__name__ if library == "builtins" else f"{library}'s {type(value).__name__}"
+
+
+def kept(value: Any) -> Any:
+    """Return an expected value that is a promise, computed.
+
+    Raises
+    ------
+    TypeError: it can be kept only once, or elsewhere.
+
+    """
+    promise = next((promise for promise in PROMISES if not isinstance(value, type) and promise.recognises(value)), None)
+    if promise is None:
+        return value
+    if promise.keep is None:
+        if inspect.iscoroutine(value):
+            value.close()
+        raise TypeError(f"expect is a promise, not an answer ({_name(value)}); pass the list or the result of it")
+    return promise.keep(value)
+
+
+class Device(NamedTuple):
+    """A library that computes on while Python goes on: which values are on such a device, and how to wait for them."""
+
+    library: str
+    holds: Callable[[Any, Any], bool]
+    wait: Callable[[Any, Any], Any]
+
+
+def _torch_wait(torch: Any, result: Any) -> None:  # noqa: ARG001
+    for name in ("cuda", "mps", "xpu"):
+        backend = getattr(torch, name, None)
+        if backend is not None and backend.is_available():
+            backend.synchronize()
+
+
+DEVICES = (
+    Device("jax", lambda jax, value: isinstance(value, jax.Array), lambda jax, result: jax.block_until_ready(result)),
+    Device("torch", lambda torch, value: isinstance(value, torch.Tensor) and value.device.type != "cpu", _torch_wait),
+    Device(
+        "cupy",
+        lambda cupy, value: isinstance(value, cupy.ndarray),
+        lambda cupy, result: cupy.cuda.Device().synchronize(),  # noqa: ARG005
+    ),
+    Device(
+        "numba.cuda",
+        lambda cuda, value: cuda.is_cuda_array(value) and type(value).__module__.startswith("numba"),
+        lambda cuda, result: cuda.synchronize(),  # noqa: ARG005
+    ),
+    Device(
+        "pyopencl.array",
+        lambda array, value: isinstance(value, array.Array) and value.queue is not None,
+        lambda array, result: [leaf.queue.finish() for leaf in _leaves(result) if isinstance(leaf, array.Array)],
+    ),
+    Device("mlx.core", lambda mlx, value: isinstance(value, mlx.array), lambda mlx, result: mlx.eval(result)),
+    Device(
+        "tensorflow",
+        lambda tf, value: isinstance(value, tf.Tensor) and "CPU" not in value.device,
+        lambda tf, result: tf.test.experimental.sync_devices(),  # noqa: ARG005
+    ),
+)
+
+
+def waits(result: Any, arguments: Any) -> Callable[[Any], None] | None:
+    """Return what waits for the devices that a result, or an argument, is on; None where there is none.
+
+    It takes the result of a call.
+    """
+    leaves = [*_leaves((result, arguments))]
+    found = [
+        (module, device)
+        for device in DEVICES
+        if (module := sys.modules.get(device.library)) is not None
+        and any(device.holds(module, leaf) for leaf in leaves)
+    ]
+    if not found:
+        return None
+
+    def wait(result: Any) -> None:
+        for module, device in found:
+            device.wait(module, (result, arguments) if device.library == "pyopencl.array" else result)
+
+    return wait
+
+
+def waiting(function: Callable[..., Any], wait: Callable[[Any], None]) -> Callable[..., Any]:
+    """Return function, followed by the wait for what it has started."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        wait(result)
+        return result
+
+    return call

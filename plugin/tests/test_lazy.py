@@ -1,0 +1,147 @@
+"""Answers that are still to be computed when the function returns: they are named, and their time does not count."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Suite
+
+PROMISES = {
+    "a generator": ("lambda: (x for x in [1])", "generator); read it to its end"),
+    "a map": (
+        "lambda: map(len, [])",
+        "map); read it to its end within the function: list(...)",
+    ),
+    "zip": ("lambda: zip([1], [2])", "zip);"),
+    "an iterator of an array": ("lambda: np.arange(3).flat", "numpy's flatiter);"),
+    "a coroutine": ("coroutine", "coroutine); run it to its end within the function"),
+    "an asynchronous generator": ("asynchronous", "async_generator);"),
+    "a future": (
+        "lambda: concurrent.futures.Future()",
+        "concurrent's Future); wait for its result",
+    ),
+    "within a list": ("lambda: [1, (x for x in [1])]", "generator);"),
+    "within a dictionary": ("lambda: {'a': {'b': (map(len, []),)}}", "map);"),
+}
+OF_LIBRARIES = {
+    "dask.array": ("lambda: dask.array.ones(9).sum()", "dask's Array); call .compute() within"),
+    "dask.delayed": ("lambda: dask.delayed(len)([])", "dask's Delayed); call .compute()"),
+    "dask.bag": ("lambda: dask.bag.from_sequence([1])", "dask's Bag);"),
+    "xarray": (
+        "lambda: xarray.DataArray(importlib.import_module('dask.array').ones(3))", "xarray's DataArray); call .compute()"),
+    "polars": ("lambda: polars.LazyFrame({'a': [1]})", "polars's LazyFrame); call .collect()"),
+    "zarr": ("lambda: zarr.zeros(3)", "zarr's Array); read it within the function: [...]"),
+    "h5py": (
+        "lambda: h5py.File('x', 'w', driver='core', backing_store=False).create_dataset('x', data=[1])",
+        "h5py's Dataset); read it within the function: [...]"),
+}  # fmt: skip
+DONE = {
+    "computed": "gate(lambda: range(3), expect=range(3))",
+    "a file": "gate(open, __file__, expect=lambda file: file.close() is None)",
+    "an array within an object": "gate(lambda: {'a': np.arange(3)}, expect={'a': np.arange(3)})",
+}
+PRELUDE = """
+import concurrent.futures, importlib
+import numpy as np
+import pytest
+
+async def coroutine(): return 1
+
+async def asynchronous(): yield 1
+
+def test_good(benchmark): benchmark(lambda: 1)
+"""
+
+
+def test_promises_are_named_with_what_keeps_them(suite: Suite) -> None:
+    lines = [PRELUDE]
+    cases = {**PROMISES, **OF_LIBRARIES}
+    missing = {name for name in OF_LIBRARIES if importlib.util.find_spec(name.partition(".")[0]) is None}
+    for number, (name, (function, _)) in enumerate(cases.items()):
+        library = f"{name} = pytest.importorskip({name!r})" if name in OF_LIBRARIES and "." not in name else "pass"
+        if "." in name:
+            library = f"dask = pytest.importorskip('dask'); importlib.import_module({name!r})"
+        lines.append(
+            f"def test_lazy_{number}(gate):\n    {library}\n    gate({function}, expect=lambda answer: True)\n"
+        )
+    run = suite("\n".join(lines), "--tb=line", "-W", "error::RuntimeWarning")
+    run.result.assert_outcomes(passed=1, failed=len(cases) - len(missing), skipped=len(missing))
+    assert run.timed() == ["test_good"]
+    said = {entry["name"]: entry["message"] for entry in run.data["benchgate"]["withheld"]}
+    for number, (name, (_, words)) in enumerate(cases.items()):
+        if name not in missing:
+            assert (
+                f"UnfinishedWork: the function returned a promise, not an answer ({words}"
+                in said[f"test_lazy_{number}"]
+            )
+
+
+def test_what_is_done_is_timed(suite: Suite) -> None:
+    tests = (f"def test_{number}(gate): {call}" for number, call in enumerate(DONE.values()))
+    run = suite(PRELUDE + "\n".join(tests))
+    run.result.assert_outcomes(passed=1 + len(DONE))
+
+
+def test_without_times_they_are_refused_too(suite: Suite) -> None:
+    run = suite("def test_it(gate): gate(map, len, [], expect=lambda answer: True)", "--benchmark-disable")
+    run.result.assert_outcomes(failed=1)
+
+
+def test_an_expected_promise_is_kept_before_the_first_call(suite: Suite) -> None:
+    pytest.importorskip("dask.array")
+    run = suite("""
+        import dask.array as da
+        import numpy as np
+        def test_it(gate):
+            x = np.arange(3.0)
+            expect = da.from_array(x) + 1
+            def f(x):
+                x += 1
+                return x
+            gate.pedantic(f, (x,), expect=expect)
+            assert x.tolist() != [1, 2, 3]
+    """)
+    run.result.assert_outcomes(failed=1)
+    assert "after the last round: 3 of 3 differ, the first at [0]" in run.text
+
+
+WAITS = {
+    "jax": """
+        import jax, jax.numpy as jnp
+        x = jnp.ones((300, 300))
+        f = jax.jit(lambda x: jnp.linalg.matrix_power(x / 300, 40))
+        expect = np.asarray(f(x))
+    """,
+    "pyopencl": """
+        import pyopencl as cl, pyopencl.array
+        queue = cl.CommandQueue(cl.create_some_context(interactive=False))
+        x = cl.array.to_device(queue, np.ones(10**6))
+        f = lambda x: x + x
+        expect = np.full(10**6, 2.0)
+    """,
+}
+
+
+@pytest.mark.parametrize("library", WAITS)
+def test_what_computes_on_is_waited_for_within_the_time(suite: Suite, library: str) -> None:
+    """A round is as long as the call and the wait, and not only as the call."""
+    pytest.importorskip(library)
+    if library == "pyopencl" and not importlib.import_module("pytest_benchgate.devices").discover().devices:
+        pytest.skip("no OpenCL device")
+    run = suite(f"""
+        import time
+        import numpy as np
+        from pytest_benchgate import lazy
+        {WAITS[library]}
+        def test_it(gate):
+            gate.pedantic(f, (x,), rounds=5, expect=expect, rtol=1e-4)
+            wait = lazy.waits(f(x), (x,))
+            begin = time.perf_counter()
+            wait(f(x))
+            assert min(gate.benchmark.stats.stats.data) > 0.2 * (time.perf_counter() - begin)
+    """)
+    run.result.assert_outcomes(passed=1)
