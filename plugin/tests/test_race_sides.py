@@ -55,6 +55,15 @@ def test_head_s_tests_are_run_on_both_sides(plain: Project) -> None:
     assert "note: head's tests are run on both sides; they differ from base's own: tests" in run.text
 
 
+def test_what_python_has_compiled_is_no_difference_of_tests(plain: Project) -> None:
+    """Base's own tests are collected first, where head's settings may differ."""
+    plain.commit(**{"tests/__init__.py": "", "tests/helper.py": "\n", "tests/conftest.py": "from . import helper\n"})
+    plain.write(**{"calc.py": SLOW_CALC})
+    run = plain.race("HEAD", PYTHONDONTWRITEBYTECODE="")
+    assert run.verdicts == {"test_count": "slower"}
+    assert "head's tests" not in run.text
+
+
 def test_each_side_may_run_its_own_tests(plain: Project) -> None:
     tests = PLAIN["tests/test_calc.py"]
     plain.commit(**{"tests/test_calc.py": tests.replace("calc.count", "calc.count, 900")})
