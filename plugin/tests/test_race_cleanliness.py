@@ -131,6 +131,18 @@ def test_ended_while_building(kern: Project, number: signal.Signals) -> None:
     assert kern.race("HEAD").verdicts == {"test_spin": "same"}
 
 
+def test_ctrl_c_again_and_again_while_building(kern: Project) -> None:
+    kern.write(**{"setup.py": ENDLESS_SETUP})
+    session = kern.start("--race=HEAD")
+    wait_for(lambda: is_building(kern) or session.poll() is not None)
+    for _ in range(5):
+        if session.poll() is None:
+            kill(session, signal.SIGINT)
+        time.sleep(0.03)
+    session.communicate(timeout=LIMIT_S)
+    assert kern.left_behind() == []
+
+
 def test_a_worker_killed_from_outside_is_told_and_the_race_ends(plain: Project) -> None:
     tests = SLEEP.replace("0.01", "0.01 if (time.sleep(0.01) or True) else 0") + PLAIN["tests/test_calc.py"]
     plain.commit(**{"tests/test_calc.py": tests})
