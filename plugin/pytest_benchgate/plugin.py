@@ -8,6 +8,7 @@ import pytest
 
 from pytest_benchgate import config as options
 from pytest_benchgate import devices, hookspec, host, machine, settings
+from pytest_benchgate.race import clock  # noqa: F401  # before a conftest.py may freeze time
 from pytest_benchgate.reports import github, json_addition, terminal
 from pytest_benchgate.reports.quantity import printable
 from pytest_benchgate.session import BENCHMARK, GATE, SESSION, Session

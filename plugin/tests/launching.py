@@ -67,6 +67,6 @@ def raced(sides: tuple[Side, Side], names: str, plan: Plan, reaper: Reaper, seed
 
 def broken(what: Timed | Failed, side: str, reason: str, why: Why = Why.FAILED) -> None:
     """Assert that a test gave no number, with this side, reason and kind of reason."""
-    assert isinstance(what, Failed)
-    assert (what.side, what.why) == (side, why)
-    assert reason in what.reason
+    assert isinstance(what, Failed), what
+    assert (what.side, what.why) == (side, why), what
+    assert reason in what.reason, what

@@ -233,7 +233,16 @@ def test_a_test_that_base_lacks_must_run_on_head_and_base_must_import_what_is_ra
     broken(of_feature("build"), "base", "base cannot import build: ImportError: undefined symbol: fast", Why.BROKEN)
 
 
-@pytest.mark.parametrize("end", ["sys.exit('enough')", "pytest.exit('enough')", "raise KeyboardInterrupt('enough')"])
+ENDS = {  # with the starts that it takes: a death by a signal may have been chance, and is tried twice
+    "sys.exit('enough')": ("enough", Why.FAILED, 2),
+    "pytest.exit('enough')": ("enough", Why.FAILED, 2),
+    "raise KeyboardInterrupt('enough')": ("enough", Why.FAILED, 2),
+    "__import__('os')._exit(7)": ("exit status 7", Why.LOST, 4),
+    "__import__('os').abort()": ("signal SIGABRT", Why.LOST, 6),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_a_module_that_ends_pytest_at_import_costs_its_own_tests_only(
     sides: Callable[..., tuple[Side, Side]], reaper: Starts, end: str
 ) -> None:
@@ -243,8 +252,11 @@ def test_a_module_that_ends_pytest_at_import_costs_its_own_tests_only(
         (side.folder / "ends.py").write_text(f"import pytest, sys\n{end}\n" if side.name == "head" else "")
     found = launch(both, [*ids("before"), "test_another.py::test_it"], FEW, 1, reaper)
     assert isinstance(found[ids("before")[0]][0], Timed)
-    broken(found["test_another.py::test_it"][0], "head", "enough")
-    assert reaper.count == 2
+    reason, why, starts = ENDS[end]
+    broken(found["test_another.py::test_it"][0], "head", reason, why)
+    assert reaper.count == starts
+    (both[1].folder / "ends.py").write_text("import os; os._exit(7)")
+    assert isinstance(launch(both, ids("before"), FEW, 1, reaper)[ids("before")[0]][0], Timed), "it is imported"
 
 
 def test_a_worker_that_is_killed_before_its_first_test_is_started_once_more(

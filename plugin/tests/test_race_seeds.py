@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,10 +28,11 @@ SEED = random.Random().getrandbits(32)
 
 def pytest_addoption(parser):
     parser.addoption("--randomly-seed", dest="randomly_seed", default="default")
+    parser.addoption("--random-order-seed", dest="random_order_seed", default=f"default:{SEED}{id(parser)}")
 
 def pytest_runtest_setup(item): random.seed(SEED)
 def pytest_runtest_call(item): random.seed(SEED)
-def pytest_report_header(config): open("option", "w").write(str(config.option.randomly_seed))
+def pytest_report_header(config): open("option", "w").write(f"{config.option.randomly_seed} {config.option.random_order_seed}")
 """
 CONFTEST = """
 import random
@@ -140,7 +142,10 @@ def test_whatever_draws_without_a_seed_draws_alike_on_both_sides_and_anew_in_eac
     for side in both:
         (side.folder / "conftest.py").write_text(CONFTEST)
         (side.folder / "pytest.ini").write_text("[pytest]\nmarkers = reseeded\n")
-    both = tuple(dataclasses.replace(side, arguments=(*side.arguments, "-p", "no:randomly")) for side in both)  # type: ignore[assignment]
+    both = tuple(
+        dataclasses.replace(side, arguments=(*side.arguments, "-p", "no:randomly", "-p", "no:random_order"))
+        for side in both
+    )  # type: ignore[assignment]
     launches = []
     for seed in (1, 2):
         found = raced(both, " ".join([*ALIKE, "given", "names"]), FEW, reaper, seed)
@@ -152,7 +157,9 @@ def test_whatever_draws_without_a_seed_draws_alike_on_both_sides_and_anew_in_eac
         assert drawn(both[0], "given") == drawn(both[1], "given") == (0.32383276483316237, 0.07630828937395717)
         for of_base, of_head in zip(drawn(both[0], "names"), drawn(both[1], "names"), strict=True):
             assert of_base != of_head
-        assert (both[0].folder / "option").read_text() == (both[1].folder / "option").read_text() != "default"
+        assert (both[0].folder / "option").read_text() == (both[1].folder / "option").read_text()
+        # pytest-random-order takes a seed without the word as a wish to shuffle.
+        assert re.fullmatch(r"\d+ default:\d+", (both[0].folder / "option").read_text())
         launches.append(base)
     for name in ALIKE:
         for one, other in zip(launches[0][name], launches[1][name], strict=name != "hypothesis"):

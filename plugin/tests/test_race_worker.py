@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pytest_benchgate.race.boot import ORDERS
 from pytest_benchgate.race.channel import Channel, Closed, Late
-from pytest_benchgate.race.messages import Block, Collected, Done, End, Message, Quit, Ready, Run, Timed
+from pytest_benchgate.race.messages import Block, Collected, Collecting, Done, End, Message, Quit, Ready, Run, Timed
 from pytest_benchgate.race.process import command
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ ONE = "def test_it(benchmark): benchmark(lambda: 1)"
 
 @contextmanager
 def started(
-    *options: str, seed: int = 1, names: tuple[str, ...] = ()
+    *options: str, seed: int = 1, names: tuple[str, ...] = (), files: list[str] | None = None
 ) -> Iterator[tuple[Channel, subprocess.Popen[str]]]:
     """Start a worker on the suite in the current folder; end it and its pipes afterwards."""
     (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
-    orders = {"pipes": [orders_in, answers_out], "seed": seed, "names": names}
+    orders = {"pipes": [orders_in, answers_out], "seed": seed, "names": names, "files": files}
     worker = subprocess.Popen(
         command(Path(sys.executable), *(options or NO_CACHE)),
         env=os.environ | {ORDERS: json.dumps(orders)},
@@ -70,8 +70,9 @@ def ask(channel: Channel, order: Message) -> Message:
 
 
 def collected(channel: Channel) -> Collected:
-    """Return a worker's first answer."""
-    answer = channel.receive_answer(LIMIT_S)
+    """Return a worker's tests, once it has told which files it imports."""
+    while isinstance(answer := channel.receive_answer(LIMIT_S), Collecting):
+        pass
     assert isinstance(answer, Collected)
     return answer
 
@@ -201,7 +202,7 @@ def test_fixtures_of_a_wider_scope_are_kept_for_the_next_test_and_torn_down_afte
         """
     )
     with started() as (channel, worker):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         assert race(channel, "test_one", following="test_two")[-1] == PASSED
         assert race(channel, "test_two", following="no such test")[-1] == PASSED
         assert race(channel, "test_one")[-1] == PASSED
@@ -317,7 +318,7 @@ def test_what_cannot_be_raced_and_what_fails_is_said(pytester: pytest.Pytester) 
         "prints": ("passed", ""),
     }
     with started("-s", "-W", "error", *NO_CACHE) as (channel, worker):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         for name, (outcome, reason) in expected.items():
             done = race(channel, f"test_{name}")[-1]
             assert (name, done.outcome) == (name, outcome)
@@ -332,7 +333,7 @@ def test_what_cannot_be_raced_and_what_fails_is_said(pytester: pytest.Pytester) 
 def test_a_test_that_calls_no_benchmark_ends_without_being_ready(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it="def test_it(benchmark): pass\ndef test_after(benchmark): benchmark(lambda: 1)")
     with started() as (channel, _):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         assert race(channel, "test_it") == [PASSED]
         assert kinds(race(channel, "test_after", 2)) == [Ready, Timed, Done]
 
@@ -346,7 +347,7 @@ def test_a_test_that_fails_later_answers_with_its_end_instead_of_a_block(pyteste
         """
     )
     with started() as (channel, _):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         ready, block, done = race(channel, "test_it", 2, 1)
         assert kinds([ready, block]) == [Ready, Timed]
         assert done.outcome == "failed"
@@ -394,7 +395,7 @@ def test_a_failure_and_a_collection_error_cost_only_their_own_tests_even_with_ex
     (folder / "test_b.py").write_text(ONE)
     with started("-x", *NO_CACHE) as (channel, worker):
         answer = collected(channel)
-        assert answer.nodeids == ["test_it.py::test_fails", "test_it.py::test_it"]
+        assert sorted(answer.nodeids) == ["test_it.py::test_fails", "test_it.py::test_it"]
         of_file, of_folder = answer.errors.values()
         assert [*answer.errors] in (["test_a.py", "folder"], ["folder", "test_a.py"])
         assert {"undefined symbol: fast" in of_file, "undefined symbol: fast" in of_folder} == {True, False}
@@ -442,7 +443,7 @@ def test_equal_seeds_draw_alike_wherever_a_suite_draws_and_whatever_ran_before(p
             stack.enter_context(started(*NO_CACHE, "-p", "no:randomly", seed=seed))[0] for seed in (1, 1, 2)
         ]  # all start at once
         for channel in channels:
-            channel.receive_answer(LIMIT_S)
+            collected(channel)
         race(channels[1], "test_before")
         first, second, other = ([said(channel, f"test_it[{size}]") for size in (1, 2)] for channel in channels)
     assert first == second
@@ -480,7 +481,7 @@ def test_what_a_suite_changes_at_import_is_settled_and_a_block_is_pinned_as_orde
     )
     lowest = min(os.sched_getaffinity(0))
     with started() as (channel, _):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         assert isinstance(ask(channel, Run("test_it.py::test_it", None)), Ready)
         for calls, processor in ((3, lowest), (1, lowest), (2, None)):
             assert isinstance(ask(channel, Block(calls, processor)), Timed)
@@ -506,7 +507,7 @@ def test_it_is_said_whether_other_threads_did_the_work(pytester: pytest.Pytester
         """
     )
     with started() as (channel, _):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         assert race(channel, "test_plain", 3)[1].threaded is False
         assert race(channel, "test_threaded", 3)[1].threaded is True
 
@@ -540,7 +541,7 @@ def test_a_timeout_for_each_test_does_not_end_a_race(
     pytester.makepyfile(test_it=ONE, fake_timeout=FAKE_TIMEOUT)
     monkeypatch.setenv("PYTHONPATH", str(pytester.path))
     with started("-p", "fake_timeout", "-p", "no:timeout") as (channel, _):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         assert kinds(race(channel, "test_it", 2)) == [Ready, Timed, Done]
 
 
@@ -556,7 +557,7 @@ def test_a_plugin_that_runs_failed_tests_again_does_not_have_one_timed_twice(pyt
         """
     )
     with started("--reruns=2", *NO_CACHE) as (channel, _):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         ready, block, done = race(channel, "test_it", 2)
         assert kinds([ready, block, done]) == [Ready, Timed, Done]
         assert done.outcome not in {"passed", "skipped"}
@@ -584,7 +585,7 @@ def test_the_raced_files_are_told_of_once_with_their_content(pytester: pytest.Py
     (package / "part.py").write_text("VALUE = 4")
     (package / "other.py").write_text("VALUE = 5")
     with started(names=("fast", "slow", "package")) as (channel, _):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         told = [race(channel, name)[0].files for name in ("test_one", "test_two", "test_one")]
 
     def hashes(*paths: Path) -> dict[str, str]:
@@ -605,15 +606,15 @@ def test_a_crash_closes_the_channel_and_a_hang_is_late(pytester: pytest.Pytester
         """
     )
     with started() as (channel, worker):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         channel.order(Run("test_it.py::test_hangs", None))
         with pytest.raises(Late):
             channel.receive_answer(0.3)
         os.killpg(worker.pid, signal.SIGKILL)
         with pytest.raises(Closed):
-            channel.receive_answer(LIMIT_S)
+            collected(channel)
     with started() as (channel, worker):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         channel.order(Run("test_it.py::test_crashes", None))
         with pytest.raises(Closed):
             channel.receive_answer(4)
@@ -625,6 +626,6 @@ def test_a_crash_closes_the_channel_and_a_hang_is_late(pytester: pytest.Pytester
 def test_a_worker_whose_session_is_gone_ends_by_itself(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
     with started() as (channel, worker):
-        channel.receive_answer(LIMIT_S)
+        collected(channel)
         assert isinstance(ask(channel, Run("test_it.py::test_it", None)), Ready)
     assert worker.returncode != 0

@@ -142,16 +142,19 @@ class Channel:
     def _identity(self) -> tuple[tuple[int, int], ...]:
         return tuple((stat.st_dev, stat.st_ino) for stat in map(os.fstat, self._fds))
 
+    def is_own(self) -> bool:
+        """Return whether the descriptors still are these pipes."""
+        try:
+            return self._identity() == self._own
+        except OSError:
+            return False
+
     def _check(self) -> None:
         """Raise Replaced where the descriptors are others' by now; end a forked child that takes itself for us."""
         if os.getpid() != self._process:
             os._exit(FORKED)
-        try:
-            own = self._identity() == self._own
-        except OSError:
-            own = False
-        if not own:
-            raise Replaced("a test has closed or replaced file descriptors that are not its own")
+        if not self.is_own():
+            raise Replaced
 
     def close(self) -> None:
         """Close both pipes."""

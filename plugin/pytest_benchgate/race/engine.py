@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.race.clock import CLOCK
 from pytest_benchgate.race.launch import Timed, launch
 from pytest_benchgate.race.statistics import Decision, Rule, Verdict, decide, interval
 
@@ -88,7 +88,7 @@ def run(
     loaded: Callable[[str, dict[str, str]], None] = lambda side, files: None,  # noqa: ARG005
     closed: Callable[[Race], None] = lambda race: None,  # noqa: ARG005
     progress: Callable[[int], None] = lambda launches: None,  # noqa: ARG005
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = CLOCK.s,
 ) -> None:
     """Race each of races until it is decided, has failed, or has spent what it may.
 

@@ -69,7 +69,8 @@ def launch(
     while waiting:
         with ExitStack() as stack:
             shared = rng.getrandbits(32)
-            workers = [Worker(side, plan, reaper, shared) for side in sides]
+            files = frozenset(nodeid.partition("::")[0] for nodeid in waiting)
+            workers = [Worker(side, plan, reaper, shared, files) for side in sides]
             for one in rng.sample(workers, len(workers)):
                 one.start()
                 stack.callback(one.close)
@@ -78,9 +79,13 @@ def launch(
                     one.collect()
             except Missing as missing:
                 starts -= 1
-                if missing.killed and starts:  # it may have been chance, and would cost every test
+                if missing.killed and starts:  # it may have been chance, and would cost every test of a file
                     continue
-                return found | dict.fromkeys(waiting, (missing.failed, 0.0))
+                cause = {one.collecting for one in workers if one.side.name == missing.failed.side} & files or files
+                lost = [nodeid for nodeid in waiting if nodeid.partition("::")[0] in cause]
+                found |= dict.fromkeys(lost, (missing.failed, 0.0))
+                waiting, starts = [nodeid for nodeid in waiting if nodeid not in found], STARTS
+                continue
             while waiting:
                 nodeid, following = waiting.pop(0), waiting[0] if waiting else None
                 start = CLOCK.s()

@@ -4,7 +4,7 @@ Each order of the session gets one answer:
 
 | order | answers |
 |---|---|
-| (the start) | Collected |
+| (the start) | Collecting, once for each file, then Collected |
 | Run | Ready, or Done where the test ends before its benchmark is called |
 | Block | Timed, or Done where the test ends instead |
 | End | Done |
@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple, TypeAlias
 
+UNUSABLE = 71  # exit status of a worker whose pipes are no longer its own, and which can say so in no other way
 SHOWN = 200  # characters of a line that is no message
 # Characters of a text, of which the beginning and the end are kept: what was called, and what was said last.
 BEGINNING, ENDING = 10_000, 30_000
@@ -44,6 +45,12 @@ class End(NamedTuple):
 
 class Quit(NamedTuple):
     """End the worker."""
+
+
+class Collecting(NamedTuple):
+    """A file is about to be imported, for its tests; a worker that dies before its next answer has died of it."""
+
+    file: str
 
 
 class Collected(NamedTuple):
@@ -100,9 +107,9 @@ class Done(NamedTuple):
     reason: str
 
 
-Message: TypeAlias = Run | Block | End | Quit | Collected | Ready | Timed | Done
+Message: TypeAlias = Run | Block | End | Quit | Collecting | Collected | Ready | Timed | Done
 KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Run, Block, End, Quit, Collected, Ready, Timed, Done)
+    kind.__name__: kind for kind in (Run, Block, End, Quit, Collecting, Collected, Ready, Timed, Done)
 }
 
 

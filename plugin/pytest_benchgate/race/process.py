@@ -115,12 +115,22 @@ class Missing(Exception):
 
 @dataclass
 class Worker:
-    """A running worker of one side."""
+    """A running worker of one side.
+
+    Attributes
+    ----------
+    files: whose tests are asked for, as in node ids; None for all.
+    collecting: the file that is being imported, until all are.
+    collected: what this side has.
+
+    """
 
     side: Side
     plan: Plan
     reaper: Reaper
     seed: int
+    files: frozenset[str] | None = None
+    collecting: str | None = None
     collected: messages.Collected = messages.NOTHING
     nodeids: frozenset[str] = frozenset()
     process: subprocess.Popen[bytes] = field(init=False)
@@ -131,6 +141,7 @@ class Worker:
         (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
         self.output = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the worker
         told = {"pipes": [orders_in, answers_out], "seed": self.seed, "names": self.plan.names}
+        told["files"] = self.files and sorted(self.files)
         env = {name: value for name, value in os.environ.items() if name not in WITHOUT}
         env |= {**self.side.environment, boot.ORDERS: json.dumps(told), "PYTHONHASHSEED": str(self.seed)}
         if self.side.temporary:
@@ -153,10 +164,11 @@ class Worker:
 
     def collect(self) -> None:
         """Wait for the tests that this side has."""
-        answer = self._answer(self.plan.start_limit_s)
+        while isinstance(answer := self._answer(self.plan.start_limit_s), messages.Collecting):
+            self.collecting = answer.file
         if not isinstance(answer, messages.Collected):
             raise self._strange(f"{answer!r} is not its tests")
-        self.collected, self.nodeids = answer, frozenset(answer.nodeids)
+        self.collecting, self.collected, self.nodeids = None, answer, frozenset(answer.nodeids)
 
     def ask(self, order: messages.Message, kind: type[AnswerType]) -> AnswerType | messages.Done:
         """Send an order and return the answer, which may be the test's end; raise Missing where there is none."""
@@ -214,6 +226,8 @@ class Worker:
         status = self.reaper.wait(self.process, ENDING_S)
         if status is None:
             how = "its pipe is closed, but it has not ended: a test may have closed all file descriptors"
+        elif status == messages.UNUSABLE:
+            how = f"exit status {status}: a test has closed or replaced file descriptors that are not its own"
         elif status >= 0:
             how = f"exit status {status}"
         else:

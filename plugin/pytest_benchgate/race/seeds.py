@@ -110,7 +110,7 @@ def seed_plugins(option: Any) -> None:
     if getattr(option, "randomly_seed", 0) in {None, "default", "last"}:  # pytest-randomly
         option.randomly_seed = number
     if str(getattr(option, "random_order_seed", "")).startswith("default:"):  # pytest-random-order
-        option.random_order_seed = str(number)
+        option.random_order_seed = f"default:{number}"
 
 
 def _package(frame: Any) -> str:

@@ -8,7 +8,6 @@ import random
 import shlex
 import statistics
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +18,7 @@ from pytest_benchgate import host, machine, settings
 from pytest_benchgate.race import agreement, basis, engine, git, sides
 from pytest_benchgate.race.arguments import without_output
 from pytest_benchgate.race.build import BuildFailed
+from pytest_benchgate.race.clock import CLOCK
 from pytest_benchgate.race.early import EARLY
 from pytest_benchgate.race.identity import Identity, SelfRace
 from pytest_benchgate.race.outcome import Judge, is_needed
@@ -108,7 +108,7 @@ class RaceSession:
         self._items = {item.nodeid: item for item in session.items}
         files = self._files()
         early = self._config.stash.get(EARLY, None)
-        self._shown_s = time.monotonic()
+        self._shown_s = CLOCK.s()
         try:
             with early.stack if early else ExitStack() as stack:
                 reaper = early.reaper if early else stack.enter_context(Reaper())
@@ -144,7 +144,7 @@ class RaceSession:
         return self._race.base not in {None, "self"} and not any(self._collected.values())
 
     def _run(self, field: sides.Field, reaper: Reaper) -> None:
-        self._field, self._shown_s, start = field, -math.inf, time.monotonic()
+        self._field, self._shown_s, start = field, -math.inf, CLOCK.s()
         agreed = agreement.agree(self._config, self._race, field.basis, self._marks, self._suite)
         self._race, self._settings, self._accepted = agreed.race, agreed.settings, agreed.accepted
         notes = (*field.notes, *agreed.notes)
@@ -163,7 +163,7 @@ class RaceSession:
             self._session.race = dataclasses.replace(
                 self._report(),
                 launches=launches,
-                seconds=time.monotonic() - start,
+                seconds=CLOCK.s() - start,
                 notes=tuple(dict.fromkeys([*notes, *self._unneeded, *identity.notes(), *engine.unlike(races)])),
             )
             self._save()
@@ -405,8 +405,8 @@ class RaceSession:
             return
         if reporter.isatty:
             self._line(f"race: {text}" if text else "")
-        elif text and time.monotonic() - self._shown_s >= EVERY_S:
-            self._shown_s = time.monotonic()
+        elif text and CLOCK.s() - self._shown_s >= EVERY_S:
+            self._shown_s = CLOCK.s()
             self._say(text)
 
 

@@ -16,7 +16,7 @@ import os
 import sys
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 THREADED = 1.05  # of the main thread's processor time: what all threads together have used, from which on others work
-UNUSABLE = 71  # exit status of a worker whose pipes are no longer its own
 STATE = pytest.StashKey["State"]()
 
 
@@ -51,6 +50,7 @@ class State:
         self.channel = Channel.of_worker(*given["pipes"])
         install(given["seed"])
         self.names = frozenset(given["names"])
+        self.files = None if given["files"] is None else frozenset(given["files"])
         self.home = home.installed()
         self.processors = host.processors()
         self.pinned: int | None = None
@@ -246,7 +246,10 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Seed for what a module draws at import; where it ends pytest, as sys.exit() does, let it end itself only."""
-    collector.config.stash[STATE].at_home()
+    state = collector.config.stash[STATE]
+    if isinstance(collector, pytest.File):
+        state.channel.answer(messages.Collecting(collector.nodeid))
+    state.at_home()
     SEEDS.sow(collector.nodeid)
     try:
         return (yield)
@@ -255,10 +258,18 @@ def pytest_make_collect_report(
 
 
 class Collection:
-    """What could not be collected, and why: it costs its own tests only."""
+    """What is collected: files whose tests are asked for; and what cannot be costs its own tests only."""
 
     def __init__(self, state: State) -> None:
         self._state = state
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
+        """Leave out a file that is not asked for: its import takes time, and may be what kills the process."""
+        files = self._state.files
+        if files is None or not isinstance(collector, pytest.File) or collector.nodeid in files:
+            return None
+        return pytest.CollectReport(collector.nodeid, "passed", None, [])
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take note of an error."""
@@ -301,8 +312,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
             _run(session, items[order.nodeid], items.get(order.next or ""), channel)
     except Closed:  # the session died: nobody is left to report to
         pytest.exit("the race's session is gone", returncode=1)
-    except Replaced as error:
-        _give_up(str(error))
+    except (Replaced, OSError):  # the latter from whatever writes to an output that is closed
+        if channel.is_own():
+            raise
+        os._exit(messages.UNUSABLE)
     return True
 
 
@@ -321,12 +334,6 @@ def _broken(names: frozenset[str]) -> dict[str, str]:
         except (Exception, SystemExit, pytest.exit.Exception) as error:  # noqa: BLE001  # whatever a module raises
             broken[name] = shortened(f"{type(error).__name__}: {error}")
     return broken | (absent if len(absent) == len(names) else {})
-
-
-def _give_up(why: str) -> NoReturn:
-    """End the process with words that the session finds in its output; it has no other way to be told."""
-    os.write(2, f"{why}\n".encode())
-    os._exit(UNUSABLE)
 
 
 def _run(session: pytest.Session, item: pytest.Item, following: pytest.Item | None, channel: Channel) -> None:
