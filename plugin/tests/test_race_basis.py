@@ -36,13 +36,15 @@ def pytest_collection_modifyitems(items):
 )  # fmt: skip
 def test_base_s_settings_count(plain: Project, ini: str, notes: list[str]) -> None:
     """And its markers: of a test, of a module, by a conftest.py, of a test that is new."""
-    plain.commit(**{"pytest.ini": INI, "tests/test_calc.py": f"{TEST}def test_by_conftest{BENCH}"})
+    option = "def pytest_addoption(parser): parser.addoption('--only-head')\n"
+    raced = f"{INI}addopts = --race=main -n 2 --benchmark-disable --junitxml=x.xml -m 'not slow'\nmarkers = slow\n"
+    plain.commit(**{"pytest.ini": raced, "tests/test_calc.py": f"{TEST}def test_by_conftest{BENCH}"})
     plain.write(**{
         "calc.py": SLOW_CALC, "pytest.ini": INI.replace("race_threshold = 50%\n", ini), "tests/conftest.py": MARKING,
-        "tests/test_calc.py": f"import calc, pytest\n{MARK}def test_count{BENCH}def test_by_conftest{BENCH}",
+        "conftest.py": option, "tests/test_calc.py": f"import calc, pytest\n{MARK}def test_count{BENCH}def test_by_conftest{BENCH}",
         "tests/test_more.py": f"import calc, pytest\npytestmark = pytest.mark.benchgate(race_budget=1e-9)\ndef test_more{BENCH}",
     })  # fmt: skip
-    run = plain.run("--race=HEAD")
+    run = plain.run("--race=HEAD", "--only-head", "1", "-k", "not nothing")
     assert run.verdicts == dict.fromkeys(["test_count", "test_by_conftest", "test_more"], "slower"), run.text
     assert {one["threshold"] for one in run.race["raced"]} == {run.race["settings"]["race_threshold"]} == {0.5}
     counts = "counts until it is merged"

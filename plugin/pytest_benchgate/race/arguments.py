@@ -18,6 +18,7 @@ PLACES = {"--rootdir", "-c", "--config-file", "--basetemp"}  # each side has its
 REPORTS = {"--junitxml", "--junit-xml", "--benchmark-save"}
 SELECTION = {"-k", "-m", "--deselect", "--durations"}
 VALUED = PLACES | REPORTS | SELECTION | {"-p", "-o", "-W", "-n"}  # what follows these is no place
+SELECTING = ("-k", "-m", "--deselect", "--ignore", "--ignore-glob", "-o", "--override-ini", "-p", "-W")
 OURS = ("--benchmark-json", "--race", "--benchgate-")  # pytest-benchmark 5.2 empties the file as soon as it sees it
 
 
@@ -28,15 +29,32 @@ def arguments(config: pytest.Config, root: Path, files: Sequence[Path], temporar
     return (*_without(options, PLACES, OURS), *own, *(str(root / file) for file in files))
 
 
-def own_arguments(config: pytest.Config, root: Path, places: Sequence[Path], temporary: Path) -> tuple[str, ...]:
-    """Return what a worker's pytest gets that goes by the configuration of its own tree: the command line's options."""
-    options = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)]
+def own_arguments(
+    config: pytest.Config, root: Path, places: Sequence[Path], temporary: Path, *, known_only: bool = False
+) -> tuple[str, ...]:
+    """Return what a worker's pytest gets that goes by the configuration of its own tree: the command line's options.
+
+    With known_only, without those that this tree's conftest.py may not know.
+    """
+    given = _without([*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)], PLACES, OURS)
     options = [
         one.replace(f"{config.rootpath}/", f"{root}/") if one.startswith("--ignore") else one
-        for one in _without(options, PLACES, OURS)
+        for one in (_only(given, SELECTING) if known_only else given)
     ]
     own = [*_places(config, root, temporary), *(_configuration(config, root) if config.option.inifilename else ())]
     return (*options, *own, *map(str, places))
+
+
+def _only(options: Sequence[str], names: tuple[str, ...]) -> list[str]:
+    """Return these options with their values, which stand after "=", at once after a short name, or next."""
+    kept: list[str] = []
+    value_next = False
+    for option in options:
+        short = option[:2] in names and not option.startswith("--")
+        if value_next or short or option.partition("=")[0] in names:
+            kept.append(option)
+            value_next = not value_next and option in names
+    return kept
 
 
 def _places(config: pytest.Config, root: Path, temporary: Path) -> list[str]:

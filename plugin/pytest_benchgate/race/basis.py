@@ -51,6 +51,7 @@ class Basis:
     accepted: the file of accepted slowdowns.
     notes: what a person should know.
     known: whether it could be collected at all.
+    known_only: whether only without the options that it may not know.
 
     """
 
@@ -61,6 +62,7 @@ class Basis:
     accepted: str = ""
     notes: tuple[str, ...] = ()
     known: bool = True
+    known_only: bool = False
 
     def applied(self, race: RaceConfig) -> RaceConfig:
         """Return a race with base's settings in the place of head's, but for what the command line gives."""
@@ -114,13 +116,16 @@ def may_differ(folder: Path, base: git.Tree, head: git.Tree) -> bool:
     return any(path and Path(path).suffix.lower() not in ELSEWHERE for path in changed)
 
 
-def own_side(config: pytest.Config, side: Side, root: Path) -> Side:
-    """Return a side whose worker runs the tests and the configuration of its own tree, in which rootdir is `root`."""
+def own_side(config: pytest.Config, side: Side, root: Path, *, known_only: bool = False) -> Side:
+    """Return a side whose worker runs the tests and the configuration of its own tree, in which rootdir is `root`.
+
+    With known_only, it gets no options of the command line that its tree may not know.
+    """
     assert side.temporary is not None  # noqa: S101  # of any race between revisions
     temporary = side.temporary.with_name(f"{side.temporary.name}-own")
     temporary.mkdir(exist_ok=True)
     places = [root / path for path, _ in _selected(config) if (root / path).exists()]
-    given = own_arguments(config, root, places, temporary)
+    given = own_arguments(config, root, places, temporary, known_only=known_only)
     folder = root
     if config.invocation_params.dir.is_relative_to(config.rootpath):
         folder = root / config.invocation_params.dir.relative_to(config.rootpath)
@@ -132,18 +137,25 @@ def own_side(config: pytest.Config, side: Side, root: Path) -> Side:
     )
 
 
-def read(config: pytest.Config, side: Side, reaper: Reaper) -> Basis:
-    """Return what a side's own tree says; see own_side."""
-    worker = Worker(side, Plan(), reaper, seed=0)
-    worker.start()
-    try:
-        worker.collect()
-    except Missing as missing:
-        reason = missing.failed.reason
-        note = "base's own tests and settings are not known: the defaults count, and what head lacks is not listed"
-        return Basis(known=False, notes=(f"{note}: {reason}",))
-    finally:
-        worker.close()
+def read(config: pytest.Config, side: Side, root: Path, reaper: Reaper) -> Basis:
+    """Return what a side's own tree says, in which rootdir is `root`."""
+    for known_only in (False, True):  # the command line may have an option that only head knows
+        own = own_side(config, side, root, known_only=known_only)
+        worker = Worker(own, Plan(), reaper, seed=0)
+        worker.start()
+        try:
+            worker.collect()
+            return dataclasses.replace(_basis(config, own, worker), known_only=known_only)
+        except Missing as missing:
+            reason = missing.failed.reason
+        finally:
+            worker.close()
+    note = "base's own tests and settings are not known: the defaults count, and what head lacks is not listed"
+    return Basis(known=False, notes=(f"{note}: {reason}",))
+
+
+def _basis(config: pytest.Config, side: Side, worker: Worker) -> Basis:
+    """Return what a worker has told in its listing."""
     assert side.temporary is not None  # noqa: S101
     told = json.loads((side.temporary / listing.FILE).read_text("utf-8"))
     benchmarks = {

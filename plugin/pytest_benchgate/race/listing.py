@@ -17,6 +17,12 @@ KEPT = pytest.StashKey[dict[str, Any]]()
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Race nothing, whatever the tree's addopts say."""
+    config.option.race = config.option.race_base_python = None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Keep what selects tests; called before the worker's own hook, as it was registered later."""
     config.stash[KEPT] = {name: getattr(config.option, name) for name in SELECTION if hasattr(config.option, name)}

@@ -245,7 +245,7 @@ def _from_git(config: pytest.Config, race: RaceConfig, files: Sequence[Path], tr
     names = trees.names()
     found = None
     if basis.may_differ(scratch / "head", base, head):
-        found = basis.read(config, _own_side(config, trees, pythons[0], "base"), reaper)
+        found = basis.read(config, _base_in(config, trees, scratch / "base"), scratch / "base" / root, reaper)
         race = found.applied(race)
     changed = _lay_tests(config, files, scratch, root) if race.tests == "head" else []
     sides = [
@@ -259,7 +259,8 @@ def _from_git(config: pytest.Config, race: RaceConfig, files: Sequence[Path], tr
     def own() -> Side:
         if not (scratch / "own").exists():
             trees.repository.check_out(base, scratch / "own")
-        return _own_side(config, trees, pythons[0], "own")
+        side, known_only = _base_in(config, trees, scratch / "own"), found is not None and found.known_only
+        return basis.own_side(config, side, scratch / "own" / root, known_only=known_only)
 
     notes = [*trees.notes, *(found.notes if found else ())]
     if base.tree == head.tree:
@@ -294,12 +295,11 @@ def _home(config: pytest.Config, trees: Trees, side: str, tree: Path) -> dict[st
     return home.environment(trees.names(), trees.sources(side, tree), config.getini("python_files"))
 
 
-def _own_side(config: pytest.Config, trees: Trees, python: Path, name: str) -> Side:
-    """Return base's side as its own tree, checked out by this name, has it."""
-    tree = trees.scratch / name
+def _base_in(config: pytest.Config, trees: Trees, tree: Path) -> Side:
+    """Return base's side with its own tree, checked out there."""
+    python = trees.built[0].python if trees.built else Path(sys.executable)
     environment = _home(config, trees, "base", tree)
-    own = Side("base", python, tree, temporary=trees.scratch / f"{name}-tmp", environment=environment)
-    return basis.own_side(config, own, tree / trees.root)
+    return Side("base", python, tree, temporary=tree.with_name(f"{tree.name}-tmp"), environment=environment)
 
 
 def _lay_tests(config: pytest.Config, files: Sequence[Path], scratch: Path, root: Path) -> list[Path]:
