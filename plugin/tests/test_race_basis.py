@@ -185,16 +185,18 @@ def test_what_head_lacks_fails_if_base_says_so(hiding: Project) -> None:
     [
         (["-k", "kept or deleted"], {"test_deleted"}),
         (["tests/test_calc.py::test_shrunk"], {"test_shrunk[1]"}),
-        (["tests/test_other.py", "tests/test_calc.py::test_kept"], set()),
+        (["more/test_other.py", "tests/test_calc.py::test_kept"], set()),
+        ([], set()),
         ([f"--ignore={os.sep}ROOT/tests/test_calc.py"], set()),
         (["-k=shrunk", "--deselect=tests/test_calc.py::test_shrunk[1]"], set()),
     ],
 )
 def test_nothing_is_gone_for_not_being_selected(hiding: Project, options: list[str], gone: set[str]) -> None:
     other = f"import calc\ndef test_kept_too{BENCH}"
-    hiding.write(**{"tests/test_other.py": other, "pytest.ini": INI})
+    hiding.write(**{"more/test_other.py": other, "pytest.ini": INI})
     given = [one.replace(f"{os.sep}ROOT", str(hiding.root)) for one in options]
-    run = hiding.run("--race=HEAD", "--race-max-launches=1", *given)
+    cwd = hiding.root if given else hiding.root / "more"
+    run = hiding.run("--race=HEAD", "--race-max-launches=1", *given, cwd=cwd)
     assert {name for name, verdict in run.verdicts.items() if verdict == "gone"} == gone, run.text
 
 

@@ -79,11 +79,10 @@ class Basis:
         own = [one.marks for other, one in self.benchmarks.items() if other.partition("[")[0] == function]
         return own[0] if own and all(one == own[0] for one in own) else {}
 
-    def lacks(self, nodeid: str) -> bool:
-        """Return whether a test is surely not in base's own tree."""
-        file = nodeid.partition("::")[0]
-        unknown = any(place in {"", ".", file} or file.startswith(f"{place}/") for place in self.errors)
-        return self.known and not unknown and nodeid not in self.nodeids
+    def lacks_parameter(self, nodeid: str) -> bool:
+        """Return whether base's own tree has this test, but not with these parameters."""
+        function = nodeid.partition("[")[0]
+        return nodeid not in self.nodeids and any(other.partition("[")[0] == function for other in self.nodeids)
 
     def changes(self, race: RaceConfig, head_marks: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """Return what head's own settings and markers would change, in words, for a session with head's settings."""
@@ -188,11 +187,11 @@ def gone(basis: Basis, collected: Mapping[str, bool], suite: Iterable[str]) -> d
 
 
 def _selected(config: pytest.Config) -> list[tuple[str, str]]:
-    """Return what the command line selects: paths relative to rootdir, and the node id; none where it selects all."""
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+    """Return what the session selects: paths relative to rootdir, and the node id; none where its files say."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         return []
     found = []
-    for place in config.args:
+    for place in config.args:  # without any, the folder in which it was started
         path, colons, inner = str(place).partition("::")
         full = (config.invocation_params.dir / path).resolve()
         root = config.rootpath.resolve()

@@ -50,10 +50,11 @@ class Judge:
         """Return whether base's own tree lacks a test, and base's worker has lived to say so."""
         if failed.why not in {Why.LACKS, Why.FAILED}:
             return False
-        basis = self.sides.basis
-        if basis is not None and basis.lacks(nodeid):
+        if failed.why is Why.LACKS and self.sides.own is None:  # there is no tree to look into
             return True
-        return self.sides.is_new(nodeid.partition("::")[0], function)
+        basis = self.sides.basis
+        lacks_parameter = basis is not None and basis.lacks_parameter(nodeid)
+        return lacks_parameter or self.sides.is_new(nodeid.partition("::")[0], function)
 
     def _skipped(self, nodeid: str, failed: Failed) -> tuple[Verdict, str, str]:
         """Return what to say of a test that is skipped: `gone`, if base runs its own."""
