@@ -208,6 +208,15 @@ def test_what_the_wheel_lacks_is_said(tmp_path: Path, race_cache: Path) -> None:
     assert "No module named 'kern.more': the wheel that was built has none" in run.text
 
 
+def test_another_python_is_asked_for_before_it_is_built(tmp_path: Path, race_cache: Path) -> None:
+    layout = files()
+    layout["pyproject.toml"] += "requires-python = '>=99.1'\n"
+    run = made(tmp_path, race_cache, layout).race("HEAD~1")
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.text
+    assert "requires Python >=99.1, and this is " in run.text
+    assert "building" not in run.text
+
+
 def test_a_root_that_is_a_package_is_refused_before_it_is_built(tmp_path: Path, race_cache: Path) -> None:
     run = made(tmp_path, race_cache, files(**{"__init__.py": ""})).race("HEAD~1", "tests")
     assert run.returncode == pytest.ExitCode.USAGE_ERROR, run.text

@@ -7,8 +7,10 @@ are built by one environment of build tools for both sides. Both are cached; key
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import build
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from pytest_benchgate.race import git, keys, overlay, remedies
@@ -212,6 +215,19 @@ def build_requires(project: Path) -> tuple[str, ...]:
     if not (isinstance(requires, list) and all(isinstance(one, str) for one in requires)):
         raise BuildFailed("pyproject.toml: build-system.requires must be a list of strings")
     return tuple(sorted(requires))
+
+
+def check_python(order: Order) -> None:
+    """Raise BuildFailed for a project that does not run on this Python, before minutes go into its build."""
+    folder = order.source / order.project
+    told = _pyproject(folder).get("project", {}) if (folder / "pyproject.toml").is_file() else {}
+    wanted = told.get("requires-python") if isinstance(told, dict) else None
+    version = platform.python_version()
+    with contextlib.suppress(InvalidSpecifier):
+        if isinstance(wanted, str) and not SpecifierSet(wanted).contains(version, prereleases=True):
+            raise BuildFailed(
+                f"{order.who} requires Python {wanted}, and this is {version}: start the race with another Python"
+            )
 
 
 def _pyproject(project: Path) -> dict[str, Any]:

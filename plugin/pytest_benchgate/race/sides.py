@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from pytest_benchgate.race import basis, extensions, git, home
 from pytest_benchgate.race.arguments import arguments
-from pytest_benchgate.race.build import Builder, Order, find_project
+from pytest_benchgate.race.build import Builder, Order, check_python, find_project
 from pytest_benchgate.race.home import TESTS
 from pytest_benchgate.race.installed import project_name
 from pytest_benchgate.race.parallel import build_all
@@ -222,6 +222,8 @@ def build(
         Order(scratch / name, folder, tree.tree, f"{name}, {tree.label}", repository.root)
         for name, folder, tree in zip(SIDES, (there, project), (base, head), strict=True)
     ]
+    for order in orders:
+        check_python(order)
     built = tuple(build_all(Builder(store, say, race.environment), orders, say, show))
     store.prune()
     for name, one in zip(SIDES, built, strict=True):
