@@ -297,3 +297,36 @@ def test_what_was_written_stays_if_more_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="json"):
         race_json.write(tmp_path / "race.json", {})
     assert [file.name for file in tmp_path.iterdir()] == ["race.json"]
+
+
+def test_what_is_accepted_or_gone_and_thresholds_of_their_own() -> None:
+    settings = {"race_threshold": 0.03}
+    accepted = dataclasses.replace(
+        SLOWER, nodeid="t.py::ok", name="ok", verdict="accepted", failed=False, limit=0.12, accepted="exact | now"
+    )
+    gone = dataclasses.replace(
+        ERROR,
+        nodeid="t.py::gone",
+        name="gone",
+        verdict="gone",
+        failed=False,
+        repeat="",
+        reason="head has no such benchmark",
+    )
+    report = dataclasses.replace(RACE, raced=(accepted, gone, SLOWER), settings=settings)
+    header, slower, missing, ok, *rest = terminal.render(Report(race=report))
+    assert header.split()[:4] == ["benchmark", "verdict", "threshold", "change"]
+    assert [" ".join(line.split()[:4]) for line in (slower, missing, ok)] == [
+        "slower slower 3 %",
+        "gone gone 3 %",
+        "ok accepted 12 %",
+    ]
+    assert rest[1:3] == ["gone: gone (head): head has no such benchmark", "accepted: ok up to 12 %: exact | now"]
+    assert rest[3].startswith("1 slower, 1 gone, 1 accepted: ")
+    assert rest[4].startswith("threshold 3 % (some benchmarks: 12 %); if nothing differs")
+    assert race_words.message(accepted, report).splitlines()[0].endswith("pairs. Accepted, up to 12 %: exact | now")
+    assert race_words.message(gone, report) == "gone (head): head has no such benchmark"
+    beyond = dataclasses.replace(accepted, verdict="slower", failed=True)
+    assert ". This is beyond what is accepted, up to 12 %: exact | now\nrepeat: " in race_words.message(beyond, report)
+    assert [line.split(" ")[0] for line in github.render(Report(race=report))] == ["::warning", "::warning", "::error"]
+    assert race_json.read(race_json.render(report, {})) == report
