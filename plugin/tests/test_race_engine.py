@@ -164,6 +164,19 @@ def test_each_race_has_launches_and_seconds_of_its_own() -> None:
     assert sum(race.seconds for race in closed) == pytest.approx(script.now - 100)
 
 
+def test_what_looks_slower_has_more_seconds() -> None:
+    """On a busy machine, or with a slow benchmark, the budget is spent before an alarm has the launches it needs."""
+    script = Script(
+        {"slower": [0.1], "luck": [0.1, 0.1, 0.02], "endless": [0.1]}, {"slower": 10.0, "luck": 10.0, "endless": 50.0}
+    )
+    slower, luck, endless = Race("slower", budget_s=60), Race("luck", budget_s=30), Race("endless", budget_s=60)
+    script.run(slower, luck, endless)
+    assert slower.decision.verdict is Verdict.SLOWER
+    assert 60 < slower.seconds < 240
+    assert (luck.decision.verdict, len(luck.launches)) == (Verdict.UNSURE, 3)
+    assert (endless.decision.verdict, len(endless.launches)) == (Verdict.UNSURE, 5)
+
+
 def test_a_race_ends_where_it_fails_later_and_keeps_what_it_had() -> None:
     failed = Failed("head", "flaky")
     script = Script({"flaky": [0.03, 0.04, failed], "other": [0.0]})
