@@ -91,7 +91,8 @@ def test_ended_while_timing(plain: Project, number: signal.Signals) -> None:
         assert "(incomplete: not all races are over)" in text
     data = json.loads(plain.json.read_text())
     assert data["complete"] is False
-    plain.write(**{"tests/test_calc.py": PLAIN["tests/test_calc.py"]})
+    plain.commit(**{"tests/test_calc.py": PLAIN["tests/test_calc.py"], "calc.py": PLAIN["calc.py"]})
+    plain.write(**{"calc.py": SLOW_CALC})
     assert plain.race("HEAD").verdicts == {"test_count": "slower"}
 
 
