@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchgate import machine
-from pytest_benchgate.reports import markdown, race_json, shards, terminal
-from pytest_benchgate.reports.quantity import printable, scaled
+from pytest_benchgate import machine, output, reading
+from pytest_benchgate.reports import markdown, race_json, runs, shards, terminal
+from pytest_benchgate.reports.quantity import line, scaled, shortened
 from pytest_benchgate.results import Report
 
 if TYPE_CHECKING:
@@ -29,84 +30,69 @@ class Run:
     machine: dict[str, Any]
 
 
-def load(path: Path) -> dict[str, Any]:
-    """Return the JSON in the file at path; ValueError where there is none."""
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}); pass files that --benchmark-json wrote") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no JSON of pytest-benchmark ({error}); --benchmark-json writes it") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{path} is no JSON of pytest-benchmark; --benchmark-json writes it")  # noqa: TRY004  # its content
-    return data
-
-
-def as_run(path: Path, data: dict[str, Any]) -> Run:
+def as_run(path: Path, data: Any) -> Run:
     """Return the run that data from the file at path tells of; ValueError where it is none of pytest-benchmark's."""
     try:
-        info = data["machine_info"]
-        addition = info.get(machine.KEY, {})
-        cells = {bench["fullname"]: _cell(bench) for bench in data["benchmarks"]}
-        cells |= {entry["nodeid"]: WITHHELD for entry in data.get(machine.KEY, {}).get("withheld", ())}
-        where = addition or {"cpu": info.get("cpu", {}).get("brand_raw"), "python": info.get("python_version")}
-        return Run(path.stem, cells, where)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no JSON of pytest-benchmark ({error!r}); --benchmark-json writes it") from error
+        file = runs.read(data)
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON of pytest-benchmark ({error}); --benchmark-json writes it") from error
+    cells = {bench.fullname: _cell(bench) for bench in file.benchmarks}
+    cells |= {entry.nodeid: WITHHELD for entry in file.benchgate.withheld}
+    info = file.machine_info
+    return Run(path.stem, cells, info.benchgate or {"cpu": info.cpu.brand_raw, "python": info.python_version})
 
 
-def _cell(bench: dict[str, Any]) -> str:
-    median = scaled(bench["stats"]["median"], "s")
-    added = bench["extra_info"].get(machine.KEY) or {}
-    device_ns = added.get("device_ns")
-    marks = [f"device {scaled(device_ns * 1e-9, 's')}"] if device_ns is not None else []
-    marks += ["suspicious"] if added.get("suspicious") else []
+def _cell(bench: runs.Benchmark) -> str:
+    median, added = scaled(bench.stats.median, "s"), bench.extra_info.benchgate or runs.Added()
+    marks = [f"device {scaled(added.device_ns * 1e-9, 's')}"] if added.device_ns is not None else []
+    marks += ["suspicious"] if added.suspicious else []
     return f"{median} ({', '.join(marks)})" if marks else median
 
 
-def merge(runs: Sequence[Run]) -> tuple[list[str], list[list[str]], list[str]]:
+def merge(found: Sequence[Run]) -> tuple[list[str], list[list[str]], list[str]]:
     """Return the header, a row for each benchmark of any run, and how other machines differ from the first run's."""
-    names = list(dict.fromkeys(name for run in runs for name in run.cells))
-    rows = [[name, *(run.cells.get(name, "") for run in runs)] for name in names]
-    first = runs[0]
+    names = list(dict.fromkeys(name for run in found for name in run.cells))
+    rows = [[name, *(run.cells.get(name, "") for run in found)] for name in names]
+    first = found[0]
     notes = [
         line
-        for run in runs[1:]
+        for run in found[1:]
         for line in machine.differences(run.machine, first.machine, (f"in {run.name}", f"in {first.name}"))
     ]
-    return ["benchmark", *(run.name for run in runs)], rows, notes
+    return ["benchmark", *(run.name for run in found)], rows, notes
 
 
 def to_markdown(header: list[str], rows: list[list[str]], notes: list[str]) -> str:
     """Return the merged table as Markdown."""
     literal = markdown.literal
-    cells = [[literal(row[0]), *row[1:]] for row in rows]
-    lines = markdown.table([header[0], *map(literal, header[1:])], cells)
+    cells = [[literal(shortened(row[0])), *map(markdown.literal_figures, row[1:])] for row in rows]
+    lines = markdown.table([header[0], *map(literal, map(shortened, header[1:]))], cells)
     return "\n".join([*lines, "", *(f"- {literal(note)}" for note in notes)]).rstrip() + "\n"
 
 
 def to_text(header: list[str], rows: list[list[str]], notes: list[str]) -> str:
     """Return the merged table for a terminal."""
-    cells = [[printable(cell) for cell in row] for row in [header, *rows]]
+    cells = [[shortened(cell) for cell in row] for row in [header, *rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     widths[0] *= -1  # the benchmark's name stands to the left, figures to the right
     lines = [
         "  ".join(f"{cell:{'<' if width < 0 else '>'}{abs(width)}}" for cell, width in zip(row, widths, strict=True))
         for row in cells
     ]
-    return "\n".join([*(line.rstrip() for line in lines), *map(printable, notes)]) + "\n"
+    return "\n".join([*(line.rstrip() for line in lines), *map(shortened, notes)]) + "\n"
 
 
-def _report(files: dict[Path, dict[str, Any]], *, as_markdown: bool) -> tuple[str, list[str]]:
+def _report(paths: list[Path], *, as_markdown: bool) -> tuple[str, list[str]]:
     """Return the report of all files, which are of one kind, and what it lacks of a whole race."""
-    races = [path for path, data in files.items() if data.get("kind") == race_json.KIND]
+    files = [(path, _load(path)) for path in paths]
+    races = [path for path, data in files if isinstance(data, dict) and data.get("kind") == race_json.KIND]
     if not races:
-        merged = merge([as_run(path, data) for path, data in files.items()])
+        merged = merge([as_run(path, data) for path, data in files])
         return (to_markdown if as_markdown else to_text)(*merged), []
     if len(races) < len(files):
         raise ValueError(f"{races[0]} is of a race, and others are not; report them one kind at a time")
     reports = []
-    for path, data in files.items():
+    for path, data in files:
         try:
             reports.append(race_json.read(data))
         except ValueError as error:
@@ -114,6 +100,39 @@ def _report(files: dict[Path, dict[str, Any]], *, as_markdown: bool) -> tuple[st
     race, problems = shards.merge(reports)
     report = Report(race=race)
     return markdown.render(report) if as_markdown else "\n".join(terminal.render(report)) + "\n", problems
+
+
+def _load(path: Path) -> Any:
+    try:
+        return reading.load(path)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}; pass files that --benchmark-json or --race-json wrote") from error
+
+
+def _refuse_own_input(place: Path | None, inputs: list[Path]) -> None:
+    """Raise ValueError where the report would take the place of what it is made of."""
+    for path in inputs if place is not None else ():
+        try:
+            same = place is not None and place.samefile(path)
+        except (OSError, ValueError):
+            continue
+        if same:
+            raise ValueError(f"the output {place} is one of the files to report; give another")
+
+
+def _print(text: str, *, error: bool = False) -> bool:
+    """Print text; return whether that was possible: the stream may be closed, or know few characters."""
+    stream = sys.stderr if error else sys.stdout
+    try:
+        stream.write(text.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8"))
+        stream.flush()
+    except (AttributeError, OSError, ValueError):
+        return False
+    return True
+
+
+def _complain(text: str) -> None:
+    _print(f"pytest-benchgate: {line(text)}\n", error=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -132,17 +151,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     report.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to FILE, not to the terminal")
     arguments = parser.parse_args(argv)
     try:
-        text, problems = _report({path: load(path) for path in arguments.files}, as_markdown=arguments.markdown)
+        _refuse_own_input(arguments.output, arguments.files)
+        text, problems = _report(arguments.files, as_markdown=arguments.markdown)
     except ValueError as error:
-        print(f"pytest-benchgate: {printable(str(error))}", file=sys.stderr)  # noqa: T201
+        _complain(str(error))
         return 2
-    if arguments.output:
-        arguments.output.write_text(text, "utf-8")
-    else:
-        sys.stdout.write(text)
+    lost = not _put(text, arguments.output)
     for problem in problems:
-        print(f"pytest-benchgate: error: {printable(problem)}", file=sys.stderr)  # noqa: T201
-    return 1 if problems else 0
+        _complain(f"error: {problem}")
+    return 1 if problems or lost else 0
+
+
+def _put(text: str, place: Path | None) -> bool:
+    """Write the report to its place, or else print it; return whether it is where it should be."""
+    if place is not None:
+        try:
+            output.write(place, text)
+        except (OSError, ValueError) as error:
+            _complain(f"{place} cannot be written ({getattr(error, 'strerror', None) or error}); the report is printed")
+            _print(text)
+            return False
+        return True
+    if not _print(text):
+        _complain("the report cannot be printed: standard output is closed, or full")
+        with suppress(OSError, ValueError):  # or Python would complain again, at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import statistics
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -71,13 +72,11 @@ class Gate:
         ValueError: an amount is not a positive number, or none is given.
 
         """
-        amounts = {"items": items, "bytes": bytes, "operations": operations}
-        for name, amount in amounts.items():
-            if amount is not None and not (math.isfinite(amount) and amount > 0):
-                raise ValueError(f"{name}={amount!r} is not an amount of work; pass a number above 0")
-        if all(amount is None for amount in amounts.values()):
+        given = {"items": items, "bytes": bytes, "operations": operations}
+        amounts = {name: _amount(name, amount) for name, amount in given.items() if amount is not None}
+        if not amounts:
             raise ValueError("no work is stated; pass items=, bytes= or operations=")
-        self.stated = Work(items, bytes, operations, unit)
+        self.stated = Work(**amounts, unit=str(unit))
 
     def __call__(
         self,
@@ -307,7 +306,7 @@ class Gate:
             call.run(lambda result, *_: found.append((device_ns or devices.events_ns)(result)))  # noqa: B023
             if found[0] is None:
                 return
-            spent.append(found[0])
+            spent.append(_nanoseconds(found[0]))
         self.device_ns = statistics.median(spent)
 
 
@@ -315,3 +314,24 @@ def _refuse_promises(result: Any) -> None:
     __tracebackhide__ = True
     if words := lazy.promised(result):
         raise UnfinishedWork(f"the function returned {words}, or the time is that of asking for it")
+
+
+def _amount(name: str, amount: Any) -> float:
+    """Return an amount of work as Python's own number, whosever it is."""
+    try:
+        number: float = operator.index(amount) if hasattr(amount, "__index__") else float(amount)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(amount, str | bool) or not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name}={amount!r} is not an amount of work; pass a number above 0")
+    return number
+
+
+def _nanoseconds(found: Any) -> float:
+    try:
+        number = math.nan if isinstance(found, str | bool) else float(found)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise TypeError(f"device_ns returned {found!r}; return the nanoseconds as a number")
+    return number

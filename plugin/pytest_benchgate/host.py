@@ -8,6 +8,8 @@ beyond its documentation is named, and tests/test_host.py fails when pytest-benc
 - `skipped`, which keeps pytest-benchmark from warning that a benchmark was not used, where the gate refused to time;
 - `_add_stats`, which gets a benchmark's statistics before its first round, and their `update`, called after each;
 - `_max_time`, `_min_rounds` and `_timer` of a fixture: the options after markers and the command line;
+- the BenchmarkSession at `config._benchmarksession`: `benchmarks`, `json`, `save`, `autosave`, `disabled`, `save_json`,
+  `get_machine_info` and `storage`, where it writes nothing, or what it writes cannot be written;
 - `_raw` and `_raw_pedantic` of a fixture, which time;
 - the arguments of BenchmarkFixture and `_make_stats`, for times that were taken elsewhere, by a race;
 - pytest's `Metafunc._arg2fixturedefs`: whose fixture of a name a test gets, ours or its own suite's;
@@ -18,13 +20,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414  # the others import it here
 
+from pytest_benchgate import output
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,51 @@ def withhold(benchmark: BenchmarkFixture) -> bool:
         return False
     statistics(benchmark).data.clear()
     return True
+
+
+def guard_files(config: pytest.Config, losing: Callable[[object], AbstractContextManager[None]]) -> None:
+    """Have the files of --benchmark-json and --benchmark-save written within losing(place)."""
+    session = getattr(config, "_benchmarksession", None)
+    if session is None:
+        return
+
+    def guarded(method: Callable[..., Any], place: Any) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> None:
+            with losing(place):
+                if isinstance(place, str):
+                    output.check(Path(place))
+                method(*args, **kwargs)
+
+        return call
+
+    session.save_json = guarded(session.save_json, getattr(session.json, "name", session.json))
+    session.storage.save = guarded(session.storage.save, session.storage)
+
+
+def save_without_benchmarks(config: pytest.Config) -> None:
+    """Write the file of --benchmark-json where there is nothing to save, which pytest-benchmark does not do.
+
+    The file of an earlier run would be taken for this one's. Nothing is added to the runs saved for comparisons.
+    """
+    session = getattr(config, "_benchmarksession", None)
+    if session is None or session.benchmarks or session.disabled:
+        return
+    if session.json:
+        info = session.get_machine_info()
+        commit = config.hook.pytest_benchmark_generate_commit_info(config=config)
+        config.hook.pytest_benchmark_update_commit_info(config=config, commit_info=commit)
+        data = config.hook.pytest_benchmark_generate_json(
+            config=config, benchmarks=[], include_data=True, machine_info=info, commit_info=commit
+        )
+        config.hook.pytest_benchmark_update_json(config=config, benchmarks=[], output_json=data)
+        session.save_json(data)
+    session.json = session.save = session.autosave = None
+
+
+def source(session: Any, compared: dict[str, Any]) -> str:
+    """Return the file that a session of pytest-benchmark compares with, by its content."""
+    files = getattr(session.storage, "_cache", {})
+    return next((str(path) for path, data in files.items() if data is compared), "the file")
 
 
 # Options of pytest, pytest-benchmark and others that a race must not be stopped by, and what they are set to.

@@ -58,7 +58,7 @@ class Limits:
         """Return the median and the best of the limit's samples."""
         key = (limit.name, amount)
         if key not in self.measured:
-            samples = limit.measure(amount)
+            samples = [float(sample) for sample in limit.measure(amount)]
             self.measured[key] = statistics.median(samples), min(samples)
         return self.measured[key]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_benchgate import devices
 
+MOST_TEXT = 300  # characters of what differs
 KEY = "benchgate"
 PACKAGES = ("pytest", "pytest-benchmark", "pytest-benchgate", "numpy", "cython", "pyopencl", "pocl-binary-distribution")
 SIMD = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512dq", "avx512_ifma", "avx512ifma", "asimd", "sve", "sve2")
@@ -78,10 +79,12 @@ def differences(now: dict[str, Any], then: dict[str, Any], names: tuple[str, str
 
 def _text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(_text(item) for item in value) or "none"
-    return "unknown" if value is None else str(value)
+        text = ", ".join(f"{key} {item}" for key, item in value.items())
+    elif isinstance(value, list):
+        text = ", ".join(_text(item) for item in value) or "none"
+    else:
+        text = "unknown" if value is None else str(value)
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}..."
 
 
 def _read(path: str) -> str | None:

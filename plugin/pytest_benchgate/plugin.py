@@ -62,8 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if chosen.markdown:
         try:
             chosen.markdown.parent.mkdir(parents=True, exist_ok=True)
-            chosen.markdown.open("a").close()
-        except OSError as error:
+            if not chosen.markdown.is_fifo():  # which would wait for a reader
+                chosen.markdown.open("a").close()
+        except (OSError, ValueError) as error:
             raise pytest.UsageError(f"--benchgate-markdown: cannot write {chosen.markdown}: {error}") from error
     session = config.stash[SESSION] = Session(chosen, config.rootpath)
     config.addinivalue_line(
@@ -139,9 +140,16 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_benchmark_compare_machine_info(
-    config: pytest.Config, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
+    config: pytest.Config, benchmarksession: Any, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
 ) -> None:
     """Say what differs, and take our part out before pytest-benchmark warns of any difference, a load's for one."""
+    from pytest_benchgate.reports import runs  # noqa: PLC0415  # most runs compare with nothing
+
+    try:
+        runs.check_compared(compared_benchmark)
+    except ValueError as error:
+        place = printable(host.source(benchmarksession, compared_benchmark))
+        raise pytest.UsageError(f"--benchmark-compare: {place} is damaged: {error}") from error
     now = machine_info.pop(machine.KEY, None)
     then = compared_benchmark["machine_info"].pop(machine.KEY, None)
     if now and then:
@@ -154,10 +162,21 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     output_json[machine.KEY] = json_addition.render(config.stash[SESSION].report())
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the reports that go to files; not in a worker of xdist, where no times are taken."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Write the reports that go to files; not in a worker of xdist, where no times are taken.
+
+    pytest-benchmark writes its files in this hook, too, before the yield.
+    """
+    state = session.config.stash[SESSION]
     if not hasattr(session.config, "workerinput"):
-        session.config.stash[SESSION].write_files()
+        host.guard_files(session.config, state.losing)
+        if state.withheld:
+            host.save_without_benchmarks(session.config)
+        state.write_files()
+    yield
+    if state.lost and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(trylast=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_benchgate import host, machine
+from pytest_benchgate import host, machine, output
 from pytest_benchgate.limits import Limits
 from pytest_benchgate.reports import markdown
 from pytest_benchgate.results import SCHEMA, RaceReport, Report, Result, Withheld
@@ -25,6 +25,7 @@ BENCHMARK = pytest.StashKey[host.BenchmarkFixture]()
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 Raised: TypeAlias = pytest.ExceptionInfo[BaseException]
 SESSION = pytest.StashKey["Session"]()
+SUMMARY = 1_000_000  # bytes of a job summary: GitHub shows none of it above 1 MiB a step
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Session:
     unwritten: dict[str, str] = field(default_factory=dict)
     items: dict[str, pytest.Item] = field(default_factory=dict)  # of the results
     swallowed: dict[str, tuple[str, Raised | None]] = field(default_factory=dict)  # the first failed subtest of each
+    lost: bool = False  # whether a report could not be written
     within: str | None = None  # the test of which a phase runs
 
     def report(self) -> Report:
@@ -172,16 +174,26 @@ class Session:
         return result
 
     def write_files(self) -> None:
-        """Write the reports that go to files."""
+        """Write the reports that go to files; one that cannot be written costs nothing but itself."""
         report = self.report()
         if not (report.results or report.withheld or report.race):
             return
-        text = markdown.render(report)
         if self.config.markdown:
-            self.config.markdown.write_text(text, "utf-8")
+            with self.losing(self.config.markdown):
+                output.write(self.config.markdown, markdown.render(report))
         if self.config.summary:
-            with self.config.summary.open("a", encoding="utf-8") as file:
-                file.write(text)
+            with self.losing(self.config.summary):
+                written = self.config.summary.stat().st_size if self.config.summary.exists() else 0
+                output.append(self.config.summary, markdown.bounded(markdown.render(report), SUMMARY - written))
+
+    @contextmanager
+    def losing(self, place: object) -> Iterator[None]:
+        """Take note of a file that cannot be written; the session goes on, and fails at its end."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            self.unwritten[str(place)] = getattr(error, "strerror", None) or str(error)
+            self.lost = True
 
 
 def _words(report: pytest.TestReport | None, excinfo: Raised | None) -> str:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.reports import race
-from pytest_benchgate.reports.quantity import printable
+from pytest_benchgate.reports.quantity import printable, shortened
 
 if TYPE_CHECKING:
     from pytest_benchgate.results import Report
 
 
 KINDS = {"unsure": "warning", "new": "warning", "gone": "warning", "accepted": "warning", "faster": "notice"}
+
+MOST_TEXT, MOST_PROPERTY = 4000, 400  # characters
 
 
 def render(report: Report) -> list[str]:
@@ -38,6 +40,8 @@ def render(report: Report) -> list[str]:
 
 def command(kind: str, text: str, **properties: str) -> str:
     """Return one workflow command."""
+    if len(text) > MOST_TEXT:
+        text = f"{text[:MOST_TEXT]}..."
     shown = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{kind} {shown}::{_data(chr(10).join(printable(line) for line in text.splitlines()))}"
 
@@ -47,4 +51,4 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(printable(text)).replace(":", "%3A").replace(",", "%2C")
+    return _data(shortened(text, MOST_PROPERTY)).replace(":", "%3A").replace(",", "%2C")

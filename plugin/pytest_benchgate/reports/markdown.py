@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.reports import race
-from pytest_benchgate.reports.quantity import device_time, printable, rates, scaled, shares
+from pytest_benchgate.reports.quantity import device_time, line, rates, scaled, shares, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,11 +19,17 @@ HEADER = ("benchmark", "median", "IQR", "rounds", "rate", "of the limit", "on de
 
 def literal(text: str) -> str:
     """Return text that Markdown and HTML show as it stands, on one line, in a table's cell too."""
-    escaped = html.escape(printable(text))
+    escaped = html.escape(line(text))
     return f"<code>{''.join(f'&#{ord(char)};' if char in SPECIAL else char for char in escaped)}</code>" if text else ""
 
 
+MOST_REASON = 1000  # characters
+MOST_WORD = 200  # bytes
 SPECIAL = "|`*_[]\\~@#:!"  # as entities: no table cell ends, no link, mention, reference or emphasis starts
+
+
+def _name(text: str) -> str:
+    return literal(shortened(text))
 
 
 def render(report: Report) -> str:
@@ -32,12 +38,12 @@ def render(report: Report) -> str:
         return render_race(report.race)
     verified = sum(result.verified for result in report.results)
     count = f"{verified} of {len(report.results)} times verified by gate, {len(report.withheld)} withheld."
-    lines = ["## Benchmarks", "", count, ""]
+    lines = ["## Benchmarks", "", count, "", *_problems(report)]
     ordered = sorted(report.results, key=lambda result: (result.group or "", result.median_s))
     for group, results in groupby(ordered, key=lambda result: result.group):
         rows = [
             (
-                literal(result.name),
+                _name(result.name),
                 scaled(result.median_s, "s"),
                 scaled(result.iqr_s, "s"),
                 str(result.rounds),
@@ -48,40 +54,60 @@ def render(report: Report) -> str:
             )
             for result in results
         ]
-        lines += ([f"### {literal(group)}", ""] if group else []) + table(HEADER, rows) + [""]
-    doubts = [f"- {literal(r.name)} is {literal(r.suspicious)}" for r in report.results if r.suspicious]
+        lines += ([f"### {_name(group)}", ""] if group else []) + table(HEADER, rows) + [""]
+    return "\n".join(lines) + "\n"
+
+
+def _problems(report: Report) -> list[str]:
+    """Return what is withheld or suspicious: before the tables, which may be cut."""
+    doubts = [f"- {_name(r.name)} is {literal(r.suspicious)}" for r in report.results if r.suspicious]
     withheld = [
-        f"- {literal(entry.name)}, {entry.phase}, {'time taken back' if entry.timed else 'not timed'}: "
-        f"{literal(entry.reason)} ({literal(f'{entry.path}:{entry.line}')})"
+        f"- {_name(entry.name)}, {entry.phase}, {'time taken back' if entry.timed else 'not timed'}: "
+        f"{literal(shortened(entry.reason, MOST_REASON))} ({literal(shortened(f'{entry.path}:{entry.line}'))})"
         for entry in report.withheld
     ]
-    for title, entries in (("Suspicious", doubts), ("Withheld", withheld)):
-        lines += [f"### {title}", "", *entries, ""] if entries else []
-    return "\n".join(lines) + "\n"
+    found = (("Withheld", withheld), ("Suspicious", doubts))
+    return [part for title, entries in found if entries for part in (f"### {title}", "", *entries, "")]
+
+
+def bounded(text: str, most: int) -> str:
+    """Return text in at most so many bytes, cut between lines and outside of HTML; say that it is cut."""
+    if len(text.encode()) <= most:
+        return text
+    lines = text.splitlines(keepends=True)
+    size = depth = kept = 0
+    for number, one in enumerate(lines, 1):
+        size += len(one.encode())
+        depth += one.count("<details>") - one.count("</details>")
+        if size > most - MOST_WORD:
+            break
+        kept = kept if depth else number
+    word = f"\n*{len(lines) - kept} lines are left out: a job summary is limited.*\n"
+    return "".join([*lines[:kept], word]) if most > MOST_WORD else ""
 
 
 def render_race(report: RaceReport) -> str:
     """Return the report of a race, slowest first."""
     header, cells = race.columns(report)
-    rows = [(literal(raced.name), *map(literal_figures, row)) for raced, row in cells]
+    rows = [(_name(raced.name), *map(literal_figures, row)) for raced, row in cells]
     told = [raced for raced, _ in cells if raced.failed or raced.verdict in {"unsure", *race.TOLD}]
     lines = ["## Race", "", literal_figures(race.heading(report)), "", f"*{race.terms(report)}*", ""]
     lines += [*table((race.HEADER[0], *header), rows), ""] if rows else []
     lines += [f"- {literal_figures(note)}" for note in report.notes] + [""] * bool(report.notes)
     for raced in told:
-        lines += [f"<details><summary>{raced.verdict}: {literal(raced.name)}</summary>", ""]
+        lines += [f"<details><summary>{raced.verdict}: {_name(raced.name)}</summary>", ""]
         lines += [f"<pre>{html.escape(_lines(race.message(raced, report)))}</pre>", "", "</details>", ""]
     return "\n".join(lines) + "\n"
 
 
 def literal_figures(text: str) -> str:
     """Return words and figures, which need no font of their own, so that nothing in them is obeyed."""
-    return "".join(f"&#{ord(char)};" if char in SPECIAL else char for char in html.escape(printable(text)))
+    return "".join(f"&#{ord(char)};" if char in SPECIAL else char for char in html.escape(line(text)))
 
 
 def _lines(text: str) -> str:
     """Return text with its line breaks, but for empty lines, which would end the HTML block."""
-    return "\n".join(printable(line) for line in text.splitlines() if line.strip())
+    return "\n".join(line(part) for part in text.splitlines() if part.strip())
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_benchgate.results import Result
 
+MOST_TEXT = 160  # characters of an id in a table: parameters can be as long as the data that they hold
+MOST_LINE = 1000  # of anything else
 STEPS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
 
 
@@ -34,6 +36,17 @@ def shares(result: Result) -> str:
 def device_time(result: Result) -> str:
     """Return the time on the device."""
     return "" if result.device_ns is None else scaled(result.device_ns * 1e-9, "s")
+
+
+def shortened(text: str, most: int = MOST_TEXT) -> str:
+    """Return text on one line, as printable does, without its middle where it is too long."""
+    text = printable(text if len(text) <= 2 * most else f"{text[:most]}{text[-most:]}")
+    return text if len(text) <= most else f"{text[: most // 2 - 2]}...{text[-(most // 2 - 1) :]}"
+
+
+def line(text: str) -> str:
+    """Return text on one line, of bounded length, with everything that a terminal might obey written out."""
+    return shortened(text, MOST_LINE)
 
 
 def printable(text: str) -> str:

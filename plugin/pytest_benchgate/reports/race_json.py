@@ -6,14 +6,32 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchgate.results import Raced, RaceReport
+from pytest_benchgate import reading
+from pytest_benchgate.reports.race import ORDER
+from pytest_benchgate.results import RaceReport
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 KIND = "pytest-benchgate race"
 SCHEMA = 1  # counted up when a field changes its meaning or goes
-ADDED = {"shard", "suite", "base_tree", "head_tree", "settings"}  # to schema 1, later on: older files lack them
+ADDED = {
+    "shard",
+    "suite",
+    "base_tree",
+    "head_tree",
+    "settings",
+    "limit",
+    "accepted",
+}  # to schema 1, later on: older files lack them
+
+CHANGE, SHARE, COUNT = (-100.0, 100.0), (0.0, 1.0), (0, 10**9)  # of a change, as ln(ratio)
+RULES: dict[str, tuple[Any, ...]] = {
+    "verdict": ORDER,
+    **dict.fromkeys(("change", "low", "high", "visible", "numbers"), CHANGE),
+    **dict.fromkeys(("alpha", "coverage"), SHARE),
+    **dict.fromkeys(("races", "launches", "line", "pairs", "shard"), COUNT),
+}
 
 
 def render(report: RaceReport, machine: dict[str, Any]) -> dict[str, Any]:
@@ -21,24 +39,16 @@ def render(report: RaceReport, machine: dict[str, Any]) -> dict[str, Any]:
     return {"kind": KIND, "schema": SCHEMA, "machine": machine, **dataclasses.asdict(report)}
 
 
-def read(data: dict[str, Any]) -> RaceReport:
-    """Return the report that render was given; ValueError where data is of another kind or schema."""
-    if data.get("kind") != KIND or data.get("schema") != SCHEMA:
+def read(data: Any) -> RaceReport:
+    """Return the report that render was given; ValueError, with the field and its value, where data is another."""
+    if not isinstance(data, dict) or data.get("kind") != KIND or data.get("schema") != SCHEMA:
         raise ValueError(f"is no {KIND} of schema {SCHEMA}")
     try:
-        fields = {
-            field.name: data[field.name]
-            for field in dataclasses.fields(RaceReport)
-            if field.name in data or field.name not in ADDED
-        }
-        for name in ("notes", "shard", "suite"):
-            if fields.get(name) is not None:
-                fields[name] = tuple(fields[name])
-        fields["notes"] = tuple(fields["notes"])
-        fields["raced"] = tuple(Raced(**{**raced, "numbers": tuple(raced["numbers"])}) for raced in fields["raced"])
-        return RaceReport(**fields)
-    except (KeyError, TypeError) as error:
+        return reading.into(RaceReport, data, optional=ADDED, rules=RULES)
+    except reading.Missing as error:
         raise ValueError(f"lacks what schema {SCHEMA} has: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"is damaged: {error}") from error
 
 
 def write(path: Path, data: dict[str, Any]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.reports import race
-from pytest_benchgate.reports.quantity import device_time, printable, rates, scaled, shares
+from pytest_benchgate.reports.quantity import device_time, line, rates, scaled, shares, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_benchgate.results import RaceReport, Report, Result
 
+MOST_REASON = 1000  # characters
 HEADER = ("benchmark", "median", "rate", "of the limit", "on device")
 
 
@@ -29,10 +30,12 @@ def render(report: Report) -> list[str]:
         + (f" ({timed} timed and taken back, {len(report.withheld) - timed} not timed)" if report.withheld else "")
     ]
     lines += _table([result for result in told if result.work or result.device_ns is not None])
-    lines += [f"suspicious: {printable(r.name)} is {printable(r.suspicious)}" for r in told if r.suspicious]
+    lines += [f"suspicious: {shortened(r.name)} is {line(r.suspicious)}" for r in told if r.suspicious]
     for entry in report.withheld:
         when = "its time was taken back" if entry.timed else "it was not timed"
-        lines.append(f"withheld: {printable(entry.name)} ({entry.phase}, {when}): {printable(entry.reason)}")
+        lines.append(
+            f"withheld: {shortened(entry.name)} ({entry.phase}, {when}): {shortened(entry.reason, MOST_REASON)}"
+        )
     return lines
 
 
@@ -42,8 +45,7 @@ def _table(results: list[Result]) -> list[str]:
         return []
     ordered = sorted(results, key=lambda result: (result.group or "", result.median_s))
     rows = [
-        (printable(r.name), scaled(r.median_s, "s"), printable(rates(r)), printable(shares(r)), device_time(r))
-        for r in ordered
+        (shortened(r.name), scaled(r.median_s, "s"), line(rates(r)), line(shares(r)), device_time(r)) for r in ordered
     ]
     return _columns([HEADER, *rows])
 
@@ -51,12 +53,12 @@ def _table(results: list[Result]) -> list[str]:
 def _race(report: RaceReport) -> list[str]:
     """Return the races, slowest first, then what was found as a whole, and what is worth a word."""
     header, cells = race.columns(report)
-    rows = [(printable(raced.name), *row) for raced, row in cells]
+    rows = [(shortened(raced.name), *row) for raced, row in cells]
     lines = _columns([(race.HEADER[0], *header), *rows]) if rows else []
-    lines += [f"note: {printable(note)}" for note in report.notes]
+    lines += [f"note: {line(note)}" for note in report.notes]
     for raced in race.ordered(report):
         if raced.verdict in race.TOLD:
-            lines.append(f"{raced.verdict}: {printable(raced.name)} {printable(race.reason(raced))}")
+            lines.append(f"{raced.verdict}: {shortened(raced.name)} {line(race.reason(raced))}")
     seen = [raced.visible for raced in report.raced if raced.visible is not None]
     if seen:
         alarms = sum(raced.verdict in {"slower", "faster"} for raced in report.raced)
@@ -64,7 +66,7 @@ def _race(report: RaceReport) -> list[str]:
             f"null race: {alarms} alarms; the smallest slowdown that could have been seen is "
             f"{race.percent(min(seen))[1:]} to {race.percent(max(seen))[1:]}, by benchmark"
         )
-    return [*lines, printable(race.heading(report)), race.terms(report)]
+    return [*lines, line(race.heading(report)), race.terms(report)]
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

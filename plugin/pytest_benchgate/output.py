@@ -1,0 +1,49 @@
+"""Files that are written as a whole, or not at all; and what is no file: pipes, terminals, devices."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file as a whole, or leave what was there; make its folder. OSError where it cannot be written."""
+    place = Path(os.path.realpath(path))
+    if place.exists() and not place.is_file():
+        _put(path, text, os.O_WRONLY)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, half = tempfile.mkstemp(prefix=f".{place.name[:50]}.", dir=place.parent)
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123  # a handle, not a path
+            file.write(text)
+        Path(half).chmod(place.stat().st_mode if place.exists() else 0o666 & ~_umask())
+        Path(half).replace(place)
+    except BaseException:
+        Path(half).unlink(missing_ok=True)
+        raise
+
+
+def append(path: Path, text: str) -> None:
+    """Add text at the end of a file. OSError where it cannot be written."""
+    _put(path, text, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+
+def check(path: Path) -> None:
+    """Raise OSError where path is a pipe that nobody reads: opening it would wait for a reader for ever."""
+    if path.is_fifo():
+        os.close(os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))
+
+
+def _put(path: Path, text: str, flags: int) -> None:
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    with open(handle, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123  # a handle, not a path
+        os.set_blocking(handle, True)  # only the wait for a reader was not wanted
+        file.write(text)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,175 @@
+"""Plain data, as JSON has it, read into dataclasses: each field by its annotation, and by the rules that it has."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_benchgate.reports.quantity import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+T = TypeVar("T")
+MOST_BYTES = 2**28
+MOST_SHOWN = 80  # characters of a value in a message
+DEPTH = 5  # of what is kept as it is
+LARGEST = 1e100
+WORDS = {
+    str: "a string",
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    dict: "an object",
+    tuple: "a list",
+}
+
+
+class Misfit(ValueError):
+    """A field has no value, or one that it cannot have."""
+
+    def __init__(self, where: str, expected: str, value: Any) -> None:
+        super().__init__(f"field {where.lstrip('.') or '(all)'}: expected {expected}, got {_shown(value)}")
+
+
+class Missing(ValueError):
+    """A field is not there."""
+
+
+def load(path: Path) -> Any:
+    """Return the JSON in the file at path; ValueError, in words that follow the path's name, where there is none."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"has more than {MOST_BYTES} bytes")
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+    except ValueError as error:  # of the encoding, of the syntax, of an integer with too many digits
+        raise ValueError(f"is no JSON ({error})") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def into(
+    cls: type[T],
+    data: Any,
+    *,
+    optional: Collection[str] = (),
+    rules: Mapping[str, tuple[Any, ...]] | None = None,
+    where: str = "",
+) -> T:
+    """Return an instance of a dataclass with the fields that data has; others in data are left out.
+
+    Parameters
+    ----------
+    optional: the fields that may lack, at any depth.
+    rules: by a field's name: (least, most) for numbers, which hold for each in a list, or the strings that it may be.
+
+    Raises
+    ------
+    Misfit, Missing: with the field's place, and the value.
+
+    """
+    if not isinstance(data, dict):
+        raise Misfit(where, WORDS[dict], data)
+    found: dict[str, Any] = {}
+    kinds = _kinds(cls)  # type: ignore[arg-type]
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        place = f"{where}.{field.name}"
+        if field.name in data:
+            rule = (rules or {}).get(field.name)
+            found[field.name] = _Reader(optional, rules or {}, rule).read(kinds[field.name], data[field.name], place)
+        elif field.name not in optional:
+            raise Missing(f"field {place.lstrip('.')} is missing")
+    return cls(**found)
+
+
+@cache
+def _kinds(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """Reads one field."""
+
+    optional: Collection[str]
+    rules: Mapping[str, Any]
+    rule: Any
+
+    def read(self, kind: Any, value: Any, where: str) -> Any:
+        origin, of = typing.get_origin(kind), typing.get_args(kind)
+        if origin in {types.UnionType, typing.Union}:
+            (only,) = (one for one in of if one is not type(None))
+            return None if value is None else self.read(only, value, where)
+        if kind is Any:
+            return _plain(value, where, DEPTH)
+        if dataclasses.is_dataclass(kind):
+            return into(kind, value, optional=self.optional, rules=self.rules, where=where)  # type: ignore[arg-type]
+        if origin is tuple:
+            return self._items(of, value, where)
+        if origin is dict:
+            if not isinstance(value, dict):
+                raise Misfit(where, WORDS[dict], value)
+            return {key: self.read(of[1], item, f"{where}.{_shown(key)}") for key, item in value.items()}
+        if kind in {int, float}:
+            return self._number(kind, value, where)
+        if not isinstance(value, kind):
+            raise Misfit(where, WORDS[kind], value)
+        if self.rule is not None and value not in self.rule:
+            raise Misfit(where, f"one of {', '.join(self.rule)}", value)
+        return value
+
+    def _items(self, of: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise Misfit(where, WORDS[tuple], value)
+        any_number = of[-1] is Ellipsis
+        if not any_number and len(value) != len(of):
+            raise Misfit(where, f"a list of {len(of)}", value)
+        kinds = [of[0]] * len(value) if any_number else of
+        pairs = enumerate(zip(kinds, value, strict=True))
+        return tuple(self.read(kind, item, f"{where}[{index}]") for index, (kind, item) in pairs)
+
+    def _number(self, kind: type, value: Any, where: str) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | kind):
+            raise Misfit(where, WORDS[kind], value)
+        bounds: Any = self.rule or (-LARGEST, LARGEST)
+        least, most = bounds
+        if not (math.isfinite(value) if isinstance(value, float) else True) or not least <= value <= most:
+            raise Misfit(where, f"{WORDS[kind]} from {least:g} to {most:g}", value)
+        return kind(value)
+
+
+def _plain(value: Any, where: str, depth: int) -> Any:
+    """Return a value that is kept as it is, where it is not nested too deeply to be shown."""
+    if isinstance(value, dict | list):
+        if not depth:
+            raise Misfit(where, "something less deeply nested", value)
+        for item in value.values() if isinstance(value, dict) else value:
+            _plain(item, where, depth - 1)
+    return value
+
+
+def _shown(value: Any) -> str:
+    """Return a value as JSON has it, shortened; nothing in it is obeyed."""
+    if isinstance(value, dict | list):
+        return f"{WORDS[dict] if isinstance(value, dict) else WORDS[tuple]} of {len(value)}"
+    if isinstance(value, str):
+        text = json.dumps(value[: MOST_SHOWN + 1], ensure_ascii=False)
+    else:
+        text = json.dumps(value) if not isinstance(value, int) or abs(value) < LARGEST else "an integer beyond all use"
+    text = printable(text)
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."

@@ -1,0 +1,196 @@
+"""Reports that cannot be written cost themselves only: one sentence, all the rest, and an exit status that says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_benchgate import output
+from pytest_benchgate.reports import github, markdown, terminal
+from pytest_benchgate.reports.quantity import shortened
+from pytest_benchgate.results import Report, Result, Withheld
+
+if TYPE_CHECKING:
+    from conftest import Suite
+
+SOURCE = "def test_it(gate): gate(lambda: 1, expect=1)\n\ndef test_plain(benchmark): benchmark(lambda: 1)"
+FULL = Path("/dev/full")
+COMMAND = Path(sys.executable).with_name("pytest-benchgate")
+posix = pytest.mark.skipif(os.name != "posix", reason="pipes and devices are files on POSIX")
+
+
+@posix
+@pytest.mark.parametrize("place", ["/no/such/folder/x", "/dev/full", "fifo", "."])
+def test_a_summary_that_cannot_be_written_costs_itself(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    if place == "/dev/full" and not FULL.exists():
+        pytest.skip("no /dev/full here")
+    if place == "fifo":
+        os.mkfifo(tmp_path / place)
+        place = str(tmp_path / place)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", place)
+    run = suite(SOURCE, "--benchgate-markdown=report.md")
+    run.result.assert_outcomes(passed=2)
+    assert run.result.ret == pytest.ExitCode.TESTS_FAILED
+    assert f"{place} could not be written: " in run.text
+    assert "Traceback" not in run.text + str(run.result.stderr)
+    assert run.in_table("test_plain")
+    assert "1 of 2 times verified by gate" in run.text
+    assert len(run.timed()) == 2
+    assert "<code>test&#95;it</code>" in (run.json_path.parent / "report.md").read_text("utf-8")
+
+
+@posix
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_a_full_disk_costs_no_table(suite: Suite) -> None:
+    run = suite(SOURCE, "--benchgate-markdown=/dev/full", "--benchmark-json=/dev/full")
+    run.result.assert_outcomes(passed=2)
+    assert run.result.ret == pytest.ExitCode.TESTS_FAILED
+    assert run.text.count("/dev/full could not be written: No space left on device") == 1
+    assert run.in_table("test_plain")
+
+
+def test_nothing_is_lost_where_all_can_be_written(suite: Suite, tmp_path: Path) -> None:
+    run = suite(SOURCE, f"--benchgate-markdown={tmp_path / 'a' / 'b.md'}", "--benchmark-save=kept")
+    assert run.result.ret == 0
+    assert "could not be written" not in run.text
+    assert [*run.json_path.parent.glob(".benchmarks/*/*.json")]
+
+
+def test_with_all_times_withheld_the_json_says_so(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = 'import os\ndef test_a(gate): gate(sorted, [2, 1], expect=[1, 2] if os.environ.get("GOOD") else [2, 1])'
+    monkeypatch.setenv("GOOD", "1")
+    assert suite(source).timed() == ["test_a"]
+    monkeypatch.delenv("GOOD")
+    run = suite(source, "-W", "error", "--benchmark-save=kept")
+    assert run.result.ret == pytest.ExitCode.TESTS_FAILED
+    assert run.timed() == []
+    (entry,) = run.data["benchgate"]["withheld"]
+    assert entry["name"] == "test_a"
+    assert "WrongAnswer" in entry["message"]
+    assert {"machine_info", "commit_info", "datetime", "version"} <= run.data.keys()
+    assert not [*run.json_path.parent.glob(".benchmarks/*/*.json")]
+
+
+def test_amounts_of_numpy_are_numbers(suite: Suite) -> None:
+    run = suite("""
+        import numpy as np
+        x = np.arange(1000)
+
+        def test_amounts(gate):
+            gate.work(items=np.prod((10, 100)), bytes=np.int64(16000), operations=np.float32(1e3))
+            gate(np.multiply, x, x, expect=x * x, device_ns=lambda result: np.float32(7))
+
+        def test_text(gate):
+            gate.work(items="many")
+
+        def test_device(gate):
+            gate(lambda: 1, expect=1, device_ns=lambda result: "7")
+    """)
+    run.result.assert_outcomes(passed=1, failed=2)
+    added = run.data["benchmarks"][0]["extra_info"]["benchgate"]
+    assert added["work"] == {"items": 1000, "bytes": 16000, "operations": 1000.0, "unit": "items"}
+    assert all(type(rate) is float for rate in added["rates"].values())
+    assert added["device_ns"] == 7
+    assert "ValueError: items='many' is not an amount of work; pass a number above 0" in run.text
+    assert "TypeError: device_ns returned '7'; return the nanoseconds as a number" in run.text
+
+
+def written(path: Path, name: str = "test_a") -> Path:
+    bench = {"fullname": f"t.py::{name}", "stats": {"median": 1e-3}, "extra_info": {}}
+    path.write_text(json.dumps({"machine_info": {}, "benchmarks": [bench]}), "utf-8")
+    return path
+
+
+def report(*options: object, closed: bool = False, **environment: str) -> tuple[int, str, str]:
+    command = [str(COMMAND), "report", *map(str, options)]
+    if closed:
+        command = ["sh", "-c", '"$@" >&-', "sh", *command]
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", check=False, env={**os.environ, **environment}
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@posix
+def test_a_report_that_cannot_be_written_is_printed(tmp_path: Path) -> None:
+    one = written(tmp_path / "one.json")
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "fifo")
+    for place in (tmp_path, tmp_path / "file" / "x", tmp_path / "fifo", *[FULL] * FULL.exists()):
+        end, out, err = report(one, "-o", place)
+        assert end == 1
+        assert "1.00 ms" in out
+        assert err.startswith(f"pytest-benchgate: {place} cannot be written (")
+    assert report(one, "-o", tmp_path / "new" / "out.txt") == (0, "", "")
+    assert "1.00 ms" in (tmp_path / "new" / "out.txt").read_text("utf-8")
+
+
+def test_an_output_does_not_take_the_place_of_its_input(tmp_path: Path) -> None:
+    one = written(tmp_path / "one.json")
+    (tmp_path / "link.json").symlink_to(one)
+    before = one.read_bytes()
+    for place in (one, tmp_path / "link.json", tmp_path / "." / "one.json"):
+        end, _, err = report(one, "-o", place)
+        assert (end, "is one of the files to report" in err) == (2, True)
+        assert one.read_bytes() == before
+
+
+@posix
+def test_a_closed_terminal_and_few_characters(tmp_path: Path) -> None:
+    one = written(tmp_path / "one.json", "test_é")
+    assert report(one, closed=True)[::2] == (
+        1,
+        "pytest-benchgate: the report cannot be printed: standard output is closed, or full\n",
+    )
+    end, out, _ = report(one, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (end, "test_\\xe9" in out) == (0, True)
+
+
+def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    output.write(path, "one")
+    path.chmod(0o640)
+    output.write(path, "two")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("two", 0o640)
+    with pytest.raises(UnicodeEncodeError):
+        output.write(path, "three\ud800")
+    assert path.read_text() == "two"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def long_report(count: int) -> Report:
+    name = "x" * 5000
+    results = tuple(Result(f"t.py::{name}", name, None, 1.0, 1.0, 0.0, 1) for _ in range(count))
+    return Report(results, tuple(Withheld(name, name, "call", False, name, name, name, 1) for _ in range(3)))  # noqa: FBT003
+
+
+def test_ids_are_shortened_and_a_summary_is_bounded() -> None:
+    report = long_report(5000)
+    text = markdown.render(report)
+    assert max(map(len, text.splitlines())) < 3000
+    assert max(map(len, terminal.render(report))) < 3000
+    assert max(map(len, github.render(report))) < 6000
+    cut = markdown.bounded(text, 100_000)
+    assert 90_000 < len(cut.encode()) <= 100_000
+    assert "### Withheld" in cut
+    assert cut.endswith("lines are left out: a job summary is limited.*\n")
+    assert markdown.bounded(text, 10) == ""
+    assert markdown.bounded("short\n", 100) == "short\n"
+    assert shortened("a" * 300 + "b") == "a" * 78 + "..." + "a" * 78 + "b"
+    assert shortened("é" * 5) == "é" * 5
+
+
+def test_a_summary_is_not_cut_within_html() -> None:
+    block = "<details><summary>x</summary>\n\n<pre>1\n2</pre>\n\n</details>\n\n"
+    for most in range(250, 700, 7):
+        cut = markdown.bounded(block * 20, most)
+        assert cut.count("<details>") == cut.count("</details>")
+        assert len(cut.encode()) <= most
