@@ -225,6 +225,17 @@ def test_a_submodule_comes_from_the_local_copy(project: Project, tmp_path: Path)
     assert (tmp_path / "head" / "vendor" / "lib" / "lib.c").read_text() == "two\n"
 
 
+def test_a_submodule_may_be_named_as_the_folder_of_its_repository(project: Project, tmp_path: Path) -> None:
+    """As python-rapidjson's, cloned into a folder "rapidjson"; the repository itself is no copy of it."""
+    library = Project.make(tmp_path / "library", tmp_path / "cache", {"lib.c": "one\n"})
+    project.git("submodule", "--quiet", "add", str(library.root), project.root.name)
+    base = project.commit()
+    library.root.rename(tmp_path / "moved")
+    found = repository(project)
+    found.check_out(found.resolve(base), tmp_path / "base")
+    assert (tmp_path / "base" / project.root.name / "lib.c").read_text() == "one\n"
+
+
 def with_library(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a repository with a submodule of its own, that is a submodule of the project's next commit."""
     # As a user would have it whose remotes are on the same machine.

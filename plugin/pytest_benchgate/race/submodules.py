@@ -75,8 +75,11 @@ def _named(clone: Path) -> list[tuple[str, str]]:
 
 def _copy(original: Path, name: str, path: str) -> Path | None:
     """Return the user's repository of a submodule, wherever git keeps it; None where it was never initialised."""
-    # The last two: of a submodule itself, whose repository lies beside its files or among those of its parent.
-    places = [original / path / ".git", original.parent / path / ".git", original / "modules" / name]
+    places = [original / path / ".git"]
+    if (
+        original / "HEAD"
+    ).is_file():  # of a submodule itself, whose repository lies beside its files or in its parent's
+        places += [original.parent / path / ".git", original / "modules" / name]
     for what in ("--absolute-git-dir", "--git-common-dir"):
         with contextlib.suppress(GitError):
             places.append(original / git("rev-parse", what, cwd=original) / "modules" / name)
