@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchgate.race import extensions
 from racing import IGNORED, KERNEL, QUICK, SLOW_KERNEL, Project, Run
 
 if TYPE_CHECKING:
@@ -243,3 +244,13 @@ def test_a_side_that_lacks_an_extension_module_is_an_error(tmp_path: Path, race_
     run = project.race("HEAD~1", "--race-threshold=900%")
     assert "no side has an extension module, though the source kern/_kern.c is there" in run.text
     assert run.returncode == 0, run.text
+
+
+def test_python_that_cython_compiles_is_a_source(tmp_path: Path) -> None:
+    """As in python-zeroconf, whose build goes on without its extensions where Cython rejects them."""
+    (tmp_path / "kern").mkdir()
+    (tmp_path / "kern" / "_kern.py").write_text("def spin(count: int) -> int:\n    return count\n")
+    assert extensions.unbuilt(tmp_path) == ()
+    (tmp_path / "kern" / "_kern.pxd").write_text("cpdef long spin(long count)\n")
+    (note,) = extensions.unbuilt(tmp_path)
+    assert note == "no side has an extension module, though the source kern/_kern.py is there: pure Python is raced"

@@ -64,9 +64,12 @@ def _sources(tree: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(tree):
         folders[:] = sorted(name for name in folders if not (TESTS.fullmatch(name) or ASIDE.fullmatch(name)))
         for path in (Path(folder, name) for name in sorted(files)):
-            if (
-                path.suffix in SOURCES
-                and path.is_file()
-                and (path.suffix == ".pyx" or COMPILED.search(path.read_bytes()))
-            ):
+            if path.is_file() and _is_source(path):
                 yield path
+
+
+def _is_source(path: Path) -> bool:
+    """Return whether an extension module is made of a file: Cython compiles a .py that has a .pxd beside it, too."""
+    if path.suffix == ".py":
+        return path.with_suffix(".pxd").is_file()
+    return path.suffix in SOURCES and (path.suffix == ".pyx" or COMPILED.search(path.read_bytes()) is not None)
