@@ -147,6 +147,15 @@ def withhold(benchmark: BenchmarkFixture) -> bool:
     return True
 
 
+def json_place(config: pytest.Config) -> Any:
+    """Return the path of --benchmark-json, or None."""
+    return _json_place(config.getoption("benchmark_json", None))
+
+
+def _json_place(option: Any) -> Any:
+    return option.name if hasattr(option, "write") else option  # pytest-benchmark 5.2 has opened it
+
+
 def guard_files(config: pytest.Config, losing: Callable[[object], AbstractContextManager[None]]) -> None:
     """Have the files of --benchmark-json and --benchmark-save written within losing(place)."""
     session = getattr(config, "_benchmarksession", None)
@@ -156,13 +165,13 @@ def guard_files(config: pytest.Config, losing: Callable[[object], AbstractContex
     def guarded(method: Callable[..., Any], place: Any) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> None:
             with losing(place):
-                if isinstance(place, str):
+                if isinstance(place, str | Path):
                     output.check(Path(place))
                 method(*args, **kwargs)
 
         return call
 
-    session.save_json = guarded(session.save_json, getattr(session.json, "name", session.json))
+    session.save_json = guarded(session.save_json, _json_place(session.json))
     session.storage.save = guarded(session.storage.save, session.storage)
 
 

@@ -30,6 +30,12 @@ def append(path: Path, text: str) -> None:
     _put(path, text, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
+def is_one_file(one: str | Path, other: str | Path) -> bool:
+    """Return whether two reports would take each other's place; a device, such as /dev/null, takes both."""
+    place = Path(os.path.realpath(one))
+    return place == Path(os.path.realpath(other)) and (place.is_file() or not place.exists())
+
+
 def check(path: Path) -> None:
     """Raise OSError where path is a pipe that nobody reads: opening it would wait for a reader for ever."""
     if path.is_fifo():

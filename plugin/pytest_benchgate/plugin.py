@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_benchgate import config as options
-from pytest_benchgate import devices, hookspec, host, machine, settings
+from pytest_benchgate import devices, hookspec, host, machine, output, settings
 from pytest_benchgate.race import clock  # noqa: F401  # before a conftest.py may freeze time
 from pytest_benchgate.reports import github, json_addition, terminal
 from pytest_benchgate.reports.quantity import printable
@@ -60,6 +60,10 @@ def pytest_configure(config: pytest.Config) -> None:
             f"--cl-device={chosen.cl_device!r} is none of the devices found:\n{devices.discover().describe()}"
         )
     if chosen.markdown:
+        others = {"--benchmark-json": host.json_place(config), "GITHUB_STEP_SUMMARY": chosen.summary}
+        for name, place in others.items():
+            if place is not None and output.is_one_file(place, chosen.markdown):
+                raise pytest.UsageError(f"--benchgate-markdown and {name} both are {chosen.markdown}; give another")
         try:
             chosen.markdown.parent.mkdir(parents=True, exist_ok=True)
             if not chosen.markdown.is_fifo():  # which would wait for a reader

@@ -150,7 +150,10 @@ def _spoil(place: Any) -> None:
     elif hasattr(place, "__setitem__"):
         content = np.array(place)
         _spoil(content)
-        place[...] = content if content.ndim else content[()]
+        try:
+            place[...] = content if content.ndim else content[()]
+        except TypeError:  # a tensor takes no array, but lends its memory
+            np.asarray(place)[...] = content
     else:
         for name, value in vars(place).items():
             setattr(place, name, _other(value))

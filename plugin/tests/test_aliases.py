@@ -18,6 +18,14 @@ from numpy.polynomial import Polynomial
 X = np.arange(100.0)
 DOUBLE = 2 * X
 
+class Tensor:
+    def __init__(self, values): self.values = values
+    def __array__(self, dtype=None, copy=None): return self.values.copy() if copy else self.values
+    def __setitem__(self, key, value):
+        if isinstance(value, np.ndarray): raise TypeError("can't assign a numpy.ndarray")
+        self.values[key] = value.values
+    def fill(self, value): self.values.fill(value)
+
 def test_good(benchmark): benchmark(lambda: 1)
 
 """
@@ -94,6 +102,7 @@ WRONG = {
     "a bytearray": "gate(lambda out: None, bytearray(b'ab'), expect=bytearray(b'ab'), written=0)",
     "an array.array": "gate(lambda out: None, array.array('d', [1, 2]), expect=array.array('d', [1, 2]), written=0)",
     "a memoryview": "gate(lambda out: None, memoryview(bytearray(b'ab')), expect=memoryview(b'ab'), written=0)",
+    "a tensor": "gate(lambda out: None, Tensor(X.copy()), expect=X, written=0)",
     "a dictionary": "gate(lambda out: None, {'a': 1, 'b': [2]}, expect={'a': 1, 'b': [2]}, written=0)",
     "a set": "gate(lambda out: None, {1, 2}, expect={1, 2}, written=0)",
     "a deque": "gate(lambda out: None, collections.deque([1]), expect=collections.deque([1]), written=0)",
@@ -172,6 +181,7 @@ RIGHT = {
     "a dictionary": """
         def f(out): out.update(a=1)
         gate(f, {"a": 1}, expect={"a": 1}, written=0)""",
+    "a tensor that held the answer": "gate(Tensor.fill, Tensor(np.ones(3)), 1, expect=np.ones(3), written=0)",
     "a set": """
         def f(out): out |= {1}
         gate(f, {1}, expect={1}, written=0)""",

@@ -56,6 +56,14 @@ def test_a_full_disk_costs_no_table(suite: Suite) -> None:
     assert run.in_table("test_plain")
 
 
+def test_two_reports_do_not_share_a_file(suite: Suite) -> None:
+    run = suite(SOURCE, "--benchgate-markdown=out.json")
+    assert run.result.ret == pytest.ExitCode.USAGE_ERROR
+    run.result.stderr.fnmatch_lines(
+        ["ERROR: --benchgate-markdown and --benchmark-json both are *out.json; give another"]
+    )
+
+
 def test_nothing_is_lost_where_all_can_be_written(suite: Suite, tmp_path: Path) -> None:
     run = suite(SOURCE, f"--benchgate-markdown={tmp_path / 'a' / 'b.md'}", "--benchmark-save=kept")
     assert run.result.ret == 0
