@@ -1,4 +1,4 @@
-"""Plain data, as JSON has it, read into dataclasses: each field by its annotation, and by the rules that it has."""
+"""Plain data, from JSON or made for it, read into dataclasses: each field by its annotation and its rules."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class _Reader:
         return value
 
     def _items(self, of: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             raise Misfit(where, WORDS[tuple], value)
         any_number = of[-1] is Ellipsis
         if not any_number and len(value) != len(of):
@@ -155,7 +155,7 @@ class _Reader:
 
 def _plain(value: Any, where: str, depth: int) -> Any:
     """Return a value that is kept as it is, where it is not nested too deeply to be shown."""
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list | tuple):
         if not depth:
             raise Misfit(where, "something less deeply nested", value)
         for item in value.values() if isinstance(value, dict) else value:
@@ -165,7 +165,7 @@ def _plain(value: Any, where: str, depth: int) -> Any:
 
 def _shown(value: Any) -> str:
     """Return a value as JSON has it, shortened; nothing in it is obeyed."""
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list | tuple):
         return f"{WORDS[dict] if isinstance(value, dict) else WORDS[tuple]} of {len(value)}"
     if isinstance(value, str):
         text = json.dumps(value[: MOST_SHOWN + 1], ensure_ascii=False)
