@@ -48,6 +48,19 @@ class Run:
         return any(line.startswith(name) for line in self.text.splitlines())
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="also run the tests that are marked so")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the further cases of what other tests show, each of which builds and races for seconds."""
+    if config.getoption("thorough"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("thorough")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 Suite: TypeAlias = "Callable[..., Run]"
 
 

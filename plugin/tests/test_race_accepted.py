@@ -55,6 +55,7 @@ def test_beyond_its_limit_it_fails_and_says_so(slow: Project) -> None:
     assert "This is beyond what is accepted, up to 60 %: exact | now" in run.text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [FILE, "perf/accepted.toml"])
 def test_it_counts_only_until_base_has_it(slow: Project, name: str) -> None:
     """A reason in other words, or another file, makes no new entry; another limit does."""
@@ -68,6 +69,7 @@ def test_it_counts_only_until_base_has_it(slow: Project, name: str) -> None:
     assert slow.run("--race=HEAD").verdicts == {"test_count": "accepted"}
 
 
+@pytest.mark.thorough
 def test_all_parameters_or_one(slow: Project) -> None:
     test = "import calc, pytest\n@pytest.mark.parametrize('n', [1, 2])\ndef test_count(benchmark, n):\n    benchmark(calc.count)\n"
     slow.write(**{"calc.py": PLAIN["calc.py"]})
@@ -78,6 +80,7 @@ def test_all_parameters_or_one(slow: Project) -> None:
     assert slow.run("--race=HEAD").verdicts == {"test_count[1]": "accepted", "test_count[2]": "slower"}
 
 
+@pytest.mark.thorough
 def test_an_entry_that_is_of_no_use_is_said(slow: Project) -> None:
     slow.write(**{"calc.py": PLAIN["calc.py"], FILE: entry() + entry("tests/test_calc.py::test_coun")})
     run = slow.run("--race=HEAD")
@@ -86,6 +89,7 @@ def test_an_entry_that_is_of_no_use_is_said(slow: Project) -> None:
     assert f"note: {FILE}: tests/test_calc.py::test_count needs no entry any more: its change is " in run.text
 
 
+@pytest.mark.thorough
 def test_without_a_revision_nothing_is_accepted(slow: Project) -> None:
     slow.write(**{FILE: entry()})
     run = slow.run("--race=self", "--race-max-launches=1")
@@ -137,6 +141,7 @@ def test_a_file_that_is_wrong_is_refused_before_anything_is_built(
     assert "Traceback" not in run.text
 
 
+@pytest.mark.thorough
 def test_a_limit_below_the_threshold_that_base_has_already_is_no_error(slow: Project) -> None:
     slow.commit(**{FILE: entry(limit="2%"), "calc.py": SLOW})
     assert slow.run("--race=HEAD").returncode == 0

@@ -69,6 +69,7 @@ def test_the_command_line_overrides_files_and_markers(plain: Project) -> None:
     assert plain.run(*options).raced("test_count")["threshold"] == 0.1
 
 
+@pytest.mark.thorough
 def test_a_test_with_new_parameters_has_the_marker_that_its_function_had(plain: Project) -> None:
     test = f"import calc, pytest\n@pytest.mark.benchgate(race_threshold='300%')\ndef test_count{BENCH}"
     plain.commit(**{"pytest.ini": INI, "tests/test_calc.py": test})
@@ -180,6 +181,7 @@ def test_what_head_lacks_fails_if_base_says_so(hiding: Project) -> None:
     assert "GONE tests/test_calc.py::test_deleted" in run.text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("options", "gone"),
     [
@@ -200,6 +202,7 @@ def test_nothing_is_gone_for_not_being_selected(hiding: Project, options: list[s
     assert {name for name, verdict in run.verdicts.items() if verdict == "gone"} == gone, run.text
 
 
+@pytest.mark.thorough
 def test_each_that_is_gone_is_in_one_shard(hiding: Project) -> None:
     hiding.write(**{"tests/test_calc.py": f"import calc\ndef test_kept{BENCH}"})
     runs = [hiding.run("--race=HEAD", "--race-max-launches=1", f"--race-shard={number}/2") for number in (1, 2)]
@@ -209,6 +212,7 @@ def test_each_that_is_gone_is_in_one_shard(hiding: Project) -> None:
     assert [run.returncode for run in runs] == [0, 0]
 
 
+@pytest.mark.thorough
 def test_a_suite_that_has_lost_all_of_its_benchmarks(plain: Project) -> None:
     plain.write(**{"tests/test_calc.py": "def test_nothing(): pass\n"})
     run = plain.race("HEAD")
@@ -217,6 +221,7 @@ def test_a_suite_that_has_lost_all_of_its_benchmarks(plain: Project) -> None:
     assert (run.returncode, run.verdicts) == (pytest.ExitCode.TESTS_FAILED, {"test_count": "gone"})
 
 
+@pytest.mark.thorough
 def test_a_base_that_cannot_be_collected_is_said(plain: Project) -> None:
     plain.commit(**{"tests/test_calc.py": "import no_such_module\n"})
     plain.write(**{"tests/test_calc.py": TEST})
@@ -245,6 +250,7 @@ def test_a_new_benchmark_is_new_only_if_head_runs_it(plain: Project) -> None:
     assert run.raced("test_fails")["side"] == "head"
 
 
+@pytest.mark.thorough
 def test_a_new_parameter_is_new(plain: Project) -> None:
     """Its function is there, and base's build cannot run it."""
     tests = "import calc, pytest\n@pytest.mark.parametrize('name', ['count'])\ndef test_it(benchmark, name):\n    benchmark(getattr(calc, name))\n"

@@ -53,6 +53,7 @@ def test_coverage_is_measured_without_a_race(plain: Project) -> None:
     assert "fail-under" in run.text
 
 
+@pytest.mark.thorough
 def test_the_tables_and_comparisons_of_sequential_times(plain: Project) -> None:
     settings = (
         "addopts = --durations=5 --durations-min=0 --benchmark-autosave --benchmark-compare --benchmark-verbose\n"
@@ -70,6 +71,7 @@ def test_the_tables_and_comparisons_of_sequential_times(plain: Project) -> None:
     assert not [*plain.root.rglob("*.svg")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["module", "subfolder", "config"])
 def test_other_ways_to_start_it(plain: Project, how: str) -> None:
     plain.commit(**{"other.ini": PLAIN["pytest.ini"] + "race_threshold = 60%\n"})

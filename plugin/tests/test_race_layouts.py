@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
+THOROUGH = pytest.mark.thorough
 FALLBACK = """\
 try:
     from {package}._kern import spin
@@ -97,7 +98,7 @@ INSIDE = files(
 )
 
 
-@pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
+@pytest.mark.parametrize("mode", [*(pytest.param(mode, marks=THOROUGH) for mode in ("prepend", "append")), "importlib"])
 def test_tests_inside_the_package(tmp_path: Path, race_cache: Path, mode: str) -> None:
     project = made(tmp_path, race_cache, INSIDE)
     run = project.race("HEAD~1", f"--import-mode={mode}", "kern", "tests")
@@ -123,7 +124,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ["flat", *(pytest.param(one, marks=THOROUGH) for one in LAYOUTS if one != "flat")])
 def test_the_source_tree_is_on_the_path(tmp_path: Path, race_cache: Path, layout: str) -> None:
     """By its configuration or a conftest.py, by `python -m pytest`, and by PYTHONPATH."""
     project = made(tmp_path, race_cache, LAYOUTS[layout])
@@ -157,7 +158,9 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize(
+    "kind", ["by its path", *(pytest.param(one, marks=THOROUGH) for one in STRANGERS if one != "by its path")]
+)
 def test_a_source_tree_in_place_of_the_build_is_an_error(tmp_path: Path, race_cache: Path, kind: str) -> None:
     code, told = STRANGERS[kind]
     test = f"{code}def test_spin(benchmark):\n    benchmark(spin, 2000)\n"
@@ -170,6 +173,7 @@ def test_a_source_tree_in_place_of_the_build_is_an_error(tmp_path: Path, race_ca
     assert "Import the project by its installed name" in reason
 
 
+@pytest.mark.thorough
 def test_a_project_below_the_root(tmp_path: Path, race_cache: Path) -> None:
     """The configuration of pytest lies above, and base had the project elsewhere."""
     project = Project.make(tmp_path / "project", race_cache, {**files(), "pytest.ini": "[pytest]\n"})
@@ -180,6 +184,7 @@ def test_a_project_below_the_root(tmp_path: Path, race_cache: Path) -> None:
     assert judged(project.race("HEAD~1", "python/tests")) == ({"test_spin": "slower"}, 1)
 
 
+@pytest.mark.thorough
 def test_a_package_that_is_new_is_not_taken_from_what_is_installed(tmp_path: Path, race_cache: Path) -> None:
     """The session's environment has head's, and base none."""
     project = Project.make(tmp_path / "project", race_cache, files())
@@ -194,6 +199,7 @@ def test_a_package_that_is_new_is_not_taken_from_what_is_installed(tmp_path: Pat
     assert "this side of the race has none" in run.raced("test_fast")["reason"]
 
 
+@pytest.mark.thorough
 def test_a_wheel_without_modules_is_refused(tmp_path: Path, race_cache: Path) -> None:
     layout = {**files(), "backend.py": BACKEND.format(top=".", packed=[])}
     run = made(tmp_path, race_cache, layout).race("HEAD~1", "-opythonpath=.")
@@ -201,6 +207,7 @@ def test_a_wheel_without_modules_is_refused(tmp_path: Path, race_cache: Path) ->
     assert "the wheel that was built of base has no module" in run.text
 
 
+@pytest.mark.thorough
 def test_what_the_wheel_lacks_is_said(tmp_path: Path, race_cache: Path) -> None:
     test = "import kern.more.deep\n" + TEST.format(package="kern")
     layout = files(**{"kern/more/__init__.py": "", "kern/more/deep.py": "", "tests/test_spin.py": test})
@@ -225,6 +232,7 @@ def test_a_root_that_is_a_package_is_refused_before_it_is_built(tmp_path: Path, 
     assert "building" not in run.text
 
 
+@pytest.mark.thorough
 def test_a_process_that_a_benchmark_starts_has_the_build(tmp_path: Path, race_cache: Path) -> None:
     code = "import subprocess, sys\ndef run():\n    subprocess.run([sys.executable, '-c', 'import kern; kern.spin(30_000_000)'], check=True)\n"
     layout = files(**{"tests/test_spin.py": f"{code}def test_spin(benchmark):\n    benchmark(run)\n"})

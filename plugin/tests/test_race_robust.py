@@ -116,6 +116,7 @@ def test_the_end_of_a_worker_costs_its_test_only_and_is_noticed_at_once(sides: S
             broken(found[name], "head", reason, Why.FAILED if "by_sys" in name else Why.LOST)
 
 
+@pytest.mark.thorough
 @needs_proc
 def test_a_stopped_worker_is_said_to_be_stopped(sides: Sides, reaper: Starts) -> None:
     bodies = {"stops": "os.kill(os.getpid(), signal.SIGSTOP)", "stops_its_group": "os.killpg(0, signal.SIGSTOP)"}

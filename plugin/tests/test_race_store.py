@@ -213,6 +213,7 @@ def test_a_cache_in_the_repository_is_no_part_of_head(kern: Project) -> None:
     assert kern.git("status", "--porcelain") == ""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("place", "words"),
     [

@@ -153,6 +153,7 @@ def test_each_benchmark_is_in_one_shard_in_whatever_order_it_is_collected(plain:
     assert sorted(found) == [f"tests/test_calc.py::test_set[{name}]" for name in "abcdefgh"]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 def test_a_shard_without_benchmarks_passes_and_is_written(plain: Project) -> None:
     runs = [plain.race("self", f"--race-shard={number}/2") for number in (1, 2)]
