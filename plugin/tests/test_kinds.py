@@ -11,6 +11,7 @@ import enum
 import fractions
 import importlib
 import mmap
+import warnings
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -384,6 +385,7 @@ UNEQUAL: Table = {
         ("np.timedelta64(1, 'M')", "np.timedelta64(30, 'D')"),
         ("np.timedelta64(2**62, 's')", "np.timedelta64(0, 'ns')"),
         ("np.array([2**62], 'm8[s]')", "np.array([0], 'm8[ns]')"),
+        ("np.array([[3, 2**62]], 'm8[s]')", "np.array([[3 * 10**9, 0]], 'm8[ns]')"),
         ("np.datetime64('NaT')", "np.datetime64('NaT')"),
         ("np.datetime64('NaT')", "np.timedelta64('NaT')", NANS),
         ("np.datetime64('NaT')", "np.datetime64(0, 's')", NANS),
@@ -578,7 +580,9 @@ def values(library: str, *expressions: str) -> list[Any]:
         scope["Q"] = module.get_application_registry().Quantity
     if library == "xarray":
         scope["pd"] = importlib.import_module("pandas")
-    return [eval(expression, scope) for expression in expressions]  # noqa: S307  # written above
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # NumPy's of times without a unit
+        return [eval(expression, scope) for expression in expressions]  # noqa: S307  # written above
 
 
 def tolerance(words: str) -> Tolerance:

@@ -221,7 +221,13 @@ def _times(left: Any, right: Any, tolerance: Tolerance) -> Any:
         common = np.promote_types(left.dtype, right.dtype)
     except TypeError:  # months are no number of days
         return nat
-    fine = [one.astype(common) for one in (left, right)]
+    try:
+        fine = [one.astype(common) for one in (left, right)]
+    except OverflowError:  # NumPy 2.5 raises where earlier ones wrap around, and fits tells
+        if left.size == 1:
+            return nat
+        pairs = zip(left.reshape(-1, 1), right.reshape(-1, 1), strict=True)
+        return np.concatenate([_times(*pair, tolerance) for pair in pairs]).reshape(left.shape)
     fits = [np.asarray(wide.astype(one.dtype) == one) for wide, one in zip(fine, (left, right), strict=True)]
     return nat | (np.asarray(fine[0] == fine[1]) & fits[0] & fits[1])
 
