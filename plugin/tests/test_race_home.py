@@ -97,3 +97,17 @@ def test_patterns_that_take_any_file_do_not_tell(tmp_path: Path) -> None:
         "kern/conftest.py": True,
         "test_it.py": False,
     }
+
+
+def test_a_package_that_extends_its_path_finds_nothing_in_the_sources(tmp_path: Path) -> None:
+    """As pkgutil.extend_path does, with the source tree on sys.path; other distributions may share the package."""
+    for name in ("wheel/kern/__init__.py", "tree/kern/__init__.py", "tree/kern/_fast.py", "other/kern/more.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    home = Home(str(tmp_path / "wheel"), ["kern"], [str(tmp_path / "tree")], DEFAULT)
+    path = [str(tmp_path / place / "kern") for place in ("wheel", "tree", "other")]
+    with pytest.raises(ModuleNotFoundError, match="the wheel that was built has none"):
+        home.find_spec("kern._fast", path)
+    shared = home.find_spec("kern.more", path)
+    assert shared is not None
+    assert shared.origin == str(tmp_path / "other" / "kern" / "more.py")
