@@ -125,7 +125,7 @@ def test_the_source_folder_says_that_it_is_not_the_package() -> None:
 
 def test_the_limits_are_a_table_of_verified_rows(tmp_path: Path) -> None:
     options = ["--length=10", "--rounds=1", "--no-growth", "--only", "vector", "python", "--out", str(tmp_path)]
-    done = run(str(ROOT / "tests" / "limits.py"), *options)
+    done = run(str(ROOT / "benchmarks" / "limits.py"), *options)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "limits.md").read_text("utf-8").strip() == done.stdout.strip()
     for name in ("copy, 1 thread", "vector_baseline", "python", "np.multiply(x, x)", "logmap(x, out=out)"):
@@ -136,7 +136,7 @@ def test_the_limits_are_a_table_of_verified_rows(tmp_path: Path) -> None:
 def test_the_articles_tables_are_of_verified_rows(tmp_path: Path) -> None:
     options = ["--length=10", "--rounds=1", "--no-pictures", "--out", str(tmp_path)]
     chosen = ["--implementation=list*", "--implementation=python", "--implementation=numpy_*", "--implementation=cupy"]
-    done = run(str(ROOT / "tests" / "articles.py"), *options, *chosen)
+    done = run(str(ROOT / "benchmarks" / "articles.py"), *options, *chosen)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "articles.md").read_text("utf-8").strip() in done.stdout
     for name in ("python", "numpy_article_nine", "list", "memoryview"):
@@ -151,7 +151,7 @@ def test_the_articles_tables_are_of_verified_rows(tmp_path: Path) -> None:
 
 
 def test_a_row_that_does_not_exist_is_no_choice() -> None:
-    done = run(str(ROOT / "tests" / "articles.py"), "--implementation=nonsense")
+    done = run(str(ROOT / "benchmarks" / "articles.py"), "--implementation=nonsense")
     assert done.returncode == 2
     assert "--implementation nonsense is none of: python, " in done.stderr
 

@@ -18,8 +18,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-SOURCES = [*sorted(ROOT.glob("logmap_cy/*.p[yx][xd]")), *sorted(ROOT.glob("kernels/*"))]
+ROOT = Path(__file__).parents[2]
+SOURCES = [*sorted(ROOT.glob("logmap_cy/**/*.p[yx][xd]")), *sorted(ROOT.glob("kernels/*"))]
 COMMENTS = re.compile(r'/\*.*?\*/|""".*?"""|#[^\n]*', re.DOTALL)
 CHANGES = [
     (re.compile(r"(?<=[\w)]) \* (?=[\w(])"), " + "),

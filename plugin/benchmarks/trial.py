@@ -3,7 +3,7 @@
     tox run -e trial                                      10 races of equal builds, the machine left alone
     tox run -e trial -- --what slow5 --load 2 --races 20  100 benchmarks that are 5 % slower, beside two busy processes
 
-Races real commits of the small C project that trial_project.py makes, five benchmarks each, and tells for every race its
+Races real commits of the small C project that trial_project.py makes, five benchmarks each, and tells for each race its
 seconds and verdicts, then their sums. --out keeps each race's own numbers as a JSON line.
 """
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PYTEST = [sys.executable, "-P", "-m", "pytest", "--benchmark-only", "--benchmark-quiet"]
 ENOUGH = "--race-budget=150"  # seconds a benchmark: a busy machine takes longer, and must not fail us
 
