@@ -13,7 +13,7 @@ import pytest
 from pytest_benchgate.settings import FIELDS, SETTINGS, given, of_config, option, shard, what_if_gone, whose
 
 if TYPE_CHECKING:
-    from pytest_benchgate.race.accepted import Entry
+    from pytest_benchgate.race.verdicts.accepted import Entry
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def race(config: pytest.Config) -> RaceConfig | None:
             )
         base_python = Path(found).absolute()
     settings = of_config(config)
-    from pytest_benchgate.race import accepted  # noqa: PLC0415  # needs POSIX
+    from pytest_benchgate.race.verdicts import accepted  # noqa: PLC0415  # needs POSIX
 
     return RaceConfig(
         base=base,

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_benchgate import config as options
 from pytest_benchgate import devices, hookspec, host, machine, output, settings
-from pytest_benchgate.race import clock  # noqa: F401  # before a conftest.py may freeze time
+from pytest_benchgate.race.worker import clock  # noqa: F401  # before a conftest.py may freeze time
 from pytest_benchgate.reports import github, json_addition, terminal
 from pytest_benchgate.reports.quantity import printable
 from pytest_benchgate.session import BENCHMARK, GATE, SESSION, Session
@@ -28,14 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
     """See to where the session imports the raced project from, before any conftest.py does, and output is captured."""
     given = early_config.known_args_namespace
-    if early_config.pluginmanager.has_plugin("pytest_benchgate.race.worker"):
+    if early_config.pluginmanager.has_plugin("pytest_benchgate.race.worker.plugin"):
         return (yield)  # whatever addopts say
     if given.race is not None or given.race_base_python is not None:
         host.measure_no_coverage(early_config)
     if given.race is not None:
-        from pytest_benchgate.race import early  # noqa: PLC0415  # needs POSIX
+        from pytest_benchgate.race import startup  # noqa: PLC0415  # needs POSIX
 
-        early.prepare(early_config, given)
+        startup.prepare(early_config, given)
     return (yield)
 
 
@@ -76,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{settings.MARK}({', '.join(settings.OF_TESTS)}): for one test",
     )
     if chosen.race:
-        from pytest_benchgate.race.session import start  # noqa: PLC0415  # needs POSIX
+        from pytest_benchgate.race.hooks import start  # noqa: PLC0415  # needs POSIX
 
         start(config, chosen.race, session)
 
@@ -100,7 +100,7 @@ def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, Any,
     value = yield
     if isinstance(value, host.BenchmarkFixture) and isinstance(request.node, pytest.Item):
         request.node.stash[BENCHMARK] = value
-        if not request.config.pluginmanager.hasplugin("pytest_benchgate.race.worker"):
+        if not request.config.pluginmanager.hasplugin("pytest_benchgate.race.worker.plugin"):
             host.notice_errors(value)
     return value
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from launching import Starts
-    from pytest_benchgate.race.process import Side
+    from pytest_benchgate.race.launching.process import Side
 
 FAST = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider")
 

@@ -7,8 +7,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchgate.race.launch import Timed, launch
-from pytest_benchgate.race.process import Failed, Plan, Side, Why
+from pytest_benchgate.race.launching.launch import Timed, launch
+from pytest_benchgate.race.launching.process import Failed, Plan, Side, Why
 from pytest_benchgate.race.reaper import Reaper
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_benchgate.race import accepted
+from pytest_benchgate.race.verdicts import accepted
 from racing import PLAIN, Project
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_benchgate.race.boot import has_guard
+from pytest_benchgate.race.worker.boot import has_guard
 from racing import KERN, KERNEL, LIMIT_S, PLAIN, QUICK, SLOW_CALC, SLOW_KERNEL, Project, kill, wait_for
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ NEVER_SURE = ("--race-threshold=0.0001%", "--race-max-launches=1000", "--race-bu
 
 def is_timing(project: Project) -> bool:
     """Whether both workers run, each with its guard, where there are guards."""
-    workers = sum("pytest_benchgate.race.worker" in command for command in project.processes().values())
+    workers = sum("pytest_benchgate.race.worker.plugin" in command for command in project.processes().values())
     return workers == (4 if has_guard() else 2)
 
 
@@ -151,7 +151,7 @@ def test_a_worker_killed_from_outside_is_told_and_the_race_ends(plain: Project) 
 
     def killed() -> bool:
         for pid, command in plain.processes().items():
-            if "pytest_benchgate.race.worker" in command and is_timing(plain):
+            if "pytest_benchgate.race.worker.plugin" in command and is_timing(plain):
                 with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
                     os.kill(pid, signal.SIGKILL)
                     return True

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_benchgate.race import engine
-from pytest_benchgate.race.engine import Race
-from pytest_benchgate.race.launch import Timed
-from pytest_benchgate.race.process import Failed, Plan, Side, Why
+from pytest_benchgate.race.launching import engine
+from pytest_benchgate.race.launching.engine import Race
+from pytest_benchgate.race.launching.launch import Timed
+from pytest_benchgate.race.launching.process import Failed, Plan, Side, Why
 from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.statistics import Rule, Verdict
 

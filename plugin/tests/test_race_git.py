@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from pytest_benchgate.race import git
+from pytest_benchgate.race.building import git
 from racing import Project
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")

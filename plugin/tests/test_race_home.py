@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_benchgate.race.home import DEFAULT, Home
+from pytest_benchgate.race.worker.home import DEFAULT, Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_benchgate.race.identity import ADVICE, Identity, SelfRace
+from pytest_benchgate.race.verdicts.identity import ADVICE, Identity, SelfRace
 
 if TYPE_CHECKING:
     from pathlib import Path

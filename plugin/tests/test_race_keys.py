@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_benchgate.race import keys
+from pytest_benchgate.race.building import keys
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from launching import FEW, PLAN, Starts, broken, ids, raced
-from pytest_benchgate.race.launch import Timed, _enough, launch
-from pytest_benchgate.race.process import Failed, Plan, Side, Why
+from pytest_benchgate.race.launching.launch import Timed, _enough, launch
+from pytest_benchgate.race.launching.process import Failed, Plan, Side, Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable

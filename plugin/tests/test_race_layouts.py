@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_benchgate.race import extensions
+from pytest_benchgate.race.building import extensions
 from racing import IGNORED, KERNEL, QUICK, SLOW_KERNEL, Project, Run
 
 if TYPE_CHECKING:

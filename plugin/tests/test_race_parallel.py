@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pytest_benchgate import host
-from pytest_benchgate.race import git
-from pytest_benchgate.race.build import Builder, BuildFailed, Built, Order
-from pytest_benchgate.race.parallel import build_all
+from pytest_benchgate.race.building import git
+from pytest_benchgate.race.building.build import Builder, BuildFailed, Built, Order
+from pytest_benchgate.race.building.parallel import build_all
+from pytest_benchgate.race.building.store import Store, prepare_folder
 from pytest_benchgate.race.reaper import Reaper
-from pytest_benchgate.race.store import Store, prepare_folder
 from racing import KERN, Project
 
 if TYPE_CHECKING:

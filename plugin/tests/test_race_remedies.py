@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from pytest_benchgate.race import remedies
+from pytest_benchgate.race.building import remedies
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from launching import FEW, Starts, broken, raced
-from pytest_benchgate.race import boot
 from pytest_benchgate.race import reaper as reapers
-from pytest_benchgate.race.launch import Timed, launch
-from pytest_benchgate.race.process import Failed, Why
+from pytest_benchgate.race.launching.launch import Timed, launch
+from pytest_benchgate.race.launching.process import Failed, Why
+from pytest_benchgate.race.worker import boot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_benchgate.race.process import Plan, Side
+    from pytest_benchgate.race.launching.process import Plan, Side
 
     Sides = Callable[..., tuple[Side, Side]]
 
@@ -129,7 +129,8 @@ def test_a_clock_that_stands_or_runs_too_fast_costs_its_test_only(sides: Sides, 
     suite = """
         import build, pytest
         from types import SimpleNamespace
-        from pytest_benchgate.race import clock, worker
+        from pytest_benchgate.race.worker import clock
+        from pytest_benchgate.race.worker import plugin as worker
 
         @pytest.fixture
         def patched(monkeypatch):
@@ -167,7 +168,7 @@ def test_a_test_that_patches_the_clock_is_timed_by_the_real_one(sides: Sides, re
     suite = """
         import build, pytest, time, time_machine
         from freezegun import freeze_time
-        from pytest_benchgate.race import worker
+        from pytest_benchgate.race.worker import plugin as worker
 
         def work():
             sum(range(100 * build.FACTOR))

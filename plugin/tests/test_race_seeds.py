@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from launching import FEW, Starts, raced
-from pytest_benchgate.race.launch import Timed
+from pytest_benchgate.race.launching.launch import Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_benchgate.race.process import Side
+    from pytest_benchgate.race.launching.process import Side
 
     Sides = Callable[..., tuple[Side, Side]]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchgate.race.building.store import COMPLETE, CacheError, Entry, Store, prepare_folder
 from pytest_benchgate.race.reaper import Reaper
-from pytest_benchgate.race.store import COMPLETE, CacheError, Entry, Store, prepare_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

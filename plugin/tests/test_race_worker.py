@@ -14,10 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_benchgate.race.boot import ORDERS
-from pytest_benchgate.race.channel import Channel, Closed, Late
-from pytest_benchgate.race.messages import Block, Collected, Collecting, Done, End, Message, Quit, Ready, Run, Timed
-from pytest_benchgate.race.process import command
+from pytest_benchgate.race.launching.process import command
+from pytest_benchgate.race.worker.boot import ORDERS
+from pytest_benchgate.race.worker.channel import Channel, Closed, Late
+from pytest_benchgate.race.worker.messages import (
+    Block,
+    Collected,
+    Collecting,
+    Done,
+    End,
+    Message,
+    Quit,
+    Ready,
+    Run,
+    Timed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

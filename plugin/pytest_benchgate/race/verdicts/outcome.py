@@ -7,17 +7,17 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.probe import probe
-from pytest_benchgate.race.process import Why
+from pytest_benchgate.race.launching.probe import probe
+from pytest_benchgate.race.launching.process import Why
 from pytest_benchgate.race.statistics import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_benchgate.race.engine import Race
-    from pytest_benchgate.race.process import Failed, Plan
+    from pytest_benchgate.race.launching.engine import Race
+    from pytest_benchgate.race.launching.process import Failed, Plan
     from pytest_benchgate.race.reaper import Reaper
-    from pytest_benchgate.race.sides import Field
+    from pytest_benchgate.race.sides.revisions import Field
 
 
 @dataclass

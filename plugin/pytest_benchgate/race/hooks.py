@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_benchgate import host, machine, settings
-from pytest_benchgate.race import agreement, basis, engine, git, sides
 from pytest_benchgate.race.arguments import without_output
-from pytest_benchgate.race.build import BuildFailed
-from pytest_benchgate.race.clock import CLOCK
-from pytest_benchgate.race.early import EARLY
-from pytest_benchgate.race.identity import Identity, SelfRace
-from pytest_benchgate.race.outcome import Judge, is_needed
-from pytest_benchgate.race.process import Plan
+from pytest_benchgate.race.building import git
+from pytest_benchgate.race.building.build import BuildFailed
+from pytest_benchgate.race.launching import engine
+from pytest_benchgate.race.launching.process import Plan
 from pytest_benchgate.race.progress import EVERY_S
 from pytest_benchgate.race.reaper import Reaper
+from pytest_benchgate.race.sides import basis
+from pytest_benchgate.race.sides import revisions as sides
+from pytest_benchgate.race.startup import EARLY
 from pytest_benchgate.race.statistics import Rule, Verdict, smallest_visible
+from pytest_benchgate.race.verdicts import agreement
+from pytest_benchgate.race.verdicts.identity import Identity, SelfRace
+from pytest_benchgate.race.verdicts.outcome import Judge, is_needed
+from pytest_benchgate.race.worker.clock import CLOCK
 from pytest_benchgate.reports import race as words
 from pytest_benchgate.reports import race_json
 from pytest_benchgate.results import Raced, RaceReport
@@ -34,9 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from pytest_benchgate.config import RaceConfig
-    from pytest_benchgate.race.accepted import Entry
-    from pytest_benchgate.race.agreement import Agreement
-    from pytest_benchgate.race.basis import Basis
+    from pytest_benchgate.race.sides.basis import Basis
+    from pytest_benchgate.race.verdicts.accepted import Entry
+    from pytest_benchgate.race.verdicts.agreement import Agreement
     from pytest_benchgate.session import Session
 
 SELF_LAUNCHES = 8  # of a null race: enough to know the scatter that it tells of

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.run_git import GitError, git
+from pytest_benchgate.race.building.run_git import GitError, git
 
 if TYPE_CHECKING:
     from pathlib import Path

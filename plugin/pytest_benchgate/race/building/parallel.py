@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_benchgate import host
-from pytest_benchgate.race.commands import Output
+from pytest_benchgate.race.building.commands import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_benchgate.race.build import Builder, Built, Order
-    from pytest_benchgate.race.commands import Stop
+    from pytest_benchgate.race.building.build import Builder, Built, Order
+    from pytest_benchgate.race.building.commands import Stop
 
 MEMORY_BYTES = 2**31  # that a build may need
 SHOW_S = 0.2

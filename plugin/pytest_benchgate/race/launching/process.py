@@ -12,11 +12,11 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_benchgate.race import boot, messages
-from pytest_benchgate.race.channel import Channel, Closed, Late
-from pytest_benchgate.race.clock import CLOCK
-from pytest_benchgate.race.messages import Garbled, shortened
 from pytest_benchgate.race.reaper import ended_fd
+from pytest_benchgate.race.worker import boot, messages
+from pytest_benchgate.race.worker.channel import Channel, Closed, Late
+from pytest_benchgate.race.worker.clock import CLOCK
+from pytest_benchgate.race.worker.messages import Garbled, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -273,7 +273,7 @@ def command(python: Path, *arguments: str) -> list[str | Path]:
     """Return the command of a worker, whose pytest gets these arguments."""
     # -P: the current directory, with its source tree, must not stand before the installed build.
     # -s: the last words of one that crashes would be lost with what pytest has captured.
-    return [python, "-P", boot.__file__, "-p", "pytest_benchgate.race.worker", *arguments, "-s"]
+    return [python, "-P", boot.__file__, "-p", "pytest_benchgate.race.worker.plugin", *arguments, "-s"]
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,13 @@ import build
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from pytest_benchgate.race import git, keys, overlay, remedies
-from pytest_benchgate.race.store import CacheError, Store
+from pytest_benchgate.race.building import git, keys, overlay, remedies
+from pytest_benchgate.race.building.store import CacheError, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_benchgate.race.commands import Output
+    from pytest_benchgate.race.building.commands import Output
 
 PIP = Version("22.3")  # the first that installs into another environment
 

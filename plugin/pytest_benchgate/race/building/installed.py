@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from pytest_benchgate.race import overlay
+from pytest_benchgate.race.building import overlay
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from pytest_benchgate.race.commands import Stop
+from pytest_benchgate.race.building.commands import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate import settings
-from pytest_benchgate.race import accepted
 from pytest_benchgate.race.statistics import Verdict
+from pytest_benchgate.race.verdicts import accepted
 from pytest_benchgate.reports.race import threshold
 from pytest_benchgate.results import Raced
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_benchgate.config import RaceConfig
-    from pytest_benchgate.race.accepted import Entry
-    from pytest_benchgate.race.basis import Basis
+    from pytest_benchgate.race.sides.basis import Basis
+    from pytest_benchgate.race.verdicts.accepted import Entry
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_benchgate.race import git
+from pytest_benchgate.race.building import git
 from pytest_benchgate.settings import percentage
 
 if TYPE_CHECKING:

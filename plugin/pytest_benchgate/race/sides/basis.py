@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_benchgate import settings
-from pytest_benchgate.race import git, listing
 from pytest_benchgate.race.arguments import own_arguments
-from pytest_benchgate.race.process import Missing, Plan, Side, Worker
+from pytest_benchgate.race.building import git
+from pytest_benchgate.race.launching.process import Missing, Plan, Side, Worker
+from pytest_benchgate.race.worker import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

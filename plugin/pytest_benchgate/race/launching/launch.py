@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_benchgate import host
-from pytest_benchgate.race import messages
-from pytest_benchgate.race.clock import CLOCK
-from pytest_benchgate.race.messages import Done
-from pytest_benchgate.race.process import Failed, Missing, Stopped, Why, Worker
+from pytest_benchgate.race.launching.process import Failed, Missing, Stopped, Why, Worker
 from pytest_benchgate.race.statistics import interval, launch_number, logarithms
+from pytest_benchgate.race.worker import messages
+from pytest_benchgate.race.worker.clock import CLOCK
+from pytest_benchgate.race.worker.messages import Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_benchgate.race.process import Plan, Side
+    from pytest_benchgate.race.launching.process import Plan, Side
     from pytest_benchgate.race.reaper import Reaper
 
 STARTS = 2  # that may fail in a launch

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race import submodules
-from pytest_benchgate.race.run_git import WITHOUT_GIT, GitError, git
+from pytest_benchgate.race.building import submodules
+from pytest_benchgate.race.building.run_git import WITHOUT_GIT, GitError, git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_benchgate import config as options
-from pytest_benchgate.race import git, installed, overlay, sides
-from pytest_benchgate.race.build import BuildFailed, find_project
-from pytest_benchgate.race.home import Home
+from pytest_benchgate.race.building import git, installed, overlay
+from pytest_benchgate.race.building.build import BuildFailed, find_project
 from pytest_benchgate.race.progress import Progress
 from pytest_benchgate.race.reaper import Reaper
+from pytest_benchgate.race.sides import revisions as sides
+from pytest_benchgate.race.worker.home import Home
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -12,8 +12,8 @@ import resource
 import selectors
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.clock import CLOCK
-from pytest_benchgate.race.messages import Garbled, Message, decode, encode
+from pytest_benchgate.race.worker.clock import CLOCK
+from pytest_benchgate.race.worker.messages import Garbled, Message, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

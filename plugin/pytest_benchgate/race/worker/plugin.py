@@ -1,6 +1,6 @@
 """One side of a race: an ordinary run of pytest that takes its tests, and the calls to time, from a pipe.
 
-Loaded by ``-p pytest_benchgate.race.worker`` into a pytest whose environment names the pipes; see boot.py and
+Loaded by ``-p pytest_benchgate.race.worker.plugin`` into a pytest whose environment names the pipes; see boot.py and
 messages.py. Each test runs with all its fixtures up to its benchmark, calls the function once, and then times blocks of
 calls as ordered.
 """
@@ -23,12 +23,12 @@ import pytest
 from pytest_benchgate import host
 from pytest_benchgate.host import BenchmarkFixture
 from pytest_benchgate.limits import Limits
-from pytest_benchgate.race import home, messages
-from pytest_benchgate.race.boot import ORDERS
-from pytest_benchgate.race.channel import Channel, Closed, Replaced
-from pytest_benchgate.race.clock import CLOCK
-from pytest_benchgate.race.messages import shortened
-from pytest_benchgate.race.seeds import SEEDS, install, seed_plugins
+from pytest_benchgate.race.worker import home, messages
+from pytest_benchgate.race.worker.boot import ORDERS
+from pytest_benchgate.race.worker.channel import Channel, Closed, Replaced
+from pytest_benchgate.race.worker.clock import CLOCK
+from pytest_benchgate.race.worker.messages import shortened
+from pytest_benchgate.race.worker.seeds import SEEDS, install, seed_plugins
 from pytest_benchgate.session import SESSION
 
 if TYPE_CHECKING:

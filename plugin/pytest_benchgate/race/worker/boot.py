@@ -107,7 +107,7 @@ def _end_alike(status: int) -> None:
 
 def _load(name: str) -> None:
     """Import a module of this folder by its full name, but not the packages that it is in."""
-    full = f"pytest_benchgate.race.{name}"
+    full = f"pytest_benchgate.race.worker.{name}"
     spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None and spec.loader is not None  # noqa: PT018, S101  # of a file that exists
     sys.modules[full] = importlib.util.module_from_spec(spec)
@@ -120,7 +120,7 @@ def main() -> None:
         guard()
     _load("clock")
     _load("seeds")
-    sys.modules["pytest_benchgate.race.seeds"].install(json.loads(os.environ[ORDERS])["seed"])
+    sys.modules["pytest_benchgate.race.worker.seeds"].install(json.loads(os.environ[ORDERS])["seed"])
     runpy.run_module("pytest", run_name="__main__", alter_sys=True)
 
 

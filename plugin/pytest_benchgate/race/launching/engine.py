@@ -7,14 +7,14 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.clock import CLOCK
-from pytest_benchgate.race.launch import Timed, launch
+from pytest_benchgate.race.launching.launch import Timed, launch
 from pytest_benchgate.race.statistics import Decision, Rule, Verdict, decide, interval
+from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_benchgate.race.process import Failed, Plan, Side
+    from pytest_benchgate.race.launching.process import Failed, Plan, Side
     from pytest_benchgate.race.reaper import Reaper
 
 

@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race import overlay
-from pytest_benchgate.race.home import TESTS
+from pytest_benchgate.race.building import overlay
+from pytest_benchgate.race.worker.home import TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_benchgate.race.build import Built
+    from pytest_benchgate.race.building.build import Built
 
 ASIDE = re.compile(r"docs?|examples?|build|\..*")  # folders whose sources are not the project's own
 COMPILED = re.compile(rb"PyInit_|PyMODINIT_FUNC|PYBIND11_MODULE|NB_MODULE|BOOST_PYTHON_MODULE|#\[pymodule")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.launch import alone
-from pytest_benchgate.race.messages import Run
-from pytest_benchgate.race.process import Failed, Missing, Why, Worker
+from pytest_benchgate.race.launching.launch import alone
+from pytest_benchgate.race.launching.process import Failed, Missing, Why, Worker
+from pytest_benchgate.race.worker.messages import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_benchgate.race.process import Plan, Side
+    from pytest_benchgate.race.launching.process import Plan, Side
     from pytest_benchgate.race.reaper import Reaper
 
 

@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race import basis, extensions, git, home
 from pytest_benchgate.race.arguments import arguments
-from pytest_benchgate.race.build import Builder, Order, check_python, find_project
-from pytest_benchgate.race.home import TESTS
-from pytest_benchgate.race.installed import project_name
-from pytest_benchgate.race.parallel import build_all
-from pytest_benchgate.race.process import Side
-from pytest_benchgate.race.store import CacheError, Store, prepare_folder
+from pytest_benchgate.race.building import extensions, git
+from pytest_benchgate.race.building.build import Builder, Order, check_python, find_project
+from pytest_benchgate.race.building.installed import project_name
+from pytest_benchgate.race.building.parallel import build_all
+from pytest_benchgate.race.building.store import CacheError, Store, prepare_folder
+from pytest_benchgate.race.launching.process import Side
+from pytest_benchgate.race.sides import basis
+from pytest_benchgate.race.worker import home
+from pytest_benchgate.race.worker.home import TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,9 +35,9 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_benchgate.config import RaceConfig
-    from pytest_benchgate.race.basis import Basis
-    from pytest_benchgate.race.build import Built
+    from pytest_benchgate.race.building.build import Built
     from pytest_benchgate.race.reaper import Reaper
+    from pytest_benchgate.race.sides.basis import Basis
 
 SIDES = ("base", "head")
 HAS = """

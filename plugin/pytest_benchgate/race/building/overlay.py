@@ -16,7 +16,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race import home
+from pytest_benchgate.race.worker import home
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
