@@ -1,12 +1,11 @@
-"""The results of a session as plain data, which is all that a report gets."""
+"""What a session found out, in plain data: all that a report sees."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-# Of the addition to pytest-benchmark's JSON: increased when a field changes its meaning or is removed.
-SCHEMA = 1
+SCHEMA = 1  # of the addition to pytest-benchmark's JSON: counted up when a field changes its meaning or goes
 
 
 @dataclass(frozen=True)
@@ -15,14 +14,9 @@ class Work:
 
     Attributes
     ----------
-    items : float, optional
-        How many of `unit` it works through.
-    bytes : float, optional
-        How many bytes it reads and writes in all.
-    operations : float, optional
-        How many arithmetic operations it does.
-    unit : str
-        The name of an item, in the plural.
+    items: how many of `unit` it works through.
+    bytes: how many bytes it reads and writes, in all.
+    operations: how many arithmetic operations it does.
 
     """
 
@@ -32,23 +26,20 @@ class Work:
     unit: str = "items"
 
     def amounts(self) -> dict[str, float]:
-        """Return the amount of each resource that was stated, by its name."""
+        """Return the resources that were stated and how much of each one call takes."""
         stated = {"items": self.items, "bytes": self.bytes, "operations": self.operations}
         return {name: amount for name, amount in stated.items() if amount is not None}
 
 
 @dataclass(frozen=True)
 class Share:
-    """How close a benchmark comes to a limit of this machine.
+    """A limit of this machine beside a benchmark.
 
     Attributes
     ----------
-    limit : str
-        Its name.
-    limit_s : float
-        The seconds that the limit takes for the same amount (median).
-    share : float
-        `limit_s` divided by the benchmark's median: 1.0 is as fast as the limit.
+    limit: its name.
+    limit_s: seconds that the limit takes for the same amount (median).
+    share: limit_s over the benchmark's median: 1.0 is as fast as the limit.
 
     """
 
@@ -63,26 +54,13 @@ class Result:
 
     Attributes
     ----------
-    nodeid, name, group : str
-        Of the test, as in pytest-benchmark.
-    median_s, min_s, iqr_s : float
-        Of the seconds of one call.
-    rounds : int
-        How often it was timed.
-    verified : bool
-        Whether its answer was verified by the gate.
-    sampled : int
-        How many calls between the rounds were verified.
-    work : Work, optional
-        What one call does.
-    shares : tuple of Share
-        How close it comes to the machine's limits.
-    device_ns : float, optional
-        The median nanoseconds of one call on its device, from the device's own events.
-    device : str, optional
-        The device's name.
-    suspicious : str, optional
-        Why the time is implausible.
+    nodeid, name, group: of the test, as pytest-benchmark has them.
+    median_s, min_s, iqr_s, rounds: of the time of one call.
+    verified: whether its answer went through the gate.
+    sampled: how many calls between the rounds were verified.
+    device_ns: the median time of one call on its device, from the device's own events.
+    device: the device's name.
+    suspicious: why the time is hard to believe.
 
     """
 
@@ -102,30 +80,22 @@ class Result:
     suspicious: str | None = None
 
     def rates(self) -> dict[str, float]:
-        """Return the amount of each resource per second, by its name."""
+        """Return how much of each resource it works through in a second."""
         return {name: amount / self.median_s for name, amount in self.work.amounts().items()} if self.work else {}
 
 
 @dataclass(frozen=True)
 class Withheld:
-    """A benchmark whose test failed: its time is in no report, or was never taken.
+    """A benchmark whose test failed: its time is in no report, or the gate never took one.
 
     Attributes
     ----------
-    nodeid, name : str
-        Of the test.
-    phase : str
-        "setup", "call" or "teardown".
-    timed : bool
-        Whether there was a time to withhold.
-    reason : str
-        The first line of what was raised.
-    message : str
-        All of what was raised.
-    path : str
-        The file of the test, relative to pytest's rootdir.
-    line : int
-        The line in it that raised, counted from 1.
+    nodeid, name: of the test.
+    phase: "setup", "call" or "teardown".
+    timed: whether there was a time to withhold.
+    reason: the first line of what was raised.
+    message: all of what was raised.
+    path, line: the line of the test that raised it; the path is relative to pytest's rootdir, lines count from 1.
 
     """
 
@@ -137,6 +107,70 @@ class Withheld:
     message: str
     path: str
     line: int
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A function that executes more instructions a call in head than in base.
+
+    Attributes
+    ----------
+    function : str
+        Its name in the source, also where the compiler has inlined it.
+    file, line
+        The line of head's source that adds most; the name of the library, and 0, where the line is not known.
+    base, head : int
+        Instructions a call.
+
+    """
+
+    function: str
+    file: str
+    line: int
+    base: int
+    head: int
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A function that is called more or less often in head than in base, in one call of the benchmark."""
+
+    function: str
+    base: int
+    head: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one call of a benchmark executes in base and in head.
+
+    Attributes
+    ----------
+    base, head : int or None
+        Instructions of one call; None where they could not be counted.
+    reason : str
+        Why they could not be counted, and what would help.
+    spread : float
+        The relative difference between two calls of one side; below it, a difference between the sides says nothing.
+    functions : tuple of Growth
+        What adds most, first.
+    allocations : tuple of Calls
+        The allocators that are called more or less often.
+    python : tuple of Calls
+        The Python functions that are called more or less often, largest difference first.
+    notes : tuple of str
+        What else a person should know.
+
+    """
+
+    base: int | None = None
+    head: int | None = None
+    reason: str = ""
+    spread: float = 0.0
+    functions: tuple[Growth, ...] = ()
+    allocations: tuple[Calls, ...] = ()
+    python: tuple[Calls, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -228,7 +262,7 @@ class RaceReport:
 
 @dataclass(frozen=True)
 class Report:
-    """All results of a session."""
+    """All of one session."""
 
     results: tuple[Result, ...] = ()
     withheld: tuple[Withheld, ...] = ()

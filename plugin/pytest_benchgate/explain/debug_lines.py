@@ -1,0 +1,43 @@
+"""Builds with line numbers, whose instructions are the same as without."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FLAGS = ("CFLAGS", "CXXFLAGS", "FFLAGS")
+EXECUTABLE = 0x4  # SHF_EXECINSTR
+HAS_NO_BYTES = 8  # SHT_NOBITS
+
+
+def environment() -> dict[str, str]:
+    """Return the variables by which a build gets line numbers, and keeps them, whatever builds it."""
+    return {
+        **{name: f"{os.environ.get(name, '')} -g1".strip() for name in FLAGS},
+        "SKBUILD_INSTALL_STRIP": "false",
+        "CARGO_PROFILE_RELEASE_DEBUG": "line-tables-only",
+        "CARGO_PROFILE_RELEASE_STRIP": "none",
+    }
+
+
+def instructions(library: Path) -> str | None:
+    """Return a hash of the instructions in a library; None where the file is not ELF of 64 bits, little-endian."""
+    data = library.read_bytes()
+    if data[:6] != b"\x7fELF\x02\x01":
+        return None
+    try:
+        (table,) = struct.unpack_from("<Q", data, 0x28)
+        size, count = struct.unpack_from("<HH", data, 0x3A)
+        digest = hashlib.sha256()
+        for index in range(count):
+            _, kind, flags, _, offset, length = struct.unpack_from("<IIQQQQ", data, table + index * size)
+            if flags & EXECUTABLE and kind != HAS_NO_BYTES:
+                digest.update(data[offset : offset + length])
+    except struct.error:
+        return None
+    return digest.hexdigest()

@@ -1,0 +1,57 @@
+"""What every format says of a benchmark's instructions, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_benchgate.results import Calls, Explanation, Growth
+
+# Relative: identical builds differ by 0.015 % at most, by their addresses and paths.
+EQUAL = 0.0002
+
+
+def are_equal(explanation: Explanation) -> bool:
+    """Return whether both sides execute the same instructions, as far as can be told."""
+    base, head = explanation.base or 0, explanation.head or 0
+    return abs(head - base) <= max(EQUAL, explanation.spread) * base
+
+
+def render(explanation: Explanation) -> str:
+    """Return what is known, one line for each kind of thing."""
+    lines = [_instructions(explanation)]
+    lines += [f"allocations: {_calls(explanation.allocations)}"] * bool(explanation.allocations)
+    lines += [f"Python calls: {_calls(explanation.python)}"] * bool(explanation.python)
+    return "\n".join([*lines, *explanation.notes])
+
+
+def _instructions(explanation: Explanation) -> str:
+    base, head = explanation.base, explanation.head
+    if base is None or head is None:
+        return f"instructions cannot be counted: {explanation.reason}"
+    counts = f"({base:,} -> {head:,})"
+    if are_equal(explanation):
+        within = 100 * max(EQUAL, explanation.spread)
+        return (
+            f"the same instructions a call within {within:.2g} % {counts}: placement, cache, memory or the kernel, "
+            "not more work"
+        )
+    text = f"{_percent((head - base) / base)}instructions a call {counts}" if base else f"instructions a call {counts}"
+    if head < base:
+        return f"{text}: what became slower is not more work, but placement, cache, memory or the kernel"
+    return f"{text}; most of it: {', '.join(map(_growth, explanation.functions))}" if explanation.functions else text
+
+
+def _percent(change: float) -> str:
+    """Return 0.0512 as "+5.1 % ", and what is below 1 % with two digits."""
+    percent = 100 * change
+    return f"{percent:{'+.1f' if abs(percent) >= 1 else '+.2g'}} % "
+
+
+def _growth(growth: Growth) -> str:
+    place = f"{growth.file}:{growth.line}" if growth.line else growth.file
+    return f"{growth.head - growth.base:,} in {growth.function} ({place})"
+
+
+def _calls(calls: tuple[Calls, ...]) -> str:
+    return ", ".join(f"{one.function} {one.base:,} -> {one.head:,}" for one in calls)

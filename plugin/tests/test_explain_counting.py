@@ -1,0 +1,160 @@
+"""Client requests from Python, and what a process counts of itself: outside of valgrind nothing, and nothing breaks."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pytest_benchgate.explain import counting, requests, valgrind
+from pytest_benchgate.explain.debug_lines import environment
+from pytest_benchgate.explain.profile import ProfileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COUNTED = """\
+from pytest_benchgate.explain import counting
+import os, threading
+table = {}
+def work(n, *, times=1):
+    for _ in range(n * times):
+        table[len(table)] = str(n)
+    table.clear()
+assert counting.instructions(lambda call: call(work, (20,), {}), 30, 3)
+assert counting.instructions(lambda call: call(work, (20,), {"times": 2}), 0, 1)
+print(os.getpid())
+"""
+EVEX = "vmovdqu64 %zmm0, %zmm1"
+
+
+@pytest.fixture
+def made() -> requests.Requests:
+    try:
+        return requests.Requests()
+    except requests.Unsupported as error:
+        pytest.skip(str(error))
+
+
+def test_requests_do_nothing_outside_of_valgrind(made: requests.Requests) -> None:
+    assert not made.running_on_valgrind()
+    assert made.request(requests.DUMP_STATS) == 0
+    assert not counting.instructions(lambda call: call(len, ("",), {}), 1, 1)
+
+
+def test_a_counted_call_passes_arguments_results_and_errors_on(made: requests.Requests) -> None:
+    def counted(function: Any, *args: Any, **kwargs: Any) -> Any:
+        return made.counted(requests.ZERO_STATS, requests.DUMP_STATS, function, args, kwargs)
+
+    before = sys.getrefcount(made)
+    assert counted(lambda *args, **kwargs: (args, kwargs), 1, made, three=3) == ((1, made), {"three": 3})
+    assert sys.getrefcount(made) == before
+    assert counted(print) is None
+    with pytest.raises(ZeroDivisionError):
+        counted(lambda: 1 / 0)
+    for _ in range(1000):
+        assert counted(int, "12", base=3) == 5
+
+
+def test_the_machine_code_is_what_valgrinds_header_compiles_to(tmp_path: Path, made: requests.Requests) -> None:
+    header = tmp_path / "it.c"
+    header.write_text(
+        "#include <valgrind/callgrind.h>\nunsigned long f(void) { return RUNNING_ON_VALGRIND; }\n"
+        "int numbers[] = {VG_USERREQ__RUNNING_ON_VALGRIND, VG_USERREQ__DUMP_STATS, VG_USERREQ__ZERO_STATS, "
+        "VG_USERREQ__START_INSTRUMENTATION, VG_USERREQ__STOP_INSTRUMENTATION};\n"
+    )
+    done = subprocess.run(
+        [shutil.which("cc") or "cc", "-O2", "-c", "it.c"], cwd=tmp_path, capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("no compiler, or no valgrind.h")
+    compiled = (tmp_path / "it.o").read_bytes()
+    sequence = {"x86_64": requests._X86_64, "aarch64": requests._ARM64}[requests.machine()]
+    assert sequence in compiled
+    numbers = [requests.RUNNING_ON_VALGRIND, requests.DUMP_STATS, requests.ZERO_STATS]
+    numbers += [requests.START_INSTRUMENTATION, requests.STOP_INSTRUMENTATION]
+    assert b"".join(number.to_bytes(4, "little") for number in numbers) in compiled
+    assert made.request(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("system", "processor", "why"), [("darwin", "arm64", "on Linux only"), ("linux", "riscv64", "riscv64")]
+)
+def test_other_machines_are_told_why(monkeypatch: pytest.MonkeyPatch, system: str, processor: str, why: str) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: processor)
+    with pytest.raises(requests.Unsupported, match=why):
+        requests.check()
+
+
+def test_without_valgrind_the_command_that_installs_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "check", lambda: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(requests.Unsupported, match="install it by the system's package manager"):
+        valgrind.prefix(tmp_path)
+    (tmp_path / "dnf").write_text("#!/bin/sh\n")
+    (tmp_path / "dnf").chmod(0o755)
+    with pytest.raises(requests.Unsupported, match="install it: sudo dnf install valgrind"):
+        valgrind.prefix(tmp_path)
+
+
+def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:
+    try:
+        prefix = valgrind.prefix(tmp_path)
+    except requests.Unsupported as error:
+        pytest.skip(str(error))
+    done = subprocess.run([*prefix, sys.executable, "-c", COUNTED], capture_output=True, text=True, check=True)
+    calls = [valgrind.profiles(tmp_path, int(done.stdout), number) for number in (1, 2, 3, 4)]
+    assert [[profile.thread for profile in threads] for threads in calls] == [[1]] * 4
+    first, second, third, double = (threads[0].total for threads in calls)
+    assert first == pytest.approx(second, rel=0.002)
+    assert second == third
+    assert double == pytest.approx(2 * third, rel=0.1)
+    with pytest.raises(ProfileError, match="no profile of call 5"):
+        valgrind.profiles(tmp_path, int(done.stdout), 5)
+    assert valgrind.complaint(tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [
+        ("==1== vex amd64->IR: unhandled instruction bytes: 0x62 0xF1 0x7C 0x48\n", "AVX-512"),
+        ("==1== vex amd64->IR: unhandled instruction bytes: 0xC4 0xE2 0x7B 0xF7\n", r"does not know \(0xC4 ...\)"),
+        ("==1== Callgrind\n", "^$"),
+    ],
+)
+def test_what_valgrind_cannot_execute_is_named(tmp_path: Path, log: str, why: str) -> None:
+    (tmp_path / "log.1").write_text(log)
+    assert pytest.raises(AssertionError, match=why).matches(AssertionError(valgrind.complaint(tmp_path)))
+
+
+def test_python_functions_are_counted_exactly() -> None:
+    def leaf(n: int) -> int:
+        return n
+
+    def generate(n: int) -> Any:
+        yield from range(n)
+
+    def work(n: int) -> int:
+        return sum(leaf(one) for one in generate(n))
+
+    before = sys.getprofile()
+    few = counting.functions(lambda call: call(work, (3,), {}))
+    many = counting.functions(lambda call: call(work, (10,), {}))
+    assert sys.getprofile() is before
+    (name,) = (name for name in few if ".leaf (" in name)
+    assert name.endswith("test_explain_counting.py)")
+    assert (few[name], many[name]) == (3, 10)
+    (whole,) = (name for name in few if name.partition(" (")[0].endswith("<locals>.work"))
+    assert (few[whole], many[whole]) == (1, 1)
+
+
+def test_builds_with_lines_keep_the_flags_that_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CFLAGS", "-O3 -DX")
+    monkeypatch.delenv("CXXFLAGS", raising=False)
+    assert (environment()["CFLAGS"], environment()["CXXFLAGS"]) == ("-O3 -DX -g1", "-g1")
