@@ -1,4 +1,4 @@
-"""The calls of a gate: where their arguments come from, and what is looked at before and after each."""
+"""The calls of a gate: where their arguments come from, and what is checked before and after each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pytest_benchgate.written import Arguments
 
 Look: TypeAlias = "Callable[[Any, Arguments, Before], None]"
-MOST_IN_A_ROW = 3  # sampled calls; a random number, so that no period of the function stays in step with them
+# Sampled calls in a row, at most: their number is random, so that no period of the function stays in step with them.
+MOST_IN_A_ROW = 3
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Call:
 
     @property
     def own(self) -> Arguments:
-        """The arguments where setup gives none."""
+        """The arguments if setup gives none."""
         return self.args, self.kwargs
 
     def arguments(self) -> Arguments:
@@ -39,14 +40,14 @@ class Call:
         if not given:
             return self.own
         if self.args or self.kwargs:
-            raise TypeError("setup returned arguments, and the call has others; give them in one place")
+            raise TypeError("setup returned arguments, and the call has others as well; pass them in one place only")
         args, kwargs = given
         return tuple(args), dict(kwargs)
 
     def run(self, look: Look | None = None, check: Check | None = None) -> Any:
-        """Do one round: setup, the call, look at what came of it, teardown.
+        """Do one round: setup, the call, look at its result, teardown.
 
-        With check, no answer from before the call is left in the arguments.
+        With check, an answer that is in the arguments before the call is overwritten.
         """
         __tracebackhide__ = True
         arguments = self.arguments()
@@ -75,7 +76,7 @@ class Call:
 
 @dataclass
 class Seen:
-    """Stands before a round's setup and teardown, outside of what is timed, and keeps the arguments of the round."""
+    """Wraps a round's setup and teardown, outside of what is timed, and keeps the arguments of the round."""
 
     call: Call
     check: Check
@@ -92,7 +93,7 @@ class Seen:
         return self.arguments
 
     def teardown(self, *args: Any, **kwargs: Any) -> None:
-        """Look at what the last round wrote, then do as the call's own teardown does."""
+        """Check what the last round wrote, then do what the call's own teardown does."""
         __tracebackhide__ = True
         self.rounds += 1
         try:
@@ -117,7 +118,7 @@ class Samples:
     draw: random.Random = field(default_factory=random.Random)
 
     def after_round(self) -> None:
-        """Be called after each round."""
+        """Verify calls, if it is time to; called after each round."""
         __tracebackhide__ = True
         self.rounds += 1
         if self.rounds % self.every:

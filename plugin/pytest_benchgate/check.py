@@ -1,4 +1,4 @@
-"""What the answer of a call is, what it must be, and how an answer from before the call is kept from counting."""
+"""What a call's answer is and must be; an answer that was there before the call does not count."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from pytest_benchgate import judge, snapshot, written
 from pytest_benchgate.comparison import Tolerance, WrongAnswer, compare, text
 from pytest_benchgate.written import Arguments, Key, argument
 
-LEFT_OVER = (
-    "; before this call, {keys} held the expected answer already, so something else was put there. Where the function "
-    "changes its argument in place, pass data that is not its own answer"
+OVERWRITTEN = (
+    "; before this call, {keys} held the expected answer already, and was overwritten. If the function changes its "
+    "argument in place, pass data that is not its own answer"
 )
-BUFFERS = (np.ndarray, memoryview, list, bytearray)  # arguments that an answer may be handed back in, unnamed
+# Arguments in which an answer may be handed back without being named as written.
+BUFFERS = (np.ndarray, memoryview, list, bytearray)
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,10 @@ class Before:
 
     Attributes
     ----------
-    holding: the arguments that held the expected answer, and are not named as written.
-    words: for the message of a wrong answer: which were overwritten.
+    holding : tuple of Key
+        The arguments that held the expected answer, and are not named as written.
+    words : str
+        For the message of a wrong answer: which arguments were overwritten.
 
     """
 
@@ -42,11 +45,18 @@ class Check:
 
     Attributes
     ----------
-    expect: a value, as it was before the first call, or a function that returns whether the answer is right.
-    judged: whether expect is such a function.
-    written: names arguments, by position or by keyword; what they hold after the call is then the answer.
-    single: whether that is one, which is the answer by itself.
-    returned: arguments that the function hands back as its answer, and that held the answer before a call.
+    expect
+        A value, as it was before the first call, or a function that returns whether the answer is right.
+    judged : bool
+        Whether `expect` is such a function.
+    tolerance : Tolerance
+        Of floats.
+    written : tuple of Key, optional
+        The arguments that are the answer after the call, by position or keyword.
+    single : bool
+        Whether `written` is one argument, which is the answer itself, not a tuple of one.
+    returned : tuple of Key
+        The arguments that the function hands back as its answer, and that held the answer before a call.
 
     """
 
@@ -87,26 +97,26 @@ class Check:
             written.fill(argument(key, arguments), old, key)
 
     def prepare(self, arguments: Arguments) -> Before:
-        """Put something else into each argument that the call must fill and that holds the right answer already.
+        """Overwrite each argument that the call must fill and that holds the right answer already.
 
-        An answer that an earlier call or test left there would count as this call's.
+        Otherwise an answer that an earlier call or test left there would count as this call's.
         """
         overwritten = self._stale(arguments)
         for key in overwritten:
             place = argument(key, arguments)
-            if not written.spoil(place) or key in self._stale(arguments):
+            if not written.overwrite(place) or key in self._stale(arguments):
                 raise TypeError(
-                    f"argument {key!r}, a {type(place).__name__}, holds the expected answer before the call, and "
-                    "nothing else can be put there, so that a call which writes nothing would pass; give another "
-                    "from setup="
+                    f"argument {key!r}, a {type(place).__name__}, holds the expected answer before the call and "
+                    "cannot be overwritten, so that a call that writes nothing would pass; return a fresh one from "
+                    "setup="
                 )
-        words = LEFT_OVER.format(keys=", ".join(f"argument {key!r}" for key in overwritten)) if overwritten else ""
+        words = OVERWRITTEN.format(keys=", ".join(f"argument {key!r}" for key in overwritten)) if overwritten else ""
         return Before(() if self.written or self.returned else self._holding(arguments), words)
 
     def handed_back(self, result: Any, arguments: Arguments, before: Before) -> tuple[Key, ...]:
-        """Return the arguments whose memory the result is in, and that held the expected answer before the call.
+        """Return the arguments that held the expected answer before the call, and whose memory the result uses.
 
-        A view of the only array among the arguments is a view, not a buffer that was filled.
+        A view of the only array among the arguments is taken for a view, not for a buffer that was filled.
         """
         keys = [key for key in before.holding if written.shared(result, argument(key, arguments))]
         named = [key for key in keys if isinstance(key, str) and key.startswith("out")]
@@ -114,7 +124,7 @@ class Check:
         return tuple(keys if several else named)
 
     def returning(self, keys: tuple[Key, ...]) -> Check:
-        """Return the check that takes keys for arguments that the function fills and hands back."""
+        """Return the same check for a function that fills these arguments and hands them back."""
         return dataclasses.replace(self, returned=keys)
 
     def _stale(self, arguments: Arguments) -> list[Key]:
@@ -128,14 +138,15 @@ class Check:
         return [key for key, value, expect in zip(keys, found, self.expect, strict=True) if self._holds(value, expect)]
 
     def _holds(self, value: Any, expect: Any) -> bool:
-        """Return whether value is right by itself."""
+        """Return whether value is the expected answer."""
         if written.is_empty(value):
             return False
         try:
             if self.judged:
                 return judge.passes(expect, value)
             return compare(value, expect, self.tolerance) is None
-        except Exception:  # noqa: BLE001  # a judge may raise where the answer is wrong
+        # A judge may raise if the answer is wrong.
+        except Exception:  # noqa: BLE001
             return False
 
     def _holding(self, arguments: Arguments) -> tuple[Key, ...]:
@@ -146,8 +157,8 @@ class Check:
         return tuple(key for key, value in candidates if isinstance(value, BUFFERS) and self._holds(value, self.expect))
 
 
-def make_check(expect: Any, rtol: float, atol: float, equal_nan: bool, written: Any) -> Check:  # noqa: FBT001
-    """Return the check that these arguments of the gate ask for; ValueError where a tolerance is none."""
+def make_check(expect: Any, written: Any, *, rtol: float, atol: float, equal_nan: bool) -> Check:
+    """Return the check that these arguments of the gate ask for; ValueError if a tolerance is invalid."""
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
             raise ValueError(f"{name}={value!r} is not a tolerance; pass a number of 0 or more")

@@ -1,4 +1,4 @@
-"""The command pytest-benchgate: merge the JSON of several runs, or of the shards of a race, into one table."""
+"""The command pytest-benchgate: merge the JSON files of several runs, or of the shards of a race, into one table."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Run:
 
 
 def as_run(path: Path, data: Any) -> Run:
-    """Return the run that data from the file at path tells of; ValueError where it is none of pytest-benchmark's."""
+    """Return the run in data, from the file at path; ValueError if pytest-benchmark did not write it."""
     try:
         file = runs.read(data)
     except ValueError as error:
-        raise ValueError(f"{path} is no JSON of pytest-benchmark ({error}); --benchmark-json writes it") from error
+        raise ValueError(f"{path} was not written by pytest-benchmark: {error}; use --benchmark-json") from error
     cells = {bench.fullname: _cell(bench) for bench in file.benchmarks}
     cells |= {entry.nodeid: WITHHELD for entry in file.benchgate.withheld}
     info = file.machine_info
@@ -50,7 +50,7 @@ def _cell(bench: runs.Benchmark) -> str:
 
 
 def merge(found: Sequence[Run]) -> tuple[list[str], list[list[str]], list[str]]:
-    """Return the header, a row for each benchmark of any run, and how other machines differ from the first run's."""
+    """Return the header, a row for each benchmark of any run, and how the machines differ from the first run's."""
     names = list(dict.fromkeys(name for run in found for name in run.cells))
     rows = [[name, *(run.cells.get(name, "") for run in found)] for name in names]
     first = found[0]
@@ -74,7 +74,8 @@ def to_text(header: list[str], rows: list[list[str]], notes: list[str]) -> str:
     """Return the merged table for a terminal."""
     cells = [[shortened(cell) for cell in row] for row in [header, *rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    widths[0] *= -1  # the benchmark's name stands to the left, figures to the right
+    # The benchmark's name is aligned left, figures right.
+    widths[0] *= -1
     lines = [
         "  ".join(f"{cell:{'<' if width < 0 else '>'}{abs(width)}}" for cell, width in zip(row, widths, strict=True))
         for row in cells
@@ -83,14 +84,14 @@ def to_text(header: list[str], rows: list[list[str]], notes: list[str]) -> str:
 
 
 def _report(paths: list[Path], *, as_markdown: bool) -> tuple[str, list[str]]:
-    """Return the report of all files, which are of one kind, and what it lacks of a whole race."""
+    """Return the report of all files, which are of one kind, and what is missing from a whole race."""
     files = [(path, _load(path)) for path in paths]
     races = [path for path, data in files if isinstance(data, dict) and data.get("kind") == race_json.KIND]
     if not races:
         merged = merge([as_run(path, data) for path, data in files])
         return (to_markdown if as_markdown else to_text)(*merged), []
     if len(races) < len(files):
-        raise ValueError(f"{races[0]} is of a race, and others are not; report them one kind at a time")
+        raise ValueError(f"{races[0]} is of a race, and other files are not; report one kind at a time")
     reports = []
     for path, data in files:
         try:
@@ -110,18 +111,18 @@ def _load(path: Path) -> Any:
 
 
 def _refuse_own_input(place: Path | None, inputs: list[Path]) -> None:
-    """Raise ValueError where the report would take the place of what it is made of."""
+    """Raise ValueError if the report would overwrite one of its inputs."""
     for path in inputs if place is not None else ():
         try:
             same = place is not None and place.samefile(path)
         except (OSError, ValueError):
             continue
         if same:
-            raise ValueError(f"the output {place} is one of the files to report; give another")
+            raise ValueError(f"the output {place} is one of the files to report; choose another with --output")
 
 
 def _print(text: str, *, error: bool = False) -> bool:
-    """Print text; return whether that was possible: the stream may be closed, or know few characters."""
+    """Print text; return whether that was possible: the stream may be closed, or have few characters."""
     stream = sys.stderr if error else sys.stdout
     try:
         stream.write(text.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8"))
@@ -141,14 +142,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     report = commands.add_parser(
         "report",
-        help="merge several runs (rows are benchmarks, columns are runs), or the shards of a race",
+        help="merge several runs into a table (a row per benchmark, a column per run), or the shards of a race",
         description="Merge several runs, or the shards of a race.",
     )
     report.add_argument(
         "files", metavar="FILE", nargs="+", type=Path, help="a file that --benchmark-json or --race-json wrote"
     )
-    report.add_argument("--markdown", action="store_true", help="a Markdown table, not one for the terminal")
-    report.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to FILE, not to the terminal")
+    report.add_argument("--markdown", action="store_true", help="make a table in Markdown, not for the terminal")
+    report.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to FILE instead of the terminal")
     arguments = parser.parse_args(argv)
     try:
         _refuse_own_input(arguments.output, arguments.files)
@@ -163,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _put(text: str, place: Path | None) -> bool:
-    """Write the report to its place, or else print it; return whether it is where it should be."""
+    """Write the report to a file, or else print it; return whether it is where it should be."""
     if place is not None:
         try:
             output.write(place, text)
@@ -174,7 +175,8 @@ def _put(text: str, place: Path | None) -> bool:
         return True
     if not _print(text):
         _complain("the report cannot be printed: standard output is closed, or full")
-        with suppress(OSError, ValueError):  # or Python would complain again, at its end
+        # Otherwise Python would complain again when it exits.
+        with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return False
     return True

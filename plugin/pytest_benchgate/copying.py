@@ -1,4 +1,4 @@
-"""The limit of all that moves bytes: a copy of as many, measured."""
+"""The limit of all functions that move bytes: a copy of as many, measured."""
 
 from __future__ import annotations
 
@@ -17,21 +17,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PLACES = 3
-LARGEST = 2**30  # bytes moved; twice the article's run
+# Bytes moved: beyond every cache, and a fraction of any memory.
+LARGEST = 2**30
 SAMPLES = 9
-SAMPLE_S = 1e-3  # a sample repeats a small copy until it takes this long
-BUDGET_S = 0.1  # for the samples of one place
-THREADS_FROM = 2**22  # bytes; below, starting the threads costs more than they win
+# A sample repeats a small copy until it takes this long.
+SAMPLE_S = 1e-3
+# For the samples of one place.
+BUDGET_S = 0.1
+# Bytes moved; below, starting the threads costs more than they save.
+THREADS_FROM = 2**22
 
 Bytes: TypeAlias = "NDArray[np.uint8]"
 
 
 def copy_seconds(moved_bytes: float) -> list[float]:
-    """Return samples of the seconds that a copy takes which reads half of moved_bytes and writes the other half.
+    """Return samples of the seconds of a copy that reads half of moved_bytes and writes the other half.
 
-    The best of a few places in memory, for a place can be unlucky for as long as it lives; by one thread or by all,
-    whichever is faster, for a benchmark may use all as well. More than LARGEST is scaled from a copy of that size,
-    which is beyond every cache: arrays as large as the machine's memory would end the process.
+    Of several places in memory the best counts, as an allocation can be slow for as long as it lives; likewise one
+    thread or all, whichever is faster, as a benchmark may use all. More bytes than LARGEST are scaled from a copy of
+    that size: arrays as large as the machine's memory would end the process.
     """
     if moved_bytes > LARGEST:
         return [seconds * moved_bytes / LARGEST for seconds in copy_seconds(LARGEST)]
@@ -47,7 +51,7 @@ def copy_seconds(moved_bytes: float) -> list[float]:
 
 
 def _places(length: int) -> tuple[Bytes, Bytes]:
-    """Return two arrays, written to, at unlike offsets in a page: like ones made a copy of 8 KiB 2 times slower."""
+    """Return two arrays, written once, at different offsets in a page: equal ones made small copies 2 times slower."""
     page = 4096
     space = np.ones(2 * length + 3 * page, np.uint8)
     first = -space.ctypes.data % page

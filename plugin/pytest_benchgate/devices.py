@@ -1,4 +1,4 @@
-"""OpenCL devices: which there are, what a call left behind on one, how long it took there. Never needs pyopencl."""
+"""OpenCL devices: which there are, whether a call has finished on one, and how long it took. pyopencl is optional."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from time import perf_counter
 from typing import Any
 
 INSTALL = 'pip install "pytest-benchgate[opencl]"'
-NOTICED_S = 5e-4  # a queue that is done answers finish() in 1 to 20 us; launching a kernel takes 75 us on PoCL
+# A queue that is done returns from finish() in 1 to 20 us; launching a kernel takes 75 us on PoCL.
+NOTICED_S = 5e-4
 KINDS = ("gpu", "accelerator", "cpu")
 
 
 @dataclass(frozen=True)
 class Device:
-    """An OpenCL device: its place among all, what its driver says of itself, and the pyopencl.Device."""
+    """An OpenCL device: its number, what its driver reports, and the pyopencl.Device."""
 
     index: int
     kind: str
@@ -26,23 +27,23 @@ class Device:
     handle: Any = field(compare=False, repr=False)
 
     def __str__(self) -> str:
-        """Return its part of a test id: cl0, cl1 ..., for names are long and anything may stand in them."""
+        """Return its part of a test id, cl0, cl1 ...: names are long, and may contain anything."""
         return f"cl{self.index}"
 
     def describe(self) -> str:
-        """Return one line with all of it."""
+        """Return all of it in one line."""
         return f"{self}: {self.kind}, {self.name} (platform {self.platform}, driver {self.driver})"
 
 
 @dataclass(frozen=True)
 class Found:
-    """The devices, GPUs first, and a note on each driver that gave none."""
+    """The devices, GPUs first, and a note on each driver that has none."""
 
     devices: tuple[Device, ...]
     notes: tuple[str, ...] = ()
 
     def named(self, name: str | None) -> tuple[Device, ...]:
-        """Return the devices that name stands for: "cl0", or a part of a device's or platform's name; None: all."""
+        """Return the devices of this name, "cl0" or a part of a device's or platform's name; all if it is None."""
         if name is None:
             return self.devices
         exact = tuple(device for device in self.devices if str(device) == name)
@@ -56,10 +57,12 @@ class Found:
 
 @functools.cache
 def discover() -> Found:
-    """Return the devices of every platform, asked once a process. Never raises: a failure is a note."""
+    """Return the devices of every platform, found once per process. Never raises: a failure is a note."""
     try:
-        import pyopencl as cl  # noqa: PLC0415  # optional, and takes 0.2 s
-    except Exception as error:  # noqa: BLE001  # a broken driver loader fails in its own ways
+        # Takes 0.2 s.
+        import pyopencl as cl  # noqa: PLC0415
+    # A broken driver loader fails in its own ways.
+    except Exception as error:  # noqa: BLE001
         return Found((), (f"pyopencl cannot be imported ({error}); {INSTALL}",))
     try:
         platforms = cl.get_platforms()
@@ -91,7 +94,7 @@ def _kind(cl: Any, handle: Any) -> str:
 
 
 def events(result: Any) -> list[Any]:
-    """Return the OpenCL events that result is, or consists of; none where pyopencl was never imported."""
+    """Return the OpenCL events that result is, or consists of; none if pyopencl was never imported."""
     cl = sys.modules.get("pyopencl")
     if cl is None:
         return []
@@ -101,9 +104,9 @@ def events(result: Any) -> list[Any]:
 
 
 def events_ns(result: Any) -> float | None:
-    """Return the nanoseconds that the events in result ran on their device, or None where it has none.
+    """Return the nanoseconds that the events in result ran on their devices, or None if it has none.
 
-    Each event's end less its start: stamps of one event only, for those of two need not be of one clock.
+    The sum of each event's end minus its start: timestamps of different events need not be of one clock.
     """
     found = events(result)
     if not found:
@@ -112,15 +115,17 @@ def events_ns(result: Any) -> float | None:
         event.wait()
     try:
         return float(sum(event.profile.end - event.profile.start for event in found))
-    except sys.modules["pyopencl"].Error:  # a queue without profiling
+    # The queue has no profiling.
+    except sys.modules["pyopencl"].Error:
         return None
 
 
 def unfinished(result: Any, queue: Any) -> str:
-    """Return what the call that has just returned left behind on its device, in words; "" for nothing."""
+    """Return what the call that has just returned has not finished on its device; "" for nothing."""
     for event in events(result):
         status = event.command_execution_status
-        if status > 0:  # CL_COMPLETE is 0, SUBMITTED, QUEUED and RUNNING are above, errors below
+        # CL_COMPLETE is 0, SUBMITTED, QUEUED and RUNNING are above, errors below.
+        if status > 0:
             names = {3: "queued", 2: "submitted", 1: "running"}
             event.wait()
             return f"an event that it returned was still {names.get(status, status)}"
@@ -140,7 +145,7 @@ def unfinished(result: Any, queue: Any) -> str:
 
 
 def describe_for_machine_info(found: Found) -> list[dict[str, str]]:
-    """Return what belongs into a JSON about the devices."""
+    """Return what machine_info in the JSON says of the devices."""
     return [
         {
             "id": str(device),

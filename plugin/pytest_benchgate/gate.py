@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from pytest_benchgate.host import BenchmarkFixture
     from pytest_benchgate.written import Arguments, Key
 
-DEVICE_CALLS = 10  # further calls, untimed, for the median of the device's own times
+# Further calls, untimed, for the median of the device's own times.
+DEVICE_CALLS = 10
 DEVICE_BUDGET_S = 0.5
 MOST_ROUNDS = 100_000
 ATTEMPTS = 3
 
 
 class UnfinishedWork(AssertionError):
-    """A function returned before its work was finished; its time would be that of asking for it."""
+    """A function returned before its work was finished; only the request for it would have been timed."""
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Gate:
         self,
         *,
         items: float | None = None,
-        bytes: float | None = None,  # noqa: A002  # the resource's name
+        bytes: float | None = None,  # noqa: A002
         operations: float | None = None,
         unit: str = "items",
     ) -> None:
@@ -62,14 +63,19 @@ class Gate:
 
         Parameters
         ----------
-        items: how many of `unit` it works through: elements, steps, requests.
-        bytes: how many bytes it reads and writes, in all: the limit is a copy that moves as many.
-        operations: how many arithmetic operations it does.
-        unit: the name of an item, in the plural.
+        items : float, optional
+            How many of `unit` it works through: elements, steps, requests.
+        bytes : float, optional
+            How many bytes it reads and writes in all. The limit is a copy that moves as many.
+        operations : float, optional
+            How many arithmetic operations it does.
+        unit : str
+            The name of an item, in the plural.
 
         Raises
         ------
-        ValueError: an amount is not a positive number, or none is given.
+        ValueError
+            If an amount is not a positive number, or if none is given.
 
         """
         given = {"items": items, "bytes": bytes, "operations": operations}
@@ -98,29 +104,48 @@ class Gate:
 
         Parameters
         ----------
-        function: is called as function(*args, **kwargs).
-        expect: the right answer (a value, an array, a nested container), of which a copy is taken before the first
-            call; or a function that gets the answer and returns True or False.
-        rtol, atol, equal_nan: as in numpy.isclose, for floats; the default is exact.
-        written: the arguments that function fills, by position or keyword. The answer is then what they hold. Where
-            one holds it before a call that is checked, something else is put there first.
-        setup: is called before each round and returns (args, kwargs) for it, or None. For functions that consume
-            or change their arguments. Each round is then one call.
-        teardown: is called after each round with the round's arguments.
-        device_ns: gets a result, returns the nanoseconds that the call spent on a device. Where the result is an
-            OpenCL event, or several in a list or tuple, their profiling stamps are read without it.
-        check_every: after every so many rounds, one to three further calls are verified, outside of what is timed. A
-            function that is wrong once in p calls passes k of them with a chance of (1 - 1 / p) ** k.
+        function : callable
+            The function to benchmark.
+        *args, **kwargs
+            Its arguments.
+        expect
+            The right answer (a value, an array, a nested container), which is copied before the first call. Or a
+            function that gets the answer and returns True or False.
+        rtol, atol : float
+            Tolerances for floats, as in `numpy.isclose`. The default is exact.
+        equal_nan : bool
+            Whether NaN equals NaN.
+        written : int, str or tuple, optional
+            The arguments that `function` fills, by position or keyword. What they hold after a call is the answer. If
+            one of them holds the answer before a call that is checked, it is overwritten first.
+        setup : callable, optional
+            Called before each round; returns its (args, kwargs), or None. For functions that consume or change their
+            arguments. Each round is then one call.
+        teardown : callable, optional
+            Called after each round, with its arguments.
+        device_ns : callable, optional
+            Gets a result and returns the nanoseconds that the call spent on a device. Not needed if the result is an
+            OpenCL event, or a list or tuple of events, which are profiled.
+        check_every : int, optional
+            Verify one to three further, untimed calls after every so many rounds. A function that is wrong once in p
+            calls passes k of them with a probability of (1 - 1 / p) ** k.
+
+        Returns
+        -------
+        Any
+            What the last call returned.
 
         Raises
         ------
-        WrongAnswer: the answer is wrong: before timing, so that there is no time, or after, so that it is withheld.
-        UnfinishedWork: function returned before its work was finished: on a device, or as a promise to compute later.
+        WrongAnswer
+            If the answer is wrong: before timing, or afterwards, in which case the time is withheld.
+        UnfinishedWork
+            If `function` returned before its work was finished: on a device, or because its result is lazy.
 
         """
         __tracebackhide__ = True
-        with self._counted():
-            check = make_check(expect, rtol, atol, equal_nan, written)
+        with self._refusing():
+            check = make_check(expect, written, rtol=rtol, atol=atol, equal_nan=equal_nan)
             call = Call(function, args, kwargs, setup, teardown)
             if not host.is_enabled(self.benchmark):
                 return self._once(call, check)
@@ -156,10 +181,10 @@ class Gate:
         device_ns: Callable[[Any], float] | None = None,
         check_every: int | None = None,
     ) -> Any:
-        """Do as benchmark.pedantic does, between the two checks; the other arguments are those of the gate."""
+        """Do what benchmark.pedantic does, between the two checks; the other arguments are those of the gate."""
         __tracebackhide__ = True
-        with self._counted():
-            check = make_check(expect, rtol, atol, equal_nan, written)
+        with self._refusing():
+            check = make_check(expect, written, rtol=rtol, atol=atol, equal_nan=equal_nan)
             call = Call(target, tuple(args), kwargs or {}, setup, teardown)
             if not host.is_enabled(self.benchmark):
                 return self._once(call, check)
@@ -171,8 +196,8 @@ class Gate:
             )
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
-        """Remember what is raised: a test that catches it has no time either."""
+    def _refusing(self) -> Iterator[None]:
+        """Remember what is raised: the time of a test that catches it is withheld, too."""
         __tracebackhide__ = True
         try:
             yield
@@ -181,12 +206,13 @@ class Gate:
             raise
 
     def _sample(self, call: Call, check: Check, contents: list[Any], every: int | None) -> None:
-        """Have sampled calls verified between the rounds to come."""
+        """Arrange for sampled calls to be verified between the rounds to come."""
         if every is None:
             return
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise ValueError(f"check_every={every!r} is not a number of rounds; pass 1, 2, 3 ...")
-        if type(self.benchmark) is not host.BenchmarkFixture:  # a race: the session that takes times samples
+            raise ValueError(f"check_every={every!r} is not a number of rounds; pass an integer of at least 1")
+        # In a race, which has a fixture of its own, times are taken elsewhere.
+        if type(self.benchmark) is not host.BenchmarkFixture:
             return
         self.samples = Samples(call, check, contents, every)
         host.after_each_round(self.benchmark, self.samples.after_round)
@@ -205,7 +231,7 @@ class Gate:
 
         result = host.pedantic(self.benchmark, call.function, call.args, call.kwargs, setup=setup)
         arguments = seen.arguments or call.own
-        _refuse_promises(result)
+        _refuse_lazy(result)
         check.verify(result, arguments, "in its one call", before)
         if call.teardown:
             call.teardown(*arguments[0], **arguments[1])
@@ -216,32 +242,32 @@ class Gate:
         """Call once and compare, for which all work must be done when the call returns.
 
         Return the call and the check from then on: the call with a wait for its device, where its library has one.
-        What seems to be left behind is looked for again: a busy machine may stop us just there, but not each time.
-        Where the rounds will call on what the last call left, such a call must be right, too.
+        Work that seems unfinished is looked for again: a busy machine may suspend this process just there, but not each
+        time. If the rounds work on what the previous call left in the arguments, such a call must be right, too.
         """
         __tracebackhide__ = True
-        words: list[str] = []
+        unfinished: list[str] = []
         handed_back: tuple[Key, ...] = ()
         wait: Callable[[Any], None] | None = None
 
         def look(result: Any, arguments: Arguments, before: Before) -> None:
             nonlocal handed_back, wait
             __tracebackhide__ = True
-            _refuse_promises(result)
+            _refuse_lazy(result)
             if wait := lazy.waits(result, arguments):
                 wait(result)
-            words.append(devices.unfinished(result, self.queue))
+            unfinished.append(devices.unfinished(result, self.queue))
             check.verify(result, arguments, "on the first call, before timing", before)
             handed_back = check.handed_back(result, arguments, before)
 
-        while len(words) < ATTEMPTS and (not words or words[-1]):
-            if words and not call.setup:
+        while len(unfinished) < ATTEMPTS and (not unfinished or unfinished[-1]):
+            if unfinished and not call.setup:
                 check.restore(call.own, contents)
             call.run(look, check)
-        if words[-1]:
+        if unfinished[-1]:
             raise UnfinishedWork(
-                f"the function returned before its work on the device was finished: {words[-1]}; "
-                "wait within the function (event.wait() or queue.finish()), or the time is that of asking for it"
+                f"the function returned before its work on the device was finished: {unfinished[-1]}; only the enqueue "
+                "would be timed. Wait within the function: event.wait() or queue.finish()"
             )
         if wait:
             call = replace(call, function=lazy.waiting(call.function, wait))
@@ -250,7 +276,7 @@ class Gate:
             call.verified(check, None, "on the second call")
         elif check.written and not call.setup:
             if calls > 1:
-                when = "on the second call, whose arguments hold what the first left there; setup= gives new ones"
+                when = "on the second call, with what the first one left in its arguments (setup= gives new ones)"
                 call.run(lambda result, arguments, _: check.verify(result, arguments, when))
             check.restore(call.own, contents)
         return call, check
@@ -295,7 +321,7 @@ class Gate:
         return result
 
     def _ask_device(self, call: Call, result: Any, device_ns: Callable[[Any], float] | None) -> None:
-        """Take the device's own times from a few further calls: no clock of ours, and nothing in what was timed."""
+        """Take the device's own times from a few further calls, outside of what is timed."""
         if device_ns is None and not devices.events(result):
             return
         timer = host.budget(self.benchmark).timer
@@ -310,14 +336,14 @@ class Gate:
         self.device_ns = statistics.median(spent)
 
 
-def _refuse_promises(result: Any) -> None:
+def _refuse_lazy(result: Any) -> None:
     __tracebackhide__ = True
-    if words := lazy.promised(result):
-        raise UnfinishedWork(f"the function returned {words}, or the time is that of asking for it")
+    if words := lazy.unfinished(result):
+        raise UnfinishedWork(f"the function returned {words}; only the request for it would be timed")
 
 
 def _amount(name: str, amount: Any) -> float:
-    """Return an amount of work as Python's own number, whosever it is."""
+    """Return an amount of work as an int or float."""
     try:
         number: float = operator.index(amount) if hasattr(amount, "__index__") else float(amount)
     except (TypeError, ValueError):

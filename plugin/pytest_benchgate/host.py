@@ -1,19 +1,23 @@
-"""All that this plugin knows of pytest-benchmark's insides, and of pytest's, and nothing else does.
+"""The private parts of pytest-benchmark and pytest that the plugin uses.
 
-pytest-benchmark has no public way to take a time back, nor to ask for the budget of a benchmark. What is used here
-beyond its documentation is named, and tests/test_host.py fails when pytest-benchmark changes it:
+Besides, race/worker overrides `_raw` and `_raw_pedantic` of the fixture, and knows the name of pytest's import hook.
+
+pytest-benchmark has no public way to withdraw a time, nor to ask for the budget of a benchmark. What is used here goes
+beyond its documentation, and tests/test_host.py fails when it changes:
 
 - a fixture's `has_error`, which keeps a benchmark out of the JSON (its hookspec names it);
 - `stats.stats.data`, the list of times: a benchmark without times is in no table, histogram, CSV or comparison;
-- `skipped`, which keeps pytest-benchmark from warning that a benchmark was not used, where the gate refused to time;
+- `skipped`, which keeps pytest-benchmark from warning that a benchmark was not used, if the gate refused to time it;
 - `_add_stats`, which gets a benchmark's statistics before its first round, and their `update`, called after each;
 - `_max_time`, `_min_rounds` and `_timer` of a fixture: the options after markers and the command line;
 - the BenchmarkSession at `config._benchmarksession`: `benchmarks`, `json`, `save`, `autosave`, `disabled`, `save_json`,
-  `get_machine_info` and `storage`, where it writes nothing, or what it writes cannot be written;
-- `_raw` and `_raw_pedantic` of a fixture, which time;
-- the arguments of BenchmarkFixture and `_make_stats`, for times that were taken elsewhere, by a race;
-- pytest's `Metafunc._arg2fixturedefs`: whose fixture of a name a test gets, ours or its own suite's;
-- pytest's `FixtureDef.finish`, by name in a traceback, and a test's `_fixtureinfo`: whose teardown failed, who used it.
+  `get_machine_info` and `storage`, for when it writes nothing, or cannot write;
+- `_raw` and `_raw_pedantic` of a fixture, which take the times;
+- the arguments of BenchmarkFixture and `_make_stats`, for the times that a race has taken;
+- pytest's `Metafunc._arg2fixturedefs`: whether a test gets a fixture of ours or one of the same name from its suite;
+- pytest's `TerminalReporter._screen_width`, for the line that shows the progress of a race;
+- pytest's `FixtureDef.finish`, by name in a traceback, and a test's `_fixtureinfo`: the fixture whose teardown failed,
+  and the tests that used it.
 """
 
 from __future__ import annotations
@@ -24,9 +28,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414  # the others import it here
+
+# The other modules import it from here.
+from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414
 
 from pytest_benchgate import output
+from pytest_benchgate.options import NOT_FOR_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long and how often a benchmark runs in automatic mode, and the clock that it reads, in seconds."""
+    """How long and how often a benchmark runs in automatic mode, and its clock, in seconds."""
 
     max_time_s: float
     min_rounds: int
@@ -43,7 +50,7 @@ class Budget:
 
 
 def is_enabled(benchmark: BenchmarkFixture) -> bool:
-    """Return whether the benchmark takes times: not with --benchmark-disable, nor under xdist."""
+    """Return whether the benchmark is timed; it is not with --benchmark-disable, nor under xdist."""
     return bool(benchmark.enabled)
 
 
@@ -53,24 +60,24 @@ def budget(benchmark: BenchmarkFixture) -> Budget:
 
 
 def times_s(benchmark: BenchmarkFixture) -> list[float]:
-    """Return the times of a call so far, in seconds, one a round; empty where it never was timed, or was withheld."""
+    """Return the seconds of a call so far, one per round; empty if it was not timed, or is withheld."""
     return list(benchmark.stats.stats.data) if benchmark.stats else []
 
 
 def statistics(benchmark: BenchmarkFixture) -> Any:
-    """Return pytest-benchmark's own statistics of the times: median, min, iqr and rounds are attributes of it."""
+    """Return pytest-benchmark's statistics of the times, with attributes median, min, iqr and rounds."""
     if benchmark.stats is None:
         raise ValueError(f"{benchmark.name} was not timed")
     return benchmark.stats.stats
 
 
 def pedantic(benchmark: BenchmarkFixture, target: Callable[..., Any], args: Any, kwargs: Any, **options: Any) -> Any:
-    """Return what benchmark.pedantic does."""
+    """Return the result of benchmark.pedantic."""
     return benchmark.pedantic(target, args=args, kwargs=kwargs, **options)  # type: ignore[no-untyped-call]
 
 
 def after_each_round(benchmark: BenchmarkFixture, call: Callable[[], None]) -> None:
-    """Have call() called after each timed round to come, outside of what is timed."""
+    """Call `call` after each timed round to come, outside of what is timed."""
     add_stats = benchmark._add_stats  # noqa: SLF001
 
     def add(stats: Any) -> None:
@@ -87,9 +94,9 @@ def after_each_round(benchmark: BenchmarkFixture, call: Callable[[], None]) -> N
 
 
 def notice_errors(benchmark: BenchmarkFixture) -> None:
-    """Have has_error set whatever ends the timing: pytest-benchmark looks for Exception, which pytest.fail is not.
+    """Set has_error whatever ends the timing: pytest-benchmark expects an Exception, which pytest.fail does not raise.
 
-    Not in a worker of a race, which times by other means.
+    Not for a worker of a race, which takes its times otherwise.
     """
 
     def noticing(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -113,7 +120,7 @@ def broke_off(benchmark: BenchmarkFixture) -> bool:
 
 
 def torn_down(error: BaseException | None) -> list[pytest.FixtureDef[Any]]:
-    """Return the fixtures of a wider scope than a test's in whose teardown error was raised."""
+    """Return the fixtures of a wider scope than one test in whose teardown error was raised."""
     if isinstance(error, BaseExceptionGroup):
         return [fixture for part in error.exceptions for fixture in torn_down(part)]
     found, entry = [], error.__traceback__ if error else None
@@ -126,13 +133,13 @@ def torn_down(error: BaseException | None) -> list[pytest.FixtureDef[Any]]:
 
 
 def uses(item: pytest.Item, fixture: pytest.FixtureDef[Any]) -> bool:
-    """Return whether a test uses a fixture, itself or by another."""
+    """Return whether a test uses a fixture, directly or through another."""
     info = getattr(item, "_fixtureinfo", None)
     return info is not None and any(fixture in known for known in info.name2fixturedefs.values())
 
 
 def provides(metafunc: pytest.Metafunc, name: str, module: str) -> bool:
-    """Return whether the fixture `name` that a test gets is the one defined in module."""
+    """Return whether the fixture of this name that a test gets is the one defined in module."""
     found = metafunc._arg2fixturedefs.get(name)  # noqa: SLF001
     return found is not None and getattr(found[-1].func, "__module__", None) == module
 
@@ -153,11 +160,12 @@ def json_place(config: pytest.Config) -> Any:
 
 
 def _json_place(option: Any) -> Any:
-    return option.name if hasattr(option, "write") else option  # pytest-benchmark 5.2 has opened it
+    # pytest-benchmark 5.2 has opened it.
+    return option.name if hasattr(option, "write") else option
 
 
 def guard_files(config: pytest.Config, losing: Callable[[object], AbstractContextManager[None]]) -> None:
-    """Have the files of --benchmark-json and --benchmark-save written within losing(place)."""
+    """Let pytest-benchmark write the files of --benchmark-json and --benchmark-save within losing(place)."""
     session = getattr(config, "_benchmarksession", None)
     if session is None:
         return
@@ -176,9 +184,9 @@ def guard_files(config: pytest.Config, losing: Callable[[object], AbstractContex
 
 
 def save_without_benchmarks(config: pytest.Config) -> None:
-    """Write the file of --benchmark-json where there is nothing to save, which pytest-benchmark does not do.
+    """Write the file of --benchmark-json even if it has no benchmarks, which pytest-benchmark does not.
 
-    The file of an earlier run would be taken for this one's. Nothing is added to the runs saved for comparisons.
+    Otherwise the file of an earlier run would be taken for this one's. Nothing is saved for later comparisons.
     """
     session = getattr(config, "_benchmarksession", None)
     if session is None or session.benchmarks or session.disabled:
@@ -196,24 +204,26 @@ def save_without_benchmarks(config: pytest.Config) -> None:
 
 
 def source(session: Any, compared: dict[str, Any]) -> str:
-    """Return the file that a session of pytest-benchmark compares with, by its content."""
+    """Return the file from which pytest-benchmark has read a run to compare with."""
     files = getattr(session.storage, "_cache", {})
     return next((str(path) for path, data in files.items() if data is compared), "the file")
 
 
-# Options of pytest, pytest-benchmark and others that a race must not be stopped by, and what they are set to.
+# Options of pytest, pytest-benchmark and plugins that would keep a race from taking times, and what they are set to.
 TAKE_TIMES: dict[str, Any] = {
     "benchmark_disable": False,
     "benchmark_skip": False,
     "benchmark_enable": True,
     "benchmark_cprofile": None,
-    "dist": "no",  # pytest-xdist: a race is one worker a side
+    # pytest-xdist: a race has one worker per side.
+    "dist": "no",
     "numprocesses": None,
     "tx": [],
     "distload": False,
-    "doctestmodules": False,  # would import the source tree's modules, to look for what is no benchmark
+    # It would import modules of the source tree.
+    "doctestmodules": False,
     "durations": None,
-    # pytest-benchmark's own table and comparisons: they are of sequential times
+    # pytest-benchmark's table and comparisons are of sequential times.
     "benchmark_quiet": True,
     "benchmark_verbose": False,
     "benchmark_autosave": None,
@@ -221,12 +231,9 @@ TAKE_TIMES: dict[str, Any] = {
     "benchmark_compare_fail": [],
     "benchmark_histogram": [],
 }
-# What the session has done already, or will do: select tests, and write reports.
+# What the session does itself, and not its workers: select tests, and write reports.
 BE_A_WORKER: dict[str, Any] = {
-    "race": None,
-    "race_base_python": None,
-    "race_json": None,
-    "benchgate_markdown": None,
+    **{option.name: None for option in NOT_FOR_WORKERS},
     "benchmark_json": None,
     "benchmark_save": None,
     "xmlpath": None,
@@ -243,28 +250,33 @@ BE_A_WORKER: dict[str, Any] = {
 
 
 def processors() -> set[int]:
-    """Return the processors that this process may use; none where the system does not let them be chosen."""
+    """Return the processors that this process may use; none if the system does not let processes choose."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
 def take_times(config: pytest.Config, *, as_worker: bool = False) -> None:
-    """Run benchmarks timed, in this process, whatever the suite's own options say; as a worker, nothing else."""
+    """Set options so that benchmarks are timed, in this process; as a worker, so that nothing else is done."""
     for name, value in {**TAKE_TIMES, **(BE_A_WORKER if as_worker else {})}.items():
         if hasattr(config.option, name):
             setattr(config.option, name, value)
 
 
 def measure_no_coverage(early_config: pytest.Config) -> None:
-    """Keep pytest-cov from tracing what is timed, and from failing a race for its coverage, before it has started.
+    """Keep pytest-cov from tracing what is timed and from failing a race for its coverage; called before it starts.
 
-    Not by --no-cov, with which pytest-cov 7.1 fails the tests that have its marker no_cover.
+    Not by --no-cov: with it, pytest-cov 7.1 fails the tests that have its marker no_cover.
     """
     if hasattr(early_config.known_args_namespace, "cov_source"):
         early_config.known_args_namespace.cov_source = []
 
 
+def terminal_width(reporter: pytest.TerminalReporter) -> int:
+    """Return the width of the terminal in columns."""
+    return int(reporter._screen_width)  # noqa: SLF001
+
+
 def record(item: pytest.Item, times_s: Iterable[float], group: str | None, extra_info: dict[str, Any]) -> None:
-    """Give pytest-benchmark times that were taken elsewhere: for its tables, its JSON and its storage."""
+    """Pass times that were taken elsewhere to pytest-benchmark, for its tables, JSON and storage."""
     session = item.config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001
     marker = item.get_closest_marker("benchmark")
     benchmark = BenchmarkFixture(  # type: ignore[no-untyped-call]

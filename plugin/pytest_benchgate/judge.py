@@ -10,11 +10,12 @@ import numpy as np
 
 
 def is_judge(expect: Any) -> bool:
-    """Return whether expect judges an answer; raise where it may as well be one.
+    """Return whether expect is a function that judges an answer, rather than the answer itself.
 
     Raises
     ------
-    TypeError: expect is callable, but no function: a class, a polynomial, a spline, a mock.
+    TypeError
+        If expect is callable, but not a function, and may be either: a class, a polynomial, a spline, a mock.
 
     """
     if not callable(expect):
@@ -23,12 +24,14 @@ def is_judge(expect: Any) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
     routine = inspect.isroutine(function) or isinstance(function, np.ufunc)
-    if routine and function.__class__ is type(function):  # a mock tells of another class than its own
+    # A mock reports another class than its own.
+    if routine and function.__class__ is type(function):
         return True
     kind = f"the class {expect.__name__}" if isinstance(expect, type) else f"a {type(expect).__name__}"
     raise TypeError(
-        f"expect is {kind}, which is callable, but not a function: the answer, or a judge of it? For the answer, pass "
-        "a function that compares: expect=lambda answer: answer == value; for a judge, pass a function or a method"
+        f"expect is {kind}, which is callable, but not a function: it could be the answer, or judge it. For the "
+        "answer, pass a function that compares: expect=lambda answer: answer == value; to judge, pass a function or a "
+        "method"
     )
 
 
@@ -37,21 +40,23 @@ def passes(judge: Any, answer: Any) -> bool:
 
     Raises
     ------
-    TypeError: the verdict is not a bool: None, a distance, a tuple, an array, a coroutine ...
+    TypeError
+        If the verdict is not a bool, but None, a distance, a tuple, an array, a coroutine ...
 
     """
     verdict = judge(answer)
     if isinstance(verdict, bool | np.bool_):
         return bool(verdict)
-    raise TypeError(f"expect returned {_described(verdict)}; a callable that judges returns True or False, or raises")
+    raise TypeError(f"expect returned {_described(verdict)}; a function must return True or False, or raise")
 
 
 def _described(verdict: Any) -> str:
     if verdict is None or verdict is NotImplemented:
         return repr(verdict)
     if inspect.iscoroutine(verdict):
-        verdict.close()  # nobody will await it, and it must not warn of that
-        return "a coroutine, and nothing awaits it"
+        # Nobody will await it, and it must not warn of that.
+        verdict.close()
+        return "a coroutine, which is not awaited"
     if isinstance(verdict, int | float | complex | str | np.generic):
         return f"{str(verdict)[:80]} ({type(verdict).__name__})"
     if (shape := getattr(verdict, "shape", None)) is not None:

@@ -1,4 +1,4 @@
-"""Answers whose work is not done when the function returns: promises are named, devices are waited for."""
+"""Results whose work is not done when the function returns: lazy values are refused, devices are waited for."""
 
 from __future__ import annotations
 
@@ -16,23 +16,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 ON_FILE = (("zarr", "Array"), ("h5py", "Dataset"), ("netCDF4", "Variable"))
-DEPTH, WIDTH = 4, 100  # how far promises are looked for within containers
+# How far lazy values are looked for within containers.
+DEPTH, WIDTH = 4, 100
 
 
-class Promise(NamedTuple):
-    """A kind of answer that is computed later.
+class Lazy(NamedTuple):
+    """A kind of value that is computed later.
 
     Attributes
     ----------
-    recognises: whether a value is of the kind.
-    remedy: what the function must do for the work to be in its time.
-    keep: does that; None where it cannot be done twice.
+    recognises : callable
+        Whether a value is of this kind.
+    remedy : str
+        What the function must do, so that the work is timed.
+    compute : callable, optional
+        Does that; None if it cannot be done twice.
 
     """
 
     recognises: Callable[[Any], bool]
     remedy: str
-    keep: Callable[[Any], Any] | None = None
+    compute: Callable[[Any], Any] | None = None
 
 
 def _is_dask(value: Any) -> bool:
@@ -58,31 +62,31 @@ def _is_iterator(value: Any) -> bool:
     return isinstance(value, Iterator) and not hasattr(value, "read")
 
 
-PROMISES = (
-    Promise(_is_dask, "call .compute() within the function", lambda value: value.compute()),
-    Promise(inspect.isawaitable, "run it to its end within the function, as asyncio.run does"),
-    Promise(inspect.isasyncgen, "run it to its end within the function, as asyncio.run does"),
-    Promise(_is_on_file, "call .load() within the function", lambda value: value.compute()),
-    Promise(
+KINDS = (
+    Lazy(_is_dask, "call .compute() within the function", lambda value: value.compute()),
+    Lazy(inspect.isawaitable, "run it to its end within the function, as asyncio.run does"),
+    Lazy(inspect.isasyncgen, "run it to its end within the function, as asyncio.run does"),
+    Lazy(_is_on_file, "call .load() within the function", lambda value: value.compute()),
+    Lazy(
         lambda value: any(is_of(value, *of) for of in ON_FILE),
         "read it within the function: [...]",
         lambda value: value[...],
     ),
-    Promise(
+    Lazy(
         lambda value: is_of(value, "tensorstore", "TensorStore"),
         "call .read().result() within the function",
         lambda value: value.read().result(),
     ),
-    Promise(
+    Lazy(
         lambda value: is_of(value, "polars", "LazyFrame"),
         "call .collect() within the function",
         lambda value: value.collect(),
     ),
-    Promise(
+    Lazy(
         lambda value: is_of(value, "duckdb", "DuckDBPyRelation") or is_of(value, "ibis", "Expr"),
         "fetch it within the function: .fetchall(), .execute()",
     ),
-    Promise(
+    Lazy(
         lambda value: (
             isinstance(value, concurrent.futures.Future)
             or is_of(value, "multiprocessing.pool", "AsyncResult")
@@ -90,27 +94,35 @@ PROMISES = (
         ),
         "wait for its result within the function",
     ),
-    Promise(_is_iterator, "read it to its end within the function: list(...)"),
+    Lazy(_is_iterator, "read it to its end within the function: list(...)"),
 )
 
 
 def _leaves(value: Any, depth: int = DEPTH) -> Iterable[Any]:
-    """Return value, and what it contains, as far as promises are looked for."""
+    """Return value, and what it contains, as far as lazy values are looked for."""
     yield value
     if depth and isinstance(value, list | tuple | Mapping | AbstractSet):
         for item in islice(value.values() if isinstance(value, Mapping) else value, WIDTH):
             yield from _leaves(item, depth - 1)
 
 
-def promised(value: Any) -> str:
-    """Return what value, or something in it, still is to be computed by, in words; "" where nothing is."""
+def unfinished(value: Any) -> str:
+    """Return what is lazy, value or something in it, and what to do about it; "" if nothing is."""
     for leaf in _leaves(value):
-        for promise in PROMISES:
-            if not isinstance(leaf, type) and promise.recognises(leaf):
-                if inspect.iscoroutine(leaf):
-                    leaf.close()  # nobody will await it, and it must not warn of that
-                return f"a promise, not an answer ({_name(leaf)}); {promise.remedy}"
+        if (kind := _kind(leaf)) is not None:
+            _close(leaf)
+            return f"a lazy value ({_name(leaf)}); {kind.remedy}"
     return ""
+
+
+def _kind(value: Any) -> Lazy | None:
+    return next((kind for kind in KINDS if not isinstance(value, type) and kind.recognises(value)), None)
+
+
+def _close(value: Any) -> None:
+    """Keep a coroutine from warning that it was never awaited."""
+    if inspect.iscoroutine(value):
+        value.close()
 
 
 def _name(value: Any) -> str:
@@ -119,26 +131,26 @@ def _name(value: Any) -> str:
     return type(value).__name__ if library == "builtins" else f"{library}'s {type(value).__name__}"
 
 
-def kept(value: Any) -> Any:
-    """Return an expected value that is a promise, computed.
+def computed(value: Any) -> Any:
+    """Return an expected value, computed if it is lazy.
 
     Raises
     ------
-    TypeError: it can be kept only once, or elsewhere.
+    TypeError
+        If it can be computed only once, or not here.
 
     """
-    promise = next((promise for promise in PROMISES if not isinstance(value, type) and promise.recognises(value)), None)
-    if promise is None:
+    kind = _kind(value)
+    if kind is None:
         return value
-    if promise.keep is None:
-        if inspect.iscoroutine(value):
-            value.close()
-        raise TypeError(f"expect is a promise, not an answer ({_name(value)}); pass the list or the result of it")
-    return promise.keep(value)
+    if kind.compute is None:
+        _close(value)
+        raise TypeError(f"expect is a lazy value ({_name(value)}); pass its result, or a list of its elements")
+    return kind.compute(value)
 
 
 class Device(NamedTuple):
-    """A library that computes on while Python goes on: which values are on such a device, and how to wait for them."""
+    """A library that computes asynchronously: which values are on its devices, and how to wait for them."""
 
     library: str
     holds: Callable[[Any, Any], bool]
@@ -180,10 +192,7 @@ DEVICES = (
 
 
 def waits(result: Any, arguments: Any) -> Callable[[Any], None] | None:
-    """Return what waits for the devices that a result, or an argument, is on; None where there is none.
-
-    It takes the result of a call.
-    """
+    """Return a function that gets a result and waits for its devices; None if result and arguments are on none."""
     leaves = [*_leaves((result, arguments))]
     found = [
         (module, device)
@@ -202,7 +211,7 @@ def waits(result: Any, arguments: Any) -> Callable[[Any], None] | None:
 
 
 def waiting(function: Callable[..., Any], wait: Callable[[Any], None]) -> Callable[..., Any]:
-    """Return function, followed by the wait for what it has started."""
+    """Return function, followed by the wait for its devices."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)

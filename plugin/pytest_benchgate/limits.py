@@ -1,4 +1,4 @@
-"""What the machine can do at best, measured in the same session: a copy of the same bytes, and what hooks add."""
+"""The machine's limits, measured in the same session: a copy of the same bytes, and what hooks add."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.results import Work
 
-DOUBT = 0.8  # a median of less than this share of the limit's best sample is suspicious; alignment alone makes 0.9
+# A median below this share of the limit's best sample is suspicious; alignment alone makes 0.9.
+DOUBT = 0.8
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Something that no benchmark can beat.
+    """A limit that no benchmark can beat.
 
     Attributes
     ----------
-    name: heads its column.
-    resource: "bytes", "operations" or "items": which amount of `gate.work` it is about.
-    measure: takes an amount of the resource, returns some samples of the seconds that the machine needs for it.
+    name : str
+        Its name in reports: "91 % of copy".
+    resource : str
+        Which amount of `gate.work` it limits: "bytes", "operations" or "items".
+    measure : callable
+        Gets an amount of the resource and returns several samples of the seconds that the machine needs for it.
 
     """
 
@@ -34,7 +38,7 @@ class Limit:
 
 
 def _copy_seconds(moved_bytes: float) -> list[float]:
-    from pytest_benchgate.copying import copy_seconds  # noqa: PLC0415  # NumPy takes a while to import
+    from pytest_benchgate.copying import copy_seconds  # noqa: PLC0415
 
     return copy_seconds(moved_bytes)
 
@@ -48,10 +52,11 @@ class Limits:
 
     known: tuple[Limit, ...] = (COPY,)
     measured: dict[tuple[str, float], tuple[float, float]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)  # the limits that could not be measured, and why
+    # The limits that could not be measured, and why.
+    failures: dict[str, str] = field(default_factory=dict)
 
     def add(self, limits: Iterable[Limit]) -> None:
-        """Add what a hook returned."""
+        """Add the limits that a hook returned."""
         self.known += tuple(limits)
 
     def _seconds(self, limit: Limit, amount: float) -> tuple[float, float]:
@@ -63,7 +68,7 @@ class Limits:
         return self.measured[key]
 
     def beside(self, work: Work, median_s: float) -> tuple[tuple[Share, ...], str | None]:
-        """Return the shares of each limit that the work is about, and why the time is hard to believe, or None."""
+        """Return the share of each limit on this work, and why the time is implausible, or None."""
         shares, doubt = [], None
         for limit in self.known:
             amount = work.amounts().get(limit.resource)
@@ -71,7 +76,8 @@ class Limits:
                 continue
             try:
                 limit_s, best_s = self._seconds(limit, amount)
-            except Exception as error:  # noqa: BLE001  # a hook's own code; its failure must not cost the benchmark
+            # A failure of a hook must not fail the benchmark.
+            except Exception as error:  # noqa: BLE001
                 self.failures[limit.name] = f"{type(error).__name__}: {error}"
                 continue
             shares.append(Share(limit.name, limit_s, limit_s / median_s))

@@ -1,4 +1,4 @@
-"""Where the benchmarks ran: what a time depends on beside the code."""
+"""Where the benchmarks ran: what a time depends on besides the code."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from typing import Any
 
 from pytest_benchgate import devices
 
-MOST_TEXT = 300  # characters of what differs
+# Characters of a value that differs.
+MOST_TEXT = 300
 KEY = "benchgate"
 PACKAGES = ("pytest", "pytest-benchmark", "pytest-benchgate", "numpy", "cython", "pyopencl", "pocl-binary-distribution")
 SIMD = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512dq", "avx512_ifma", "avx512ifma", "asimd", "sve", "sve2")
-VOLATILE = ("load", "modules")  # change from run to run on one machine, or with the code itself
+# These change from run to run on one machine, or with the code itself.
+VOLATILE = ("load", "modules")
 
 
 def describe(cpu: dict[str, Any]) -> dict[str, Any]:
-    """Return what goes into the JSON's machine_info; cpu is py-cpuinfo's finding, which pytest-benchmark has there."""
+    """Return what goes into machine_info in the JSON; `cpu` is what pytest-benchmark has there from py-cpuinfo."""
     flags = set(cpu.get("flags", ()))
     info: dict[str, Any] = {
         "cpu": cpu.get("brand_raw") or platform.processor() or platform.machine(),
@@ -43,13 +45,14 @@ def describe(cpu: dict[str, Any]) -> dict[str, Any]:
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "modules": compiled_modules(),
     }
-    if "pyopencl" in sys.modules:  # only where the session used it: asking starts the drivers
+    # Only if the session has used it: a query starts the drivers.
+    if "pyopencl" in sys.modules:
         info["opencl"] = devices.describe_for_machine_info(devices.discover())
     return info
 
 
 def compiled_modules() -> dict[str, str]:
-    """Return the extension modules that are loaded, the standard library's left out: name -> SHA-256 of the file."""
+    """Return the SHA-256 of each loaded extension module's file by its name, without those of the standard library."""
     library = Path(sysconfig.get_path("stdlib")).resolve()
     site = Path(sysconfig.get_path("platlib")).resolve()
     found = {}
@@ -69,7 +72,7 @@ def compiled_modules() -> dict[str, str]:
 
 
 def differences(now: dict[str, Any], then: dict[str, Any], names: tuple[str, str] = ("now", "then")) -> list[str]:
-    """Return what differs between two machines, a line each, ready to read; what changes by itself is left out."""
+    """Return what differs between two machines, one line each, without what changes from run to run."""
     return [
         f"{key}: {_text(now.get(key))} {names[0]}, {_text(then.get(key))} {names[1]}"
         for key in sorted(now.keys() | then.keys())

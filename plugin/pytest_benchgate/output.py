@@ -1,4 +1,4 @@
-"""Files that are written as a whole, or not at all; and what is no file: pipes, terminals, devices."""
+"""Write files as a whole or not at all; and write to pipes, terminals and devices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file as a whole, or leave what was there; make its folder. OSError where it cannot be written."""
+    """Write a file as a whole, or leave it as it was; create its folder. OSError if it cannot be written."""
     place = Path(os.path.realpath(path))
     if place.exists() and not place.is_file():
         _put(path, text, os.O_WRONLY)
@@ -16,7 +16,7 @@ def write(path: Path, text: str) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     handle, half = tempfile.mkstemp(prefix=f".{place.name[:50]}.", dir=place.parent)
     try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123  # a handle, not a path
+        with open(handle, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123
             file.write(text)
         Path(half).chmod(place.stat().st_mode if place.exists() else 0o666 & ~_umask())
         Path(half).replace(place)
@@ -26,26 +26,27 @@ def write(path: Path, text: str) -> None:
 
 
 def append(path: Path, text: str) -> None:
-    """Add text at the end of a file. OSError where it cannot be written."""
+    """Append text to a file. OSError if it cannot be written."""
     _put(path, text, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
 def is_one_file(one: str | Path, other: str | Path) -> bool:
-    """Return whether two reports would take each other's place; a device, such as /dev/null, takes both."""
+    """Return whether two reports would overwrite each other; a device, such as /dev/null, takes both."""
     place = Path(os.path.realpath(one))
     return place == Path(os.path.realpath(other)) and (place.is_file() or not place.exists())
 
 
 def check(path: Path) -> None:
-    """Raise OSError where path is a pipe that nobody reads: opening it would wait for a reader for ever."""
+    """Raise OSError if path is a pipe that nobody reads: opening it would block forever."""
     if path.is_fifo():
         os.close(os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))
 
 
 def _put(path: Path, text: str, flags: int) -> None:
     handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
-    with open(handle, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123  # a handle, not a path
-        os.set_blocking(handle, True)  # only the wait for a reader was not wanted
+    with open(handle, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123
+        # Opening must not wait for a reader; writing may.
+        os.set_blocking(handle, True)
         file.write(text)
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_benchgate import config as options
-from pytest_benchgate import devices, hookspec, host, machine, output, settings
-from pytest_benchgate.race.worker import clock  # noqa: F401  # before a conftest.py may freeze time
-from pytest_benchgate.reports import github, json_addition, terminal
-from pytest_benchgate.reports.quantity import printable
-from pytest_benchgate.session import BENCHMARK, GATE, SESSION, Session
+from pytest_benchgate import devices, hookspec, host, machine, options
+
+# Imported before a conftest.py may freeze time.
+from pytest_benchgate.race.worker import clock  # noqa: F401
+from pytest_benchgate.reports import json_addition
+from pytest_benchgate.session import BENCHMARK, GATE, SESSION, start
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
-    options.add_options(parser)
+    options.declare(parser)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
-    """See to where the session imports the raced project from, before any conftest.py does, and output is captured."""
+    """Prepare a race before any conftest.py imports the project, and before output is captured."""
     given = early_config.known_args_namespace
+    # A worker races nothing, whatever the suite's addopts say.
     if early_config.pluginmanager.has_plugin("pytest_benchgate.race.worker.plugin"):
-        return (yield)  # whatever addopts say
+        return (yield)
     if given.race is not None or given.race_base_python is not None:
         host.measure_no_coverage(early_config)
     if given.race is not None:
-        from pytest_benchgate.race import startup  # noqa: PLC0415  # needs POSIX
+        from pytest_benchgate.race import startup  # noqa: PLC0415
 
         startup.prepare(early_config, given)
     return (yield)
@@ -45,50 +46,27 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """List the devices and stop, with --cl-list."""
-    if not options.read(config).cl_list:
+    """With --cl-list, list the devices and exit."""
+    if not config.getoption("cl_list"):
         return None
     print(devices.discover().describe())  # noqa: T201
     return 0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the session; refuse a device that does not exist."""
-    chosen = options.read(config)
-    if chosen.cl_device is not None and not devices.discover().named(chosen.cl_device):
-        raise pytest.UsageError(
-            f"--cl-device={chosen.cl_device!r} is none of the devices found:\n{devices.discover().describe()}"
-        )
-    if chosen.markdown:
-        others = {"--benchmark-json": host.json_place(config), "GITHUB_STEP_SUMMARY": chosen.summary}
-        for name, place in others.items():
-            if place is not None and output.is_one_file(place, chosen.markdown):
-                raise pytest.UsageError(f"--benchgate-markdown and {name} both are {chosen.markdown}; give another")
-        try:
-            chosen.markdown.parent.mkdir(parents=True, exist_ok=True)
-            if not chosen.markdown.is_fifo():  # which would wait for a reader
-                chosen.markdown.open("a").close()
-        except (OSError, ValueError) as error:
-            raise pytest.UsageError(f"--benchgate-markdown: cannot write {chosen.markdown}: {error}") from error
-    session = config.stash[SESSION] = Session(chosen, config.rootpath)
-    config.addinivalue_line(
-        "markers",
-        f"{settings.MARK}({', '.join(settings.OF_TESTS)}): for one test",
-    )
-    if chosen.race:
-        from pytest_benchgate.race.hooks import start  # noqa: PLC0415  # needs POSIX
-
-        start(config, chosen.race, session)
+    """Declare the marker, and start the session."""
+    config.addinivalue_line("markers", options.marker())
+    start(config)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Ask for further limits, now that every conftest.py is loaded."""
+    """Get further limits, now that every conftest.py is loaded."""
     for limits in session.config.hook.pytest_benchgate_limits(config=session.config):
         session.config.stash[SESSION].limits.add(limits)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that uses a device once on each that is chosen; without any, once, to be skipped with the reason."""
+    """Run a test that uses a device on each chosen one; if there is none, once, to be skipped with the reason."""
     if host.provides(metafunc, "cl_device", __name__):
         found = devices.discover().named(metafunc.config.getoption("cl_device"))
         metafunc.parametrize("cl_device", found or [None], ids=str, indirect=True, scope="session")
@@ -96,7 +74,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
-    """Remember the benchmark of a test, whatever its fixture is called."""
+    """Remember the benchmark of a test, whatever the name of its fixture."""
     value = yield
     if isinstance(value, host.BenchmarkFixture) and isinstance(request.node, pytest.Item):
         request.node.stash[BENCHMARK] = value
@@ -130,7 +108,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Withhold the time of a test that failed, in any phase; outermost, to see what other plugins made of it."""
+    """Withhold the time of a test that failed in any phase; outermost, to see what other plugins change."""
     report = yield
     item.config.stash[SESSION].saw(item, report, call.excinfo)
     return report
@@ -146,31 +124,21 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 def pytest_benchmark_compare_machine_info(
     config: pytest.Config, benchmarksession: Any, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
 ) -> None:
-    """Say what differs, and take our part out before pytest-benchmark warns of any difference, a load's for one."""
-    from pytest_benchgate.reports import runs  # noqa: PLC0415  # most runs compare with nothing
-
-    try:
-        runs.check_compared(compared_benchmark)
-    except ValueError as error:
-        place = printable(host.source(benchmarksession, compared_benchmark))
-        raise pytest.UsageError(f"--benchmark-compare: {place} is damaged: {error}") from error
-    now = machine_info.pop(machine.KEY, None)
-    then = compared_benchmark["machine_info"].pop(machine.KEY, None)
-    if now and then:
-        config.stash[SESSION].unlike += machine.differences(now, then)
+    """Note what differs, and remove our part, before pytest-benchmark warns of any difference, such as the load."""
+    config.stash[SESSION].compare(machine_info, compared_benchmark, host.source(benchmarksession, compared_benchmark))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
-    """Add what was withheld to pytest-benchmark's JSON."""
+    """Add the withheld benchmarks to pytest-benchmark's JSON."""
     output_json[machine.KEY] = json_addition.render(config.stash[SESSION].report())
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
-    """Write the reports that go to files; not in a worker of xdist, where no times are taken.
+    """Write the reports that go to files, except in a worker of xdist, which takes no times.
 
-    pytest-benchmark writes its files in this hook, too, before the yield.
+    pytest-benchmark writes its files in this hook, too, at the yield.
     """
     state = session.config.stash[SESSION]
     if not hasattr(session.config, "workerinput"):
@@ -186,32 +154,20 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the section after pytest-benchmark's tables, and the annotations."""
-    session = config.stash[SESSION]
-    report = session.report()
-    lines = terminal.render(report)
-    if lines or session.unlike or session.unwritten:
+    state = config.stash[SESSION]
+    lines = state.summary()
+    if lines:
         terminalreporter.section("benchgate", sep="-", blue=True, bold=True)
-    for line in lines:
-        terminalreporter.line(line, **_colour(line))
-    for name, reason in session.limits.failures.items():
-        terminalreporter.line(f"limit {printable(name)} could not be measured: {printable(reason)}", yellow=True)
-    for place, reason in session.unwritten.items():
-        terminalreporter.line(f"{printable(place)} could not be written: {printable(reason)}", red=True)
-    for line in session.unlike:
-        terminalreporter.line(f"compared with another machine: {printable(line)}", yellow=True)
-    if session.config.annotate:
-        for line in github.render(report):
-            terminalreporter.line(line)
-
-
-def _colour(line: str) -> dict[str, bool]:
-    return {"red": line.startswith(("withheld:", "slower:")), "yellow": line.startswith(("suspicious:", "note:"))}
+    for line, colour in lines:
+        terminalreporter.line(line, **colour)
+    for line in state.annotations():
+        terminalreporter.line(line)
 
 
 @pytest.fixture
 def gate(request: pytest.FixtureRequest, benchmark: host.BenchmarkFixture) -> Gate:
     """Benchmark a function whose answer is verified before its time counts: gate(function, *args, expect=...)."""
-    from pytest_benchgate.gate import Gate  # noqa: PLC0415  # with NumPy, which takes a while to import
+    from pytest_benchgate.gate import Gate  # noqa: PLC0415
 
     made = Gate(benchmark)
     if "cl_queue" in request.fixturenames:
@@ -224,7 +180,7 @@ def gate(request: pytest.FixtureRequest, benchmark: host.BenchmarkFixture) -> Ga
 
 @pytest.fixture(scope="session")
 def cl_device(request: pytest.FixtureRequest) -> devices.Device:
-    """Give each OpenCL device found, or the ones that --cl-device names."""
+    """Return each OpenCL device, or those that --cl-device names."""
     if request.param is not None:
         device: devices.Device = request.param
         return device
@@ -236,7 +192,7 @@ def cl_device(request: pytest.FixtureRequest) -> devices.Device:
 
 @pytest.fixture(scope="session")
 def cl_context(cl_device: devices.Device) -> Any:
-    """Give a pyopencl.Context of the device, one for the session."""
+    """Return a pyopencl.Context of the device, one for the session."""
     import pyopencl as cl  # noqa: PLC0415
 
     return cl.Context([cl_device.handle])
@@ -244,7 +200,7 @@ def cl_context(cl_device: devices.Device) -> Any:
 
 @pytest.fixture
 def cl_queue(cl_context: Any) -> Iterator[Any]:
-    """Give a new pyopencl.CommandQueue on the device, with profiling; it is finished after the test."""
+    """Return a new pyopencl.CommandQueue on the device, with profiling, which is finished after the test."""
     import pyopencl as cl  # noqa: PLC0415
 
     queue = cl.CommandQueue(cl_context, properties=cl.command_queue_properties.PROFILING_ENABLE)

@@ -1,4 +1,4 @@
-"""Plain data, from JSON or made for it, read into dataclasses: each field by its annotation and its rules."""
+"""Read plain data, from JSON or for it, into dataclasses: each field is checked by its annotation and its rules."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_BYTES = 2**28
-MOST_SHOWN = 80  # characters of a value in a message
-DEPTH = 5  # of what is kept as it is
+# Characters of a value in a message.
+MOST_SHOWN = 80
+# How deeply values that are kept as they are may be nested.
+DEPTH = 5
 LARGEST = 1e100
 WORDS = {
     str: "a string",
@@ -32,18 +34,18 @@ WORDS = {
 
 
 class Misfit(ValueError):
-    """A field has no value, or one that it cannot have."""
+    """A field has a value that it cannot have."""
 
     def __init__(self, where: str, expected: str, value: Any) -> None:
         super().__init__(f"field {where.lstrip('.') or '(all)'}: expected {expected}, got {_shown(value)}")
 
 
 class Missing(ValueError):
-    """A field is not there."""
+    """A field is missing."""
 
 
 def load(path: Path) -> Any:
-    """Return the JSON in the file at path; ValueError, in words that follow the path's name, where there is none."""
+    """Return the JSON in the file at path; ValueError, with a text that follows the path, if it cannot be read."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -55,12 +57,13 @@ def load(path: Path) -> Any:
         return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
-    except ValueError as error:  # of the encoding, of the syntax, of an integer with too many digits
-        raise ValueError(f"is no JSON ({error})") from error
+    # Of the encoding, of the syntax, of an integer with too many digits.
+    except ValueError as error:
+        raise ValueError(f"is not valid JSON ({error})") from error
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def into(
@@ -71,16 +74,25 @@ def into(
     rules: Mapping[str, tuple[Any, ...]] | None = None,
     where: str = "",
 ) -> T:
-    """Return an instance of a dataclass with the fields that data has; others in data are left out.
+    """Return an instance of a dataclass with the values that data has for its fields.
 
     Parameters
     ----------
-    optional: the fields that may lack, at any depth.
-    rules: by a field's name: (least, most) for numbers, which hold for each in a list, or the strings that it may be.
+    cls : type
+        The dataclass.
+    data
+        A dictionary, which may have further keys.
+    optional : collection of str
+        The fields that may be missing, at any depth.
+    rules : mapping, optional
+        By a field's name: (least, most) for a number or each number of a list, or the strings that are allowed.
+    where : str
+        The place of data in the whole, for messages.
 
     Raises
     ------
-    Misfit, Missing: with the field's place, and the value.
+    Misfit, Missing
+        With the field's place, and its value.
 
     """
     if not isinstance(data, dict):
@@ -154,22 +166,22 @@ class _Reader:
 
 
 def _plain(value: Any, where: str, depth: int) -> Any:
-    """Return a value that is kept as it is, where it is not nested too deeply to be shown."""
+    """Return a value that is kept as it is, unless it is nested too deeply to be shown."""
     if isinstance(value, dict | list | tuple):
         if not depth:
-            raise Misfit(where, "something less deeply nested", value)
+            raise Misfit(where, f"at most {DEPTH} nested levels", value)
         for item in value.values() if isinstance(value, dict) else value:
             _plain(item, where, depth - 1)
     return value
 
 
 def _shown(value: Any) -> str:
-    """Return a value as JSON has it, shortened; nothing in it is obeyed."""
+    """Return a value as JSON, shortened and escaped."""
     if isinstance(value, dict | list | tuple):
         return f"{WORDS[dict] if isinstance(value, dict) else WORDS[tuple]} of {len(value)}"
     if isinstance(value, str):
         text = json.dumps(value[: MOST_SHOWN + 1], ensure_ascii=False)
     else:
-        text = json.dumps(value) if not isinstance(value, int) or abs(value) < LARGEST else "an integer beyond all use"
+        text = json.dumps(value) if not isinstance(value, int) or abs(value) < LARGEST else "too large an integer"
     text = printable(text)
     return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."

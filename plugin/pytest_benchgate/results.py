@@ -1,11 +1,12 @@
-"""What a session found out, in plain data: all that a report sees."""
+"""The results of a session as plain data, which is all that a report gets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-SCHEMA = 1  # of the addition to pytest-benchmark's JSON: counted up when a field changes its meaning or goes
+# Of the addition to pytest-benchmark's JSON: increased when a field changes its meaning or is removed.
+SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -14,9 +15,14 @@ class Work:
 
     Attributes
     ----------
-    items: how many of `unit` it works through.
-    bytes: how many bytes it reads and writes, in all.
-    operations: how many arithmetic operations it does.
+    items : float, optional
+        How many of `unit` it works through.
+    bytes : float, optional
+        How many bytes it reads and writes in all.
+    operations : float, optional
+        How many arithmetic operations it does.
+    unit : str
+        The name of an item, in the plural.
 
     """
 
@@ -26,20 +32,23 @@ class Work:
     unit: str = "items"
 
     def amounts(self) -> dict[str, float]:
-        """Return the resources that were stated and how much of each one call takes."""
+        """Return the amount of each resource that was stated, by its name."""
         stated = {"items": self.items, "bytes": self.bytes, "operations": self.operations}
         return {name: amount for name, amount in stated.items() if amount is not None}
 
 
 @dataclass(frozen=True)
 class Share:
-    """A limit of this machine beside a benchmark.
+    """How close a benchmark comes to a limit of this machine.
 
     Attributes
     ----------
-    limit: its name.
-    limit_s: seconds that the limit takes for the same amount (median).
-    share: limit_s over the benchmark's median: 1.0 is as fast as the limit.
+    limit : str
+        Its name.
+    limit_s : float
+        The seconds that the limit takes for the same amount (median).
+    share : float
+        `limit_s` divided by the benchmark's median: 1.0 is as fast as the limit.
 
     """
 
@@ -54,13 +63,26 @@ class Result:
 
     Attributes
     ----------
-    nodeid, name, group: of the test, as pytest-benchmark has them.
-    median_s, min_s, iqr_s, rounds: of the time of one call.
-    verified: whether its answer went through the gate.
-    sampled: how many calls between the rounds were verified.
-    device_ns: the median time of one call on its device, from the device's own events.
-    device: the device's name.
-    suspicious: why the time is hard to believe.
+    nodeid, name, group : str
+        Of the test, as in pytest-benchmark.
+    median_s, min_s, iqr_s : float
+        Of the seconds of one call.
+    rounds : int
+        How often it was timed.
+    verified : bool
+        Whether its answer was verified by the gate.
+    sampled : int
+        How many calls between the rounds were verified.
+    work : Work, optional
+        What one call does.
+    shares : tuple of Share
+        How close it comes to the machine's limits.
+    device_ns : float, optional
+        The median nanoseconds of one call on its device, from the device's own events.
+    device : str, optional
+        The device's name.
+    suspicious : str, optional
+        Why the time is implausible.
 
     """
 
@@ -80,22 +102,30 @@ class Result:
     suspicious: str | None = None
 
     def rates(self) -> dict[str, float]:
-        """Return how much of each resource it works through in a second."""
+        """Return the amount of each resource per second, by its name."""
         return {name: amount / self.median_s for name, amount in self.work.amounts().items()} if self.work else {}
 
 
 @dataclass(frozen=True)
 class Withheld:
-    """A benchmark whose test failed: its time is in no report, or the gate never took one.
+    """A benchmark whose test failed: its time is in no report, or was never taken.
 
     Attributes
     ----------
-    nodeid, name: of the test.
-    phase: "setup", "call" or "teardown".
-    timed: whether there was a time to withhold.
-    reason: the first line of what was raised.
-    message: all of what was raised.
-    path, line: the line of the test that raised it; the path is relative to pytest's rootdir, lines count from 1.
+    nodeid, name : str
+        Of the test.
+    phase : str
+        "setup", "call" or "teardown".
+    timed : bool
+        Whether there was a time to withhold.
+    reason : str
+        The first line of what was raised.
+    message : str
+        All of what was raised.
+    path : str
+        The file of the test, relative to pytest's rootdir.
+    line : int
+        The line in it that raised, counted from 1.
 
     """
 
@@ -262,7 +292,7 @@ class RaceReport:
 
 @dataclass(frozen=True)
 class Report:
-    """All of one session."""
+    """All results of a session."""
 
     results: tuple[Result, ...] = ()
     withheld: tuple[Withheld, ...] = ()

@@ -1,4 +1,4 @@
-"""One test session: which benchmarks passed, which times are withheld, and the reports of both."""
+"""A test session: which benchmarks passed, which times are withheld, and the reports on both."""
 
 from __future__ import annotations
 
@@ -10,29 +10,82 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_benchgate import host, machine, output
+from pytest_benchgate import devices, host, machine, options, output
 from pytest_benchgate.limits import Limits
-from pytest_benchgate.reports import markdown
+from pytest_benchgate.reports import github, markdown, terminal
+from pytest_benchgate.reports.quantity import printable
 from pytest_benchgate.results import SCHEMA, RaceReport, Report, Result, Withheld
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from pytest_benchgate.config import Config
     from pytest_benchgate.gate import Gate
 
 BENCHMARK = pytest.StashKey[host.BenchmarkFixture]()
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 Raised: TypeAlias = pytest.ExceptionInfo[BaseException]
 SESSION = pytest.StashKey["Session"]()
-SUMMARY = 1_000_000  # bytes of a job summary: GitHub shows none of it above 1 MiB a step
+# Bytes of a job summary: above 1 MiB a step, GitHub shows none of it.
+MOST_SUMMARY = 1_000_000
+
+
+def start(config: pytest.Config) -> None:
+    """Start the plugin's session, or raise pytest.UsageError if its options ask for something impossible."""
+    chosen = options.read(config)
+    if chosen.cl_device is not None and not devices.discover().named(chosen.cl_device):
+        raise pytest.UsageError(
+            f"--cl-device={chosen.cl_device!r} is none of the devices found:\n{devices.discover().describe()}"
+        )
+    if chosen.markdown is not None:
+        others = {"--benchmark-json": host.json_place(config), "GITHUB_STEP_SUMMARY": chosen.summary}
+        _check_markdown(chosen.markdown, others)
+    session = config.stash[SESSION] = Session(chosen, config.rootpath)
+    if chosen.race is not None:
+        from pytest_benchgate.race.hooks import start as start_race  # noqa: PLC0415
+
+        start_race(config, chosen.race, session)
+
+
+def _check_markdown(place: Path, others: Mapping[str, Any]) -> None:
+    """Raise pytest.UsageError if the report cannot be written, or another one has the same file."""
+    for name, other in others.items():
+        if other is not None and output.is_one_file(other, place):
+            raise pytest.UsageError(f"--benchgate-markdown and {name} are both {place}; give different files")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # Opening a pipe would wait for a reader.
+        if not place.is_fifo():
+            place.open("a").close()
+    except (OSError, ValueError) as error:
+        raise pytest.UsageError(f"--benchgate-markdown: cannot write {place}: {error}") from error
 
 
 @dataclass
 class Session:
-    """The plugin's state, on the stash of pytest's config: pytest's events in, one Report out."""
+    """The plugin's state, on the stash of pytest's config.
 
-    config: Config
+    Attributes
+    ----------
+    results, withheld : dict
+        The benchmarks that passed, and those without a time, by their ids.
+    unlike : list of str
+        How the machines of compared runs differ from this one.
+    race : RaceReport, optional
+        The races so far.
+    unwritten : dict
+        The reports that could not be written, and why.
+    items : dict
+        The tests of the results.
+    swallowed : dict
+        What the first failed subtest of a test raised, by the test's id.
+    lost : bool
+        Whether a report could not be written, which fails the session.
+    within : str, optional
+        The id of the test that runs.
+
+    """
+
+    config: options.Config
     root: Path
     limits: Limits = field(default_factory=Limits)
     results: dict[str, Result] = field(default_factory=dict)
@@ -40,20 +93,24 @@ class Session:
     unlike: list[str] = field(default_factory=list)
     race: RaceReport | None = None
     unwritten: dict[str, str] = field(default_factory=dict)
-    items: dict[str, pytest.Item] = field(default_factory=dict)  # of the results
-    swallowed: dict[str, tuple[str, Raised | None]] = field(default_factory=dict)  # the first failed subtest of each
-    lost: bool = False  # whether a report could not be written
-    within: str | None = None  # the test of which a phase runs
+    items: dict[str, pytest.Item] = field(default_factory=dict)
+    swallowed: dict[str, tuple[str, Raised | None]] = field(default_factory=dict)
+    lost: bool = False
+    within: str | None = None
 
     def report(self) -> Report:
-        """Return what is known by now."""
+        """Return the results so far."""
         return Report(tuple(self.results.values()), tuple(self.withheld.values()), self.race)
 
     @contextmanager
     def phase(self, item: pytest.Item, when: str) -> Iterator[None]:
-        """Withhold the time of a test that is interrupted, of which pytest reports nothing; know subtests by it."""
+        """Run a phase of a test, whose time is withheld if it is interrupted: pytest does not report that.
+
+        What is reported meanwhile is of a subtest.
+        """
+        # The test may be run again.
         if when == "setup":
-            self.swallowed.pop(item.nodeid, None)  # of a test that is run again
+            self.swallowed.pop(item.nodeid, None)
         self.within = item.nodeid
         try:
             yield
@@ -66,13 +123,15 @@ class Session:
             self.within = None
 
     def saw(self, item: pytest.Item, report: pytest.TestReport, excinfo: Raised | None) -> None:
-        """Take note of a phase of a test, or of a subtest: what fails in any of them has its time withheld.
+        """Note the report of a phase or a subtest, and withhold the time if it failed.
 
-        So has a test that is skipped after it was timed, and one that went on after its gate or a subtest had failed.
+        The time is also withheld if a test is skipped after it was timed, or passes although its gate or a subtest
+        failed.
         """
         failed = report.failed or (report.skipped and hasattr(report, "wasxfail"))
         words = _words(report, excinfo)
-        if self.within == item.nodeid:  # a subtest; one that is skipped says nothing of the others
+        # A subtest; one that is skipped does not affect the others.
+        if self.within == item.nodeid:
             if failed:
                 self.swallowed.setdefault(item.nodeid, (words, excinfo))
             return
@@ -92,7 +151,8 @@ class Session:
             elif host.times_s(benchmark):
                 self.results[item.nodeid] = self._result(item, benchmark)
                 self.items[item.nodeid] = item
-                self.withheld.pop(item.nodeid, None)  # a test that was run again, and passed
+                # It may have failed before, and was run again.
+                self.withheld.pop(item.nodeid, None)
 
     def _swallowed(self, item: pytest.Item, benchmark: host.BenchmarkFixture) -> tuple[str, Raised | None] | None:
         """Return what failed within a test that passed."""
@@ -108,7 +168,7 @@ class Session:
         return None
 
     def _withhold_users(self, item: pytest.Item, excinfo: Raised | None) -> None:
-        """Withhold the times of all tests that used a fixture whose teardown failed: pytest reports it at the last."""
+        """Withhold the times of all tests that used a fixture whose teardown failed; pytest fails only the last one."""
         for fixture in host.torn_down(excinfo.value if excinfo else None):
             for nodeid in [*self.results]:
                 user = self.items[nodeid]
@@ -117,7 +177,7 @@ class Session:
                     self.withhold(user, "teardown", words, None)
 
     def withhold(self, item: pytest.Item, phase: str, message: str, excinfo: Raised | None) -> None:
-        """Take the time of item out of every report; say why, if there was one or the gate refused to take it."""
+        """Take the time of a test out of every report, and note why if there was one, or the gate took none."""
         benchmark = item.stash.get(BENCHMARK, None)
         if benchmark is None:
             return
@@ -136,7 +196,7 @@ class Session:
             self.withheld[item.nodeid] = dataclasses.replace(earlier, timed=True)
 
     def place(self, item: pytest.Item, excinfo: Raised | None) -> tuple[str, int]:
-        """Return the line of the test's own file that raised, or else the test's first line."""
+        """Return the file and the line of a test: the line of its file that raised, or else the test's first."""
         entries = [entry for entry in excinfo.traceback if Path(entry.path) == item.path] if excinfo else []
         line = entries[-1].lineno + 1 if entries else (item.reportinfo()[1] or 0) + 1
         try:
@@ -145,7 +205,7 @@ class Session:
             return item.path.as_posix(), line
 
     def _result(self, item: pytest.Item, benchmark: host.BenchmarkFixture) -> Result:
-        """Return the result of a benchmark that passed so far, and put the plugin's part of it into its extra_info."""
+        """Return the result of a benchmark that has passed so far, and add it to the benchmark's extra_info."""
         stats = host.statistics(benchmark)
         result = Result(
             nodeid=item.nodeid,
@@ -174,7 +234,7 @@ class Session:
         return result
 
     def write_files(self) -> None:
-        """Write the reports that go to files; one that cannot be written costs nothing but itself."""
+        """Write the reports that go to files; one that cannot be written does not affect the others."""
         report = self.report()
         if not (report.results or report.withheld or report.race):
             return
@@ -184,11 +244,45 @@ class Session:
         if self.config.summary:
             with self.losing(self.config.summary):
                 written = self.config.summary.stat().st_size if self.config.summary.exists() else 0
-                output.append(self.config.summary, markdown.bounded(markdown.render(report), SUMMARY - written))
+                output.append(self.config.summary, markdown.bounded(markdown.render(report), MOST_SUMMARY - written))
+
+    def compare(self, now: dict[str, Any], compared: dict[str, Any], source: str) -> None:
+        """Note how another run's machine differs from this one, and take our part out of both infos.
+
+        Raises pytest.UsageError where the other run, read from source, lacks what pytest-benchmark needs.
+        """
+        from pytest_benchgate.reports import runs  # noqa: PLC0415
+
+        try:
+            runs.check_compared(compared)
+        except ValueError as error:
+            raise pytest.UsageError(f"--benchmark-compare: {printable(source)} is damaged: {error}") from error
+        ours, theirs = now.pop(machine.KEY, None), compared["machine_info"].pop(machine.KEY, None)
+        if ours and theirs:
+            self.unlike += machine.differences(ours, theirs)
+
+    def summary(self) -> list[tuple[str, dict[str, bool]]]:
+        """Return the lines of the terminal's section, each with its colour."""
+        return [
+            *((line, terminal.colour(line)) for line in terminal.render(self.report())),
+            *(
+                (f"limit {printable(name)} could not be measured: {printable(reason)}", {"yellow": True})
+                for name, reason in self.limits.failures.items()
+            ),
+            *(
+                (f"{printable(place)} could not be written: {printable(reason)}", {"red": True})
+                for place, reason in self.unwritten.items()
+            ),
+            *((f"compared with another machine: {printable(line)}", {"yellow": True}) for line in self.unlike),
+        ]
+
+    def annotations(self) -> list[str]:
+        """Return the annotations for GitHub Actions, where it runs there."""
+        return github.render(self.report()) if self.config.annotate else []
 
     @contextmanager
     def losing(self, place: object) -> Iterator[None]:
-        """Take note of a file that cannot be written; the session goes on, and fails at its end."""
+        """Note if a file cannot be written: the session goes on, and fails at its end."""
         try:
             yield
         except (OSError, ValueError) as error:
@@ -197,14 +291,14 @@ class Session:
 
 
 def _words(report: pytest.TestReport | None, excinfo: Raised | None) -> str:
-    """Return what was raised, in words."""
+    """Return what was raised as text."""
     if excinfo is not None:
         return excinfo.exconly().removeprefix(f"{excinfo.type.__module__}.")
     return report.longreprtext if report is not None else ""
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """Return what the JSON says of one benchmark beyond pytest-benchmark's own: rates are per second."""
+    """Return what the plugin adds to a benchmark in the JSON; rates are per second."""
     return {
         "verified": result.verified,
         "sampled": result.sampled,

@@ -1,4 +1,4 @@
-"""Copies that later changes do not reach: of what is expected, and of what arguments hold before a call."""
+"""Copies that later changes do not affect: of what is expected, and of arguments before a call."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ CONTAINERS = (list, dict, tuple, set, frozenset)
 
 
 def expected(value: Any) -> Any:
-    """Return a copy of an expected value, taken before the first call; computed, where it was a promise.
+    """Return a copy of an expected value, computed if it is lazy.
 
     Raises
     ------
-    TypeError: value can be read only once, or has to be awaited.
+    TypeError
+        If value can be read only once, or has to be awaited.
 
     """
-    return taken(lazy.kept(value))
+    return taken(lazy.computed(value))
 
 
 def taken(value: Any) -> Any:
-    """Return a copy of value; what has no equality of its own stays the same object, with a copy of its state."""
+    """Return a copy of value; an object without an equality of its own stays, with a copy of its state."""
     return _copied(value, {})
 
 
@@ -42,7 +43,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         return Same(value, _state(value))
     try:
         return copy.deepcopy(value, {id(item): item for item in _attributes(value).values() if has_identity(item)})
-    except Exception:  # noqa: BLE001  # of foreign types: each fails in its own way
+    except Exception:  # noqa: BLE001
         return _buffer(value) if has_buffer(value) else value
 
 
@@ -50,7 +51,8 @@ def _container(value: Any, memo: dict[int, Any]) -> Any:
     """Return a copy of a container, which may contain itself."""
     if isinstance(value, tuple):
         return tuple(_copied(item, memo) for item in value)
-    if isinstance(value, set | frozenset):  # what can be hashed does not change, or is compared by identity
+    # What can be hashed does not change, or is compared by identity.
+    if isinstance(value, set | frozenset):
         return type(value)(value)
     made = memo[id(value)] = value.copy()
     for key in np.ndindex(value.shape) if isinstance(value, np.ndarray) else _keys(value):
@@ -68,12 +70,12 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 
 def _state(value: Any) -> Any:
-    """Return a copy of an object's attributes, or None where they cannot be copied, or belong to its definition."""
+    """Return a copy of an object's attributes, or None if they cannot be copied or are part of its definition."""
     if isinstance(value, type) or inspect.isroutine(value) or inspect.ismodule(value):
         return None
     try:
         return copy.deepcopy(_attributes(value))
-    except Exception:  # noqa: BLE001  # of foreign types: each fails in its own way
+    except Exception:  # noqa: BLE001
         return None
 
 
@@ -82,5 +84,6 @@ def _buffer(value: Any) -> Any:
     view = memoryview(value)
     try:
         return memoryview(view.tobytes()).cast(view.format, view.shape) if view.ndim else np.array(view)  # type: ignore[call-overload]
-    except (TypeError, ValueError):  # a format that memoryview cannot cast to
+    # memoryview cannot cast to this format.
+    except (TypeError, ValueError):
         return np.array(view)

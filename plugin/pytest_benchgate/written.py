@@ -1,4 +1,4 @@
-"""Arguments that a function fills: what they hold is put back, or replaced by something else, before a call."""
+"""Arguments that a function fills: before a call, their content is restored or overwritten."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Key: TypeAlias = int | str
 
 
 def argument(key: Key, arguments: Arguments) -> Any:
-    """Return the argument that key names, by position or keyword; ValueError where there is none."""
+    """Return the argument that key names, by position or keyword; ValueError if there is none."""
     args, kwargs = arguments
     try:
         return args[key] if isinstance(key, int) else kwargs[key]
     except LookupError:
         given = [*range(len(args)), *kwargs]
-        raise ValueError(f"written={key!r} names no argument of the call; it has {given}") from None
+        raise ValueError(f"written={key!r} is not an argument of the call, which has {given}") from None
 
 
 def fill(place: Any, old: Any, key: Key) -> None:
@@ -32,14 +32,15 @@ def fill(place: Any, old: Any, key: Key) -> None:
         _fill(place, old)
     except Exception as error:
         raise TypeError(
-            f"what written={key!r} names, a {type(place).__name__}, cannot be put back as it was before the call "
-            f"({type(error).__name__}: {error}); setup= can give a new one for each call"
+            f"the argument written={key!r}, a {type(place).__name__}, cannot be restored to its state before the call "
+            f"({type(error).__name__}: {error}); return a new one for each call from setup="
         ) from error
 
 
 @singledispatch
 def _fill(place: Any, old: Any) -> None:
-    if hasattr(place, "iloc"):  # pandas
+    # pandas.
+    if hasattr(place, "iloc"):
         place.iloc[:] = old
     elif (view := view_of(place)) is not None:
         view[...] = view_of(old)
@@ -83,7 +84,8 @@ def _(place: deque, old: Any) -> None:  # type: ignore[type-arg]
 
 @_fill.register
 def _(place: MutableSequence, old: Any) -> None:  # type: ignore[type-arg]
-    if len(place) == len(old) and any(map(_holds, place)):  # its arrays stay the same objects
+    # Its arrays stay the same objects.
+    if len(place) == len(old) and any(map(_holds, place)):
         for index, item in enumerate(old):
             if _holds(place[index]):
                 _fill(place[index], item)
@@ -105,7 +107,7 @@ def _holds(item: Any) -> bool:
 
 
 def view_of(value: Any) -> Any:
-    """Return a plain array over value's own memory, or None where it has none that NumPy can read."""
+    """Return a plain array over value's own memory, or None if NumPy cannot read it."""
     if isinstance(value, np.ndarray):
         return value.view(np.ndarray)
     try:
@@ -115,7 +117,7 @@ def view_of(value: Any) -> Any:
 
 
 def shared(one: Any, other: Any) -> bool:
-    """Return whether two values are one object, or lie in one stretch of memory."""
+    """Return whether two values are one object, or share memory."""
     if one is other:
         return True
     views = view_of(one), view_of(other)
@@ -123,7 +125,7 @@ def shared(one: Any, other: Any) -> bool:
 
 
 def is_empty(value: Any) -> bool:
-    """Return whether value has no element, so that nothing can be written into it."""
+    """Return whether value has no elements, so that nothing can be written into it."""
     size = getattr(value, "size", None)
     try:
         return bool(size == 0) if isinstance(size, int) else len(value) == 0
@@ -131,85 +133,88 @@ def is_empty(value: Any) -> bool:
         return False
 
 
-def spoil(place: Any) -> bool:
-    """Put other values than it has into each element of place, of the same type; return whether that can be done."""
+def overwrite(place: Any) -> bool:
+    """Overwrite each element of place with another value of its type; return whether that is possible."""
     try:
-        _spoil(place)
-    except Exception:  # noqa: BLE001  # of foreign types: each fails in its own way
+        _overwrite(place)
+    except Exception:  # noqa: BLE001
         return False
     return True
 
 
 @singledispatch
-def _spoil(place: Any) -> None:
-    if hasattr(place, "iloc"):  # pandas
+def _overwrite(place: Any) -> None:
+    # pandas.
+    if hasattr(place, "iloc"):
         for index in range(len(place)):
             place.iloc[index] = _other(place.iloc[index]) if place.ndim == 1 else [*map(_other, place.iloc[index])]
     elif (view := view_of(place)) is not None:
-        _spoil(view)
+        _overwrite(view)
     elif hasattr(place, "__setitem__"):
         content = np.array(place)
-        _spoil(content)
+        _overwrite(content)
         try:
             place[...] = content if content.ndim else content[()]
-        except TypeError:  # a tensor takes no array, but lends its memory
+        except TypeError:
+            # A tensor cannot be assigned an array, but shares its memory.
             np.asarray(place)[...] = content
     else:
         for name, value in vars(place).items():
             setattr(place, name, _other(value))
 
 
-@_spoil.register
+@_overwrite.register
 def _(place: np.ma.MaskedArray) -> None:
     place.mask = np.ma.nomask
-    _spoil(place.data)
+    _overwrite(place.data)
 
 
-@_spoil.register
+@_overwrite.register
 def _(place: MutableMapping) -> None:  # type: ignore[type-arg]
     for key in [*place]:
-        _spoil_item(place, key)
+        _overwrite_item(place, key)
 
 
-@_spoil.register
+@_overwrite.register
 def _(place: MutableSet) -> None:  # type: ignore[type-arg]
     place.clear()
 
 
-@_spoil.register(MutableSequence)
-@_spoil.register(tuple)
+@_overwrite.register(MutableSequence)
+@_overwrite.register(tuple)
 def _(place: Any) -> None:
     for index in range(len(place)):
-        _spoil_item(place, index)
+        _overwrite_item(place, index)
 
 
-def _spoil_item(place: Any, key: Any) -> None:
+def _overwrite_item(place: Any, key: Any) -> None:
     if _holds(place[key]) or isinstance(place[key], tuple):
-        _spoil(place[key])
+        _overwrite(place[key])
     else:
         place[key] = _other(place[key])
 
 
 def _other(value: Any) -> Any:
-    """Return another value of the same kind, which no tolerance makes equal."""
+    """Return another value of the same type, which no tolerance makes equal."""
     if isinstance(value, bool | np.bool_):
         return not value
     if isinstance(value, int | np.integer):
         return value + 1
     if isinstance(value, float | complex | np.inexact):
-        return type(value)(0 if value != value else "nan")  # noqa: PLR0124  # NaN
+        # NaN is not equal to itself.
+        return type(value)(0 if value != value else "nan")  # noqa: PLR0124
     if isinstance(value, str | bytes):
         return value[:0] if value else "x" if isinstance(value, str) else b"x"
     return 0 if value is None else None
 
 
-@_spoil.register
+@_overwrite.register
 def _(place: np.ndarray) -> None:
     """Stay within the range of the array's own integers: they may be used as an index."""
     kind = place.dtype.kind
     if place.dtype.names is not None:
         for name in place.dtype.names:
-            _spoil(place[name])
+            _overwrite(place[name])
     elif kind in "fc":
         place[...] = np.where(np.isnan(place), 0, np.nan)
     elif kind in "mM":

@@ -209,8 +209,8 @@ RIGHT = {
     "judged by a cached function": "gate(lambda: 1.0, expect=functools.lru_cache(lambda answer: answer == 1))",
 }  # fmt: skip
 JUDGES = {
-    "None": "expect returned None; a callable that judges returns True or False, or raises",
-    "(False, 'words')": "expect returned a tuple; a callable that judges",
+    "None": "expect returned None; a function must return True or False, or raise",
+    "(False, 'words')": "expect returned a tuple; a function must",
     "0": "expect returned 0 (int); ",
     "1e-9": "expect returned 1e-09 (float); ",
     "np.float64(0)": "expect returned 0.0 (float64); ",
@@ -220,7 +220,7 @@ JUDGES = {
     "np.ones(3, bool)": "expect returned an array (ndarray, shape (3,)): reduce it",
     "[]": "expect returned a list; ",
     "(x for x in [1])": "expect returned a generator; ",
-    "coroutine()": "expect returned a coroutine, and nothing awaits it; ",
+    "coroutine()": "expect returned a coroutine, which is not awaited; ",
 }
 CALLABLE = {
     "Polynomial([9, 9])": "a Polynomial",
@@ -249,9 +249,9 @@ def test_no_answer_from_before_the_call_counts(suite: Suite) -> None:
     run.result.assert_outcomes(passed=1, failed=len(WRONG))
     errors = [entry for entry in run.data["benchgate"]["withheld"] if "WrongAnswer" not in entry["message"]]
     assert [entry["name"] for entry in errors] == [f"test_wrong_{[*WRONG].index('read-only')}"]
-    assert "nothing else can be put there" in errors[0]["message"]
+    assert "cannot be overwritten" in errors[0]["message"]
     (said,) = [entry["message"] for entry in run.data["benchgate"]["withheld"] if entry["name"] == "test_wrong_9"]
-    assert "before this call, argument 1 held the expected answer already, so something else was put there" in said
+    assert "before this call, argument 1 held the expected answer already, and was overwritten" in said
 
 
 def test_right_answers_pass_whatever_shares_memory(suite: Suite) -> None:
@@ -279,12 +279,12 @@ def test_a_verdict_is_a_bool_and_a_judge_a_function(suite: Suite, name: str) -> 
 
 
 MISUSE = {
-    "gate(len, [], expect=0, check_every=0)": "check_every=0 is not a number of rounds; pass 1, 2, 3 ...",
+    "gate(len, [], expect=0, check_every=0)": "check_every=0 is not a number of rounds; pass an integer of at least 1",
     "gate(len, [], expect=0, check_every=True)": "check_every=True is not a number of rounds",
     "gate(len, [], expect=0, check_every=1.5)": "check_every=1.5 is not a number of rounds",
-    "gate(lambda: 1, expect=(x for x in [1]))": "expect is a promise, not an answer (generator); pass the list or the result of it",
-    "gate(lambda: 1, expect=map(len, []))": "expect is a promise, not an answer (map)",
-    "gate(lambda: 1, expect=coroutine())": "expect is a promise, not an answer (coroutine)",
+    "gate(lambda: 1, expect=(x for x in [1]))": "expect is a lazy value (generator); pass its result, or a list of its elements",
+    "gate(lambda: 1, expect=map(len, []))": "expect is a lazy value (map)",
+    "gate(lambda: 1, expect=coroutine())": "expect is a lazy value (coroutine)",
     "gate(lambda x: None, (1, 2), expect=1, written=0)": "wrong answer on the first call",
 }
 

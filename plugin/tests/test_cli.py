@@ -48,7 +48,7 @@ def test_markdown_to_a_file(tmp_path: Path) -> None:
     ]
 
 
-def test_unlike_machines_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_differences_of_machines_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = written(tmp_path / "one.json", {}, machine_info={"benchgate": {"cpu": "A", "load": [1]}})
     two = written(tmp_path / "two.json", {}, machine_info={"benchgate": {"cpu": "B", "load": [2]}})
     cli.main(["report", one, two])
@@ -56,11 +56,14 @@ def test_unlike_machines_are_named(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"machine_info": {}, "benchmarks": [{}]}', "\xff"])
-def test_what_is_no_run_is_refused_by_name(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_a_run_is_refused_by_name(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "bad.json"
     path.write_bytes(content.encode("latin-1"))
     assert cli.main(["report", str(path)]) == 2
-    assert f"{path} is no JSON" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"{path} is not valid JSON" in error or f"{path} was not written by pytest-benchmark" in error
     assert cli.main(["report", str(tmp_path / "missing.json")]) == 2
     assert "cannot be read" in capsys.readouterr().err
 
@@ -85,7 +88,7 @@ def test_shards_of_a_race_are_merged_slowest_first(tmp_path: Path, capsys: pytes
     assert "<summary>slower: <code>test&#95;b</code></summary>" in capsys.readouterr().out
 
 
-def test_what_is_no_shard_of_the_race_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shards_of_other_races_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, other = shard(tmp_path / "1.json", "test_a", 0.0), shard(tmp_path / "2.json", "test_a", 0.0, head="g")
     assert cli.main(["report", one, other]) == 2
     assert "are not shards of one race" in capsys.readouterr().err

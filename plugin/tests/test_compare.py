@@ -74,7 +74,7 @@ UNEQUAL: list[tuple[Any, Any, Tolerance, str]] = [
     ((1,), [1], EXACT, "got (1,) (tuple), expected [1]"),
     ("text", "test", EXACT, "1 of 4 differ, the first at [2]: got 'x', expected 's'"),
     (b"\x01\x02", b"\x01\xff", EXACT, "1 of 2 differ, the first at [1]: got 2, expected 255"),
-    ({"a": 1}, {"a": 2, "b": 3}, EXACT, "without ['b'] and with [] besides, expected the keys ['a', 'b']"),
+    ({"a": 1}, {"a": 2, "b": 3}, EXACT, "without ['b'] and with [] in addition, expected the keys ['a', 'b']"),
     ({"a": [5, 6]}, {"a": [5, 7]}, EXACT, "1 of 2 differ, the first at ['a'][1]: got 6, expected 7"),
     ({1}, {2}, EXACT, "got {1}, expected {2}"),
     (np.array([[1, 2], [3, 4]]), np.array([[1, 2], [0, 0]]), EXACT,

@@ -154,13 +154,13 @@ def test_the_error_names_file_field_and_value(tmp_path: Path, capsys: pytest.Cap
     ("content", "words"),
     [
         (b"[" * 200_000, "is nested too deeply"),
-        (b"", "is no JSON (Expecting value"),
-        (b"\xff", "is no JSON ('utf-8' codec"),
-        (b'{"a": NaN}', "is no JSON (NaN is no number of JSON)"),
-        (b"1" * 5000, "is no JSON (Exceeds the limit"),
+        (b"", "is not valid JSON (Expecting value"),
+        (b"\xff", "is not valid JSON ('utf-8' codec"),
+        (b'{"a": NaN}', "is not valid JSON (NaN is not a JSON number)"),
+        (b"1" * 5000, "is not valid JSON (Exceeds the limit"),
     ],
 )
-def test_what_is_no_json_is_one_sentence(content: bytes, words: str, tmp_path: Path) -> None:
+def test_invalid_json_is_reported_in_one_sentence(content: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"^") as raised:
@@ -168,7 +168,7 @@ def test_what_is_no_json_is_one_sentence(content: bytes, words: str, tmp_path: P
     assert str(raised.value).startswith(words)
 
 
-def test_files_without_end_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_endless_files_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(reading, "MOST_BYTES", 100)
     path = tmp_path / "x.json"
     path.write_bytes(b" " * 101)

@@ -135,7 +135,7 @@ def test_time_on_the_device_stands_beside_the_round_trip(suite: Suite) -> None:
 
 
 @pocl
-def test_work_left_behind_is_found_out(suite: Suite) -> None:
+def test_unfinished_work_is_detected(suite: Suite) -> None:
     run = suite(
         SQUARE
         + """

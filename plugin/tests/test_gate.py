@@ -124,7 +124,7 @@ def test_in_place_functions_get_fresh_arguments_each_round(suite: Suite) -> None
     """)
     run.result.assert_outcomes(passed=4, failed=1)
     assert run.timed() == ["test_setup", "test_keyword_and_teardown", "test_several", "test_one_round_needs_none"]
-    assert "wrong answer on the second call, whose arguments hold what the first left there; setup=" in run.text
+    assert "wrong answer on the second call, with what the first one left in its arguments (setup=" in run.text
 
 
 def test_pedantic_counts_rounds_and_iterations(suite: Suite) -> None:
@@ -185,12 +185,12 @@ def test_disabled_calls_once_and_still_checks(suite: Suite) -> None:
 
 MISUSE = {
     "no expect": ("gate(len, [])", "TypeError: *expect*"),
-    "judge says nothing": ("gate(len, [], expect=lambda n: None)", "TypeError: expect returned None; a callable that*"),
+    "judge says nothing": ("gate(len, [], expect=lambda n: None)", "TypeError: expect returned None; a function must*"),
     "rtol": ("gate(len, [], expect=0, rtol=-1)", "ValueError: rtol=-1 is not a tolerance; pass a number of 0 or more*"),
     "atol": ("gate(len, [], expect=0, atol=float('nan'))", "ValueError: atol=nan is not a tolerance*"),
     "written": (
         "gate(len, [], expect=0, written=1)",
-        "ValueError: written=1 names no argument of the call; it has [[]0]*",
+        "ValueError: written=1 is not an argument of the call, which has [[]0]*",
     ),
     "twice": ("gate(len, [], expect=0); gate(len, [], expect=0)", "*FixtureAlreadyUsed*"),
     "setup twice": ("gate(len, [], setup=lambda: (([],), {}), expect=0)", "TypeError: setup returned arguments*"),
@@ -273,7 +273,7 @@ def test_the_timed_calls_are_benchmark_s_own(suite: Suite) -> None:
     run.result.assert_outcomes(passed=1)
 
 
-def test_by_a_fake_clock_every_figure_is_exact(suite: Suite) -> None:
+def test_every_figure_is_exact_with_a_fake_clock(suite: Suite) -> None:
     """Setup, call and teardown of a round share the budget: 1 s for 10 + 70 + 20 ms are 10 rounds, of 70 ms each."""
     run = suite("""
         import pytest

@@ -96,7 +96,7 @@ def test_last_failed_runs_the_withheld_one_again(suite: Suite) -> None:
     run.result.assert_outcomes(failed=1)
 
 
-def test_the_options_explain_themselves(pytester: pytest.Pytester) -> None:
+def test_help_has_the_options_and_fixtures(pytester: pytest.Pytester) -> None:
     text = str(pytester.runpytest_subprocess("--help").stdout)
     for option in ("--cl-device=NAME", "--cl-require", "--cl-list", "--benchgate-markdown=FILE"):
         assert option in text

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Suite
 
-PROMISES = {
+LAZY = {
     "a generator": ("lambda: (x for x in [1])", "generator); read it to its end"),
     "a map": (
         "lambda: map(len, [])",
@@ -57,9 +57,9 @@ def test_good(benchmark): benchmark(lambda: 1)
 """
 
 
-def test_promises_are_named_with_what_keeps_them(suite: Suite) -> None:
+def test_a_lazy_result_is_refused_with_the_remedy(suite: Suite) -> None:
     lines = [PRELUDE]
-    cases = {**PROMISES, **OF_LIBRARIES}
+    cases = {**LAZY, **OF_LIBRARIES}
     missing = {name for name in OF_LIBRARIES if importlib.util.find_spec(name.partition(".")[0]) is None}
     for number, (name, (function, _)) in enumerate(cases.items()):
         library = f"{name} = pytest.importorskip({name!r})" if name in OF_LIBRARIES and "." not in name else "pass"
@@ -74,24 +74,21 @@ def test_promises_are_named_with_what_keeps_them(suite: Suite) -> None:
     said = {entry["name"]: entry["message"] for entry in run.data["benchgate"]["withheld"]}
     for number, (name, (_, words)) in enumerate(cases.items()):
         if name not in missing:
-            assert (
-                f"UnfinishedWork: the function returned a promise, not an answer ({words}"
-                in said[f"test_lazy_{number}"]
-            )
+            assert f"UnfinishedWork: the function returned a lazy value ({words}" in said[f"test_lazy_{number}"]
 
 
-def test_what_is_done_is_timed(suite: Suite) -> None:
+def test_a_finished_result_is_timed(suite: Suite) -> None:
     tests = (f"def test_{number}(gate): {call}" for number, call in enumerate(DONE.values()))
     run = suite(PRELUDE + "\n".join(tests))
     run.result.assert_outcomes(passed=1 + len(DONE))
 
 
-def test_without_times_they_are_refused_too(suite: Suite) -> None:
+def test_lazy_results_are_refused_without_times_too(suite: Suite) -> None:
     run = suite("def test_it(gate): gate(map, len, [], expect=lambda answer: True)", "--benchmark-disable")
     run.result.assert_outcomes(failed=1)
 
 
-def test_an_expected_promise_is_kept_before_the_first_call(suite: Suite) -> None:
+def test_a_lazy_expected_value_is_computed_before_the_first_call(suite: Suite) -> None:
     pytest.importorskip("dask.array")
     run = suite("""
         import dask.array as da
@@ -127,7 +124,7 @@ WAITS = {
 
 
 @pytest.mark.parametrize("library", WAITS)
-def test_what_computes_on_is_waited_for_within_the_time(suite: Suite, library: str) -> None:
+def test_asynchronous_libraries_are_waited_for_within_the_timed_call(suite: Suite, library: str) -> None:
     """A round is as long as the call and the wait, and not only as the call."""
     pytest.importorskip(library)
     if library == "pyopencl" and not importlib.import_module("pytest_benchgate.devices").discover().devices:

@@ -87,7 +87,7 @@ def test_reports_have_rates_shares_and_doubts(suite: Suite) -> None:
     assert "suspicious: test_too_good is " in run.text
 
 
-def test_a_limit_that_fails_costs_nothing_but_itself(suite: Suite) -> None:
+def test_a_limit_that_fails_does_not_affect_the_others(suite: Suite) -> None:
     run = suite(
         "def test_it(gate):\n    gate.work(bytes=64, operations=1)\n    gate(lambda: 1, expect=1)",
         conftest="""

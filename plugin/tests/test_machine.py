@@ -32,7 +32,7 @@ def test_the_json_says_where_it_ran(suite: Suite) -> None:
     assert not any(name.startswith(("_json", "math")) for name in info["modules"])
 
 
-def test_what_differs_is_named_and_what_changes_by_itself_is_not() -> None:
+def test_differences_are_listed_except_for_what_varies_between_runs() -> None:
     now = {"cpu": "A", "load": [1.0], "python": {"version": "3.12"}, "simd": ["avx2"], "modules": {"m": "1"}}
     then = {"cpu": "B", "load": [9.0], "python": {"version": "3.11"}, "simd": ["avx2"], "governor": "powersave"}
     assert machine.differences(now, then) == [

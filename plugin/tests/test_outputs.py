@@ -26,7 +26,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="pipes and devices are fil
 
 @posix
 @pytest.mark.parametrize("place", ["/no/such/folder/x", "/dev/full", "fifo", "."])
-def test_a_summary_that_cannot_be_written_costs_itself(
+def test_a_summary_that_cannot_be_written_affects_nothing_else(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
 ) -> None:
     if place == "/dev/full" and not FULL.exists():
@@ -48,7 +48,7 @@ def test_a_summary_that_cannot_be_written_costs_itself(
 
 @posix
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
-def test_a_full_disk_costs_no_table(suite: Suite) -> None:
+def test_a_full_disk_does_not_affect_the_tables(suite: Suite) -> None:
     run = suite(SOURCE, "--benchgate-markdown=/dev/full", "--benchmark-json=/dev/full")
     run.result.assert_outcomes(passed=2)
     assert run.result.ret == pytest.ExitCode.TESTS_FAILED
@@ -60,7 +60,7 @@ def test_two_reports_do_not_share_a_file(suite: Suite) -> None:
     run = suite(SOURCE, "--benchgate-markdown=out.json")
     assert run.result.ret == pytest.ExitCode.USAGE_ERROR
     run.result.stderr.fnmatch_lines(
-        ["ERROR: --benchgate-markdown and --benchmark-json both are *out.json; give another"]
+        ["ERROR: --benchgate-markdown and --benchmark-json are both *out.json; give different files"]
     )
 
 
@@ -189,7 +189,7 @@ def test_ids_are_shortened_and_a_summary_is_bounded() -> None:
     cut = markdown.bounded(text, 100_000)
     assert 90_000 < len(cut.encode()) <= 100_000
     assert "### Withheld" in cut
-    assert cut.endswith("lines are left out: a job summary is limited.*\n")
+    assert cut.endswith("lines are left out: the size of a job summary is limited.*\n")
     assert markdown.bounded(text, 10) == ""
     assert markdown.bounded("short\n", 100) == "short\n"
     assert shortened("a" * 300 + "b") == "a" * 78 + "..." + "a" * 78 + "b"

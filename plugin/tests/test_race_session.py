@@ -242,20 +242,20 @@ def test_a_threshold_that_cannot_be_seen_is_refused(plain: Project) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--race=main", "--race-threshold=3"], "'3' is no threshold; write it in percent, as in 3%"),
+        (["--race=main", "--race-threshold=3"], "'3' is not a percentage above 0; write it as in 3%"),
         (["--race=main", "--race-alpha=2"], "'2' must lie between 0 and 1"),
         (["--race=main", "--race-budget=-1"], "'-1' must be a number of seconds above 0"),
-        (["--race=main", "--race-max-launches=1.5"], "'1.5' must be 1, 2, 3"),
-        (["--race=main", "--race-max-launches=inf"], "'inf' must be 1, 2, 3"),
+        (["--race=main", "--race-max-launches=1.5"], "'1.5' must be a whole number of at least 1"),
+        (["--race=main", "--race-max-launches=inf"], "'inf' must be a whole number of at least 1"),
         (["--race=main", "--race-shard=3/2"], "'3/2' must be K/N with K from 1 to N"),
         (["--race=main", "--race-tests=base"], "'base' must be head"),
         (["--race=main", "--race-base-python=python3"], "both say what base is"),
-        (["--race-base-python=no/such/python"], "no/such/python is no program"),
+        (["--race-base-python=no/such/python"], "no/such/python is not an executable"),
         (["--race=nothing"], "'nothing' is no revision of"),
         (["--race=nothing..."], "fetch-depth: 0"),
         (["--race=-x"], "'-x' is no revision"),
         (["--race=main", "--race-json=/proc/none/x.json"], "--race-json: cannot write"),
-        (["--race=main", "-orace_threshold=3"], "race_threshold: '3' is no threshold"),
+        (["--race=main", "-orace_threshold=3"], "race_threshold: '3' is not a percentage"),
         (["--race=main", "-orace_tests=base"], "race_tests: 'base' must be head"),
     ],
 )
@@ -304,7 +304,7 @@ def test_a_spent_budget_ends_a_race(plain: Project) -> None:
     ("marker", "words"),
     [
         ("race_treshold='3 %'", "the marker benchgate takes the keywords race_threshold, race_alpha"),
-        ("race_threshold=3", "race_threshold: '3' is no threshold"),
+        ("race_threshold=3", "race_threshold: '3' is not a percentage"),
         ("'3 %'", "the marker benchgate takes the keywords"),
     ],
 )

@@ -59,7 +59,7 @@ def test_the_terminal_has_nothing_to_say_about_plain_benchmarks() -> None:
     assert terminal.render(Report((Result("n", "n", None, 1.0, 1.0, 0.0, 1),))) == []
 
 
-def test_the_terminal_is_not_obeyed() -> None:
+def test_control_characters_are_escaped_in_the_terminal() -> None:
     text = "\n".join(terminal.render(hostile()))
     assert "\x1b" not in text
     assert "\r" not in text
@@ -83,7 +83,7 @@ def test_markdown() -> None:
     )
 
 
-def test_markdown_tables_and_text_hold() -> None:
+def test_markdown_escapes_cells_and_text() -> None:
     text = markdown.render(hostile())
     body = text.replace("&#", "")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
@@ -233,13 +233,13 @@ def test_an_interrupted_race_says_so() -> None:
     assert race_words.terms(started).startswith("threshold -; ")
 
 
-def test_a_race_in_the_terminal_is_not_obeyed() -> None:
+def test_control_characters_of_a_race_are_escaped_in_the_terminal() -> None:
     lines = terminal.render(Report(race=hostile_race()))
     assert not any(char in line for line in lines for char in "\x1b\r\n\u202e")
     assert all("::error" not in line[:2] for line in lines)
 
 
-def test_the_markdown_of_a_race_holds() -> None:
+def test_the_markdown_of_a_race_is_escaped() -> None:
     text = markdown.render(Report(race=hostile_race()))
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert {row.count("|") for row in rows} == {len(race_words.HEADER) + 1}

@@ -63,15 +63,15 @@ def test_all_shards_are_the_whole(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("reports", "words"),
     [
-        ([part(1, 4)], ["of 4 shards, these are lacking: 2, 3, 4", "3 of 4 benchmarks are lacking: t.py::b, t.py::c, t.py::d"]),
-        ([part(1, 3), part(3, 3)], ["of 3 shards, these are lacking: 2", "1 of 4 benchmarks are lacking: t.py::b"]),
-        ([part(1, 2), part(2, 2), part(1, 2)], ["shard 1/2 is there 2 times", "raced more than once: t.py::a, t.py::c"]),
+        ([part(1, 4)], ["of 4 shards, these are missing: 2, 3, 4", "3 of 4 benchmarks are missing: t.py::b, t.py::c, t.py::d"]),
+        ([part(1, 3), part(3, 3)], ["of 3 shards, these are missing: 2", "1 of 4 benchmarks are missing: t.py::b"]),
+        ([part(1, 2), part(2, 2), part(1, 2)], ["shard 1/2 is present 2 times", "raced more than once: t.py::a, t.py::c"]),
         ([part(1, 2), part(2, 2, raced=(raced("t.py::d"),), complete=False)],
-         ["shard 2/2 was interrupted: not all of its races are over", "1 of 4 benchmarks are lacking: t.py::b"]),
+         ["shard 2/2 was interrupted: not all of its races are over", "1 of 4 benchmarks are missing: t.py::b"]),
         ([part(1, 2), part(2, 2, raced=(raced("t.py::b"), raced("t.py::e")))],
-         ["not of the suite: t.py::e", "1 of 4 benchmarks are lacking: t.py::d"]),
+         ["not in the suite: t.py::e", "1 of 4 benchmarks are missing: t.py::d"]),
         ([dataclasses.replace(WHOLE, raced=WHOLE.raced[:3], complete=False)],
-         ["shard 1/1 was interrupted: not all of its races are over", "1 of 4 benchmarks are lacking: t.py::d"]),
+         ["shard 1/1 was interrupted: not all of its races are over", "1 of 4 benchmarks are missing: t.py::d"]),
     ],
 )  # fmt: skip
 def test_a_part_is_reported_and_fails(
@@ -83,10 +83,10 @@ def test_a_part_is_reported_and_fails(
     assert " same (incomplete: not all races are over): " in printed.out
 
 
-def test_older_files_lack_what_was_added_and_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_benchmarks_of_older_files_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lacking = ("shard", "suite", "base_tree", "head_tree", "settings")
     assert report(tmp_path, part(1, 4), lacking=lacking) == 1
-    assert capsys.readouterr().err == "pytest-benchgate: error: 3 of 4 benchmarks are lacking\n"
+    assert capsys.readouterr().err == "pytest-benchgate: error: 3 of 4 benchmarks are missing\n"
     assert report(tmp_path, part(1, 2), part(2, 2), lacking=lacking) == 0
     assert report(tmp_path, part(1, 2), part(1, 2), lacking=lacking) == 1
     assert "raced more than once: t.py::a, t.py::c" in capsys.readouterr().err
@@ -125,7 +125,7 @@ def test_the_same_trees_under_other_names_are_one_race() -> None:
 def test_a_long_list_of_benchmarks_is_cut() -> None:
     suite = tuple(f"t.py::t{number:02}" for number in range(14))
     _, (line,) = shards.merge([dataclasses.replace(WHOLE, races=14, suite=suite, raced=(raced("t.py::t13"),))])
-    assert line.startswith("13 of 14 benchmarks are lacking: t.py::t00, ")
+    assert line.startswith("13 of 14 benchmarks are missing: t.py::t00, ")
     assert line.endswith("t.py::t09 and 3 more")
 
 

@@ -354,7 +354,7 @@ def test_stopping_at_the_first_failure_withholds_it(suite: Suite) -> None:
     assert "1 withheld" in run.text
 
 
-def test_what_was_never_timed_is_pytest_s_to_report(suite: Suite) -> None:
+def test_a_failure_before_any_timing_is_left_to_pytest(suite: Suite) -> None:
     run = suite("""
         import pytest
         @pytest.fixture

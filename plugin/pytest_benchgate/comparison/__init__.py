@@ -1,6 +1,6 @@
-"""Is the answer right? One module for each family of values; `families` says which one judges what.
+"""Is the answer right? One module for each family of values; `families` chooses among them.
 
-Libraries are looked at only where they are loaded already: an answer of theirs is there, so they are.
+No library is imported here for its values: where there is one of them, its library is loaded already.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Arrays and what can be read as one: buffers, tensors, scalars; element by element.
+"""Arrays and what can be read as one (buffers, tensors, scalars), element by element.
 
-Shapes must agree, and kinds (an array of integers never equals one of floats); widths and byte order need not.
+Shapes and kinds must agree (an array of integers never equals one of floats), widths and byte order need not.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, at
 
 PROTOCOLS = ("__array__", "__array_interface__", "__dlpack__", "__cuda_array_interface__")
 BUFFERS = (memoryview, array.array, ctypes.Array, ctypes.Structure, ctypes._SimpleCData)  # noqa: SLF001
-# What a foreign array may say of its numbers, beyond them: it counts.
+# Attributes of foreign arrays that say more about their numbers; they are compared, too.
 METADATA = ("unit", "units", "dims", "coords", "index", "columns", "names", "mask", "crs", "categories", "column_names")
 
 
 def is_array(value: Any) -> bool:
-    """Return whether value can be read as an array, scalars of NumPy included."""
+    """Return whether value can be read as an array; NumPy's scalars can."""
     if isinstance(value, (np.ndarray, np.generic, *BUFFERS)):
         return True
     if isinstance(value, type | str | bytes | bytearray):
@@ -32,7 +32,7 @@ def is_array(value: Any) -> bool:
 
 
 def has_buffer(value: Any) -> bool:
-    """Return whether value gives its memory to others, as Cython's memoryviews do."""
+    """Return whether value has the buffer protocol, as Cython's memoryviews do."""
     try:
         memoryview(value)
     except (TypeError, ValueError, BufferError):
@@ -46,7 +46,7 @@ def recognises(value: Any) -> bool:
 
 
 def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the first difference of two values of which one at least is an array or a number."""
+    """Return the first difference of two values, at least one of which is an array or a number."""
     arrayed = [is_array(value) and not _is_scalar(value) for value in (got, expected)]
     left, right = _read(got, beside_array=arrayed[1]), _read(expected, beside_array=arrayed[0])
     if left is NEITHER or right is NEITHER:
@@ -61,7 +61,8 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
         return comparison.kinds(got, expected, where)
     if _is_scalar(left) and _is_scalar(right):
         return _metadata(got, expected, comparison, where) or scalars.compare(left, right, comparison, where)
-    return comparison(left, right, where)  # what an array of objects without a dimension holds
+    # The content of a zero-dimensional array of objects.
+    return comparison(left, right, where)
 
 
 NEITHER = object()
@@ -72,7 +73,7 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _read(value: Any, *, beside_array: bool) -> Any:
-    """Return value as a scalar or a plain array; NEITHER where it is none."""
+    """Return value as a scalar or a plain array; NEITHER if it is not one."""
     if _is_scalar(value) and not (beside_array and isinstance(value, bytes)):
         return value
     if isinstance(value, bytes | bytearray):
@@ -81,7 +82,7 @@ def _read(value: Any, *, beside_array: bool) -> Any:
 
 
 def read(value: Any) -> Any:
-    """Return value as a plain array: of NumPy's own class, masked where value is."""
+    """Return value as an array of NumPy's own class, masked if value is."""
     if isinstance(value, np.ma.MaskedArray):
         return value if type(value) is np.ma.MaskedArray else value.view(np.ma.MaskedArray)
     if isinstance(value, np.ndarray):
@@ -91,7 +92,7 @@ def read(value: Any) -> Any:
     for way in (_to_host, memoryview, np.from_dlpack):
         try:
             found = np.asarray(way(value))
-        except Exception:  # noqa: BLE001, S112  # of foreign types: each fails in its own way
+        except Exception:  # noqa: BLE001, S112
             continue
         if found.dtype.kind != "O" or found.ndim or found[()] is not value:
             return found
@@ -99,20 +100,22 @@ def read(value: Any) -> Any:
 
 
 def _to_host(value: Any) -> Any:
-    """Return what NumPy can read: a tensor without its gradient, or what a device holds, on the host."""
-    for name in ("detach", "resolve_conj", "resolve_neg", "cpu"):  # PyTorch
+    """Return something that NumPy can read: a tensor without its gradient, or data of a device on the host."""
+    # PyTorch.
+    for name in ("detach", "resolve_conj", "resolve_neg", "cpu"):
         if callable(method := getattr(value, name, None)):
             value = method()
     if str(attribute(value, "dtype")) == "torch.bfloat16":
         value = value.float()
     on_device = hasattr(value, "__cuda_array_interface__") or is_of(value, "pyopencl.array", "Array")
     if on_device and callable(method := getattr(value, "get", None)):
-        value = method()  # CuPy, PyOpenCL
+        # CuPy, PyOpenCL.
+        value = method()
     return value
 
 
 def _metadata(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the difference of what two arrays say of their numbers: a foreign type may carry units or labels."""
+    """Return the difference of two arrays' metadata: foreign types may have units or labels."""
     left, right = _said(got), _said(expected)
     for name in sorted(left.keys() | right.keys()):
         if name not in left or name not in right:
@@ -140,7 +143,7 @@ def _says_nothing(item: Any) -> bool:
 
 
 def arrays(left: Any, right: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the first difference of two arrays of NumPy."""
+    """Return the first difference of two NumPy arrays."""
     kinds = [_kind(one) for one in (left, right)]
     if left.shape != right.shape or kinds[0] != kinds[1]:
         return Mismatch(
@@ -165,12 +168,13 @@ def arrays(left: Any, right: Any, comparison: Comparison, where: str) -> Mismatc
 def _kind(values: Any) -> str:
     dtype = values.dtype
     if dtype.kind == "V" and dtype.names is None and dtype.type is not np.void:
-        return "f"  # bfloat16 and others of ml_dtypes
+        # bfloat16 and others of ml_dtypes.
+        return "f"
     return str({"u": "i", "T": "U"}.get(dtype.kind, dtype.kind))
 
 
 def _equal(left: Any, right: Any, tolerance: Tolerance) -> Any:
-    """Return where two arrays of one shape and kind are equal; masked elements are equal to masked ones only."""
+    """Return where two arrays of one shape and kind are equal; a masked element equals only a masked one."""
     if isinstance(left, np.ma.MaskedArray) or isinstance(right, np.ma.MaskedArray):
         masks = np.ma.getmaskarray(left), np.ma.getmaskarray(right)
         values = _equal(np.ma.getdata(left), np.ma.getdata(right), tolerance)
@@ -212,18 +216,20 @@ def _complex(left: Any, right: Any, tolerance: Tolerance) -> Any:
 
 
 def _times(left: Any, right: Any, tolerance: Tolerance) -> Any:
-    """Return where times are equal, in whatever units: compared in the finer one, into which both must fit."""
+    """Return where times are equal, in any units: they are compared in the finer one, which both must fit."""
     nat = np.isnat(left) & np.isnat(right) if tolerance.equal_nan else np.zeros(left.shape, bool)
     units = [np.datetime_data(one.dtype)[0] for one in (left, right)]
     if units[0] != units[1] and "generic" in units:
         return nat
     try:
         common = np.promote_types(left.dtype, right.dtype)
-    except TypeError:  # months are no number of days
+    # Months are not a number of days.
+    except TypeError:
         return nat
     try:
         fine = [one.astype(common) for one in (left, right)]
-    except OverflowError:  # NumPy 2.5 raises where earlier ones wrap around, and fits tells
+    # NumPy 2.5 raises this; earlier versions wrap around, which `fits` finds.
+    except OverflowError:
         if left.size == 1:
             return nat
         pairs = zip(left.reshape(-1, 1), right.reshape(-1, 1), strict=True)

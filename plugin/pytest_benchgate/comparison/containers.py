@@ -1,4 +1,4 @@
-"""Lists, dictionaries, sets, strings, bytes and dataclasses, which may hold values of any family, and themselves."""
+"""Lists, dictionaries, sets, strings, bytes and dataclasses, with values of any family in them, or themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pytest_benchgate.comparison import scalars
 from pytest_benchgate.comparison.core import Comparison, Mismatch, counted, is_of, shape, text
 
 BYTES = (bytes, bytearray)
-MOST_PAIRS = 10**6  # of elements of two sets that are compared one by one
+# Of elements of two sets that are compared one by one.
+MOST_PAIRS = 10**6
 
 
 def recognises(value: Any) -> bool:
@@ -26,9 +27,10 @@ def _is_sequence(value: Any) -> bool:
 
 
 def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the first difference of two values of which one at least is a container."""
+    """Return the first difference of two values, at least one of which is a container."""
     pair = (id(got), id(expected))
-    if pair in comparison.within:  # a container that contains itself: what differs is found on the way there
+    # A container contains itself: any difference is found by the comparison that is under way.
+    if pair in comparison.within:
         return None
     comparison.within.add(pair)
     try:
@@ -61,7 +63,7 @@ def _plain(text: str | bytes | bytearray) -> str | bytes:
 
 
 def _fields(value: Any) -> tuple[str, ...]:
-    """Return the fields that a dataclass or attrs class compares by, where it has no equality written by hand."""
+    """Return the fields by which a dataclass or attrs class compares, unless it defines its own equality."""
     cls = type(value)
     code = getattr(cls.__eq__, "__code__", None)
     if code is None or not (code.co_filename == "<string>" or code.co_filename.startswith("<attrs generated")):
@@ -108,11 +110,12 @@ def _mappings(got: Any, expected: Any, comparison: Comparison, where: str) -> Mi
     missing = [key for key in expected if key not in keys]
     extra = [key for key in keys if key not in expected]
     if missing or extra:
-        words = f"a {type(got).__name__} without {text(missing)} and with {text(extra)} besides"
+        words = f"a {type(got).__name__} without {text(missing)} and with {text(extra)} in addition"
         return Mismatch(len(missing) + len(extra), len(expected), where, words, f"the keys {text([*expected])}",
                         type(got).__name__, shape(got), comparison.tolerance)  # fmt: skip
     for key in expected:
-        if isinstance(key, bool) != isinstance(keys[key], bool):  # True is 1 to a dictionary
+        # To a dictionary, True is 1.
+        if isinstance(key, bool) != isinstance(keys[key], bool):
             return comparison.words(f"the key {keys[key]!r}", f"the key {key!r}", got, where)
     return counted(
         ((f"{where}[{text(key)}]", got[key], expected[key]) for key in expected), len(expected), got, comparison
@@ -120,7 +123,7 @@ def _mappings(got: Any, expected: Any, comparison: Comparison, where: str) -> Mi
 
 
 def _sets(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Find for each expected element one that is equal to it; with tolerances, by trying all that are left."""
+    """Find an equal element for each expected one; with tolerances, by trying all that are left."""
     if len(got) != len(expected):
         return _lengths(got, expected, comparison, where)
     left = {element: element for element in got}

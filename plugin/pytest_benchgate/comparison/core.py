@@ -1,4 +1,4 @@
-"""What every family of values needs: tolerances, mismatches and their words."""
+"""What every family of values needs: tolerances, mismatches and their messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-MOST_TEXT = 80  # characters of a value in a message
+# Characters of a value in a message.
+MOST_TEXT = 80
 
 
 class WrongAnswer(AssertionError):
@@ -22,7 +23,15 @@ class WrongAnswer(AssertionError):
 class Tolerance:
     """How far a float may be from what is expected: ``abs(got - expected) <= atol + rtol * abs(expected)``.
 
-    The rule of numpy.isclose, with no tolerance unless it is asked for. NaN equals NaN with equal_nan only.
+    The rule of numpy.isclose, but exact by default.
+
+    Attributes
+    ----------
+    rtol, atol : float
+        The relative and the absolute tolerance.
+    equal_nan : bool
+        Whether NaN equals NaN.
+
     """
 
     rtol: float = 0.0
@@ -31,7 +40,7 @@ class Tolerance:
 
     @property
     def exact(self) -> bool:
-        """Whether floats must be the same."""
+        """Whether floats must be equal."""
         return bool(self.rtol == self.atol == 0)
 
     def __str__(self) -> str:
@@ -46,11 +55,18 @@ class Mismatch:
 
     Attributes
     ----------
-    differ, total: how many elements of how many differ.
-    where: the place of the first one, as an index expression behind the answer: "['a'][3]"; "" for the whole.
-    got, expected: the two elements, as text.
-    dtype, shape: of what was got, as text.
-    unjudged: why the two cannot be compared; "" where they differ.
+    differ, total : int
+        How many elements of how many differ.
+    where : str
+        The place of the first one, as an index expression after the answer: "['a'][3]"; "" for the whole.
+    got, expected : str
+        The two elements.
+    dtype, shape : str
+        Of what was got.
+    tolerance : Tolerance
+        By which they were compared.
+    unjudged : str
+        Why the two cannot be compared; "" if they differ.
 
     """
 
@@ -70,7 +86,7 @@ class Mismatch:
             place = f" at {self.where}" if self.where else ""
             return (
                 f"got {self.got}, expected {self.expected}{place}: the gate cannot compare them ({self.unjudged})\n"
-                "pass a function as expect, which gets the answer and returns True or False"
+                "pass a function as expect, which gets the answer and returns whether it is right"
             )
         place = f"the first at {self.where}: " if self.where else ""
         return (
@@ -81,12 +97,14 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Same:
-    """Stands for an expected object that nothing but itself is equal to, with a copy of its attributes.
+    """An expected object that is equal to nothing but itself, with a copy of its attributes.
 
     Attributes
     ----------
-    original: the object.
-    state: its attributes as they were, or None where they do not count.
+    original
+        The object.
+    state : dict, optional
+        Its attributes as they were; None if they do not count.
 
     """
 
@@ -94,13 +112,13 @@ class Same:
     state: dict[str, Any] | None
 
     def __repr__(self) -> str:
-        """Return the object's own."""
+        """Return the object's own repr."""
         return repr(self.original)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One comparison, and the containers that it is within: a container may contain itself."""
+    """A comparison, and the containers that it is inside of, as a container may contain itself."""
 
     tolerance: Tolerance
     judge: Callable[[Comparison, Any, Any, str], Mismatch | None]
@@ -111,7 +129,7 @@ class Comparison:
         return self.judge(self, got, expected, where)
 
     def by(self, tolerance: Tolerance) -> Comparison:
-        """Return the same comparison by another tolerance."""
+        """Return the same comparison with another tolerance."""
         return Comparison(tolerance, self.judge, self.within)
 
     def whole(self, got: Any, expected: Any, where: str, note: str = "") -> Mismatch:
@@ -123,29 +141,30 @@ class Comparison:
         return self.whole(got, expected, where, f" ({type(got).__name__})")
 
     def words(self, got: str, expected: str, value: Any, where: str) -> Mismatch:
-        """Return a mismatch in words of its own."""
+        """Return a mismatch with these texts."""
         return Mismatch(1, 1, where, got, expected, type(value).__name__, shape(value), self.tolerance)
 
     def unjudged(self, got: Any, expected: Any, where: str, why: str) -> Mismatch:
-        """Return that the gate does not know whether the two are equal."""
+        """Return the mismatch of two values that cannot be compared."""
         found = self.kinds(got, expected, where)
         return Mismatch(1, 1, where, found.got, found.expected, found.dtype, found.shape, self.tolerance, why)
 
 
 def both(function: Callable[[Any], Any], got: Any, expected: Any) -> tuple[Any, Any]:
-    """Return what function makes of each."""
+    """Return function(got), function(expected)."""
     return function(got), function(expected)
 
 
 def counted(places: Iterable[tuple[str, Any, Any]], total: int, whole: Any, comparison: Comparison) -> Mismatch | None:
-    """Return the first difference of a container; where its elements are plain, with the count of all."""
+    """Return the first difference in a container, and if its elements are plain, how many there are."""
     first, count = None, 0
     for place, got, expected in places:
         mismatch = comparison(got, expected, place)
         if mismatch is None:
             continue
         first, count = first or mismatch, count + 1
-        if first.total > 1 or first.unjudged:  # within a container or array of its own, which its count is about
+        # It is in an inner container or array, to which its count refers.
+        if first.total > 1 or first.unjudged:
             return first
     if first is None:
         return None
@@ -163,7 +182,7 @@ def is_of(value: Any, library: str, *names: str) -> bool:
 
 
 def attribute(value: Any, name: str) -> Any:
-    """Return an attribute that is no method, or None; asking a foreign type for one may fail in any way."""
+    """Return an attribute that is not a method, or None; foreign types may raise anything."""
     try:
         found = getattr(value, name, None)
     except Exception:  # noqa: BLE001
@@ -172,18 +191,18 @@ def attribute(value: Any, name: str) -> Any:
 
 
 def shape(value: Any) -> str:
-    """Return the shape of a value, as text."""
+    """Return the shape of a value as text."""
     found = attribute(value, "shape")
     if isinstance(found, tuple):
         return str(found)
     try:
         return f"({len(value)},)"
-    except Exception:  # noqa: BLE001  # no length, or none that can be told
+    except Exception:  # noqa: BLE001
         return "()"
 
 
 def text(value: Any, most: int = MOST_TEXT) -> str:
-    """Return value's repr, shortened; of a foreign type it may fail, which must not hide the wrong answer."""
+    """Return value's repr, shortened; if it raises, that must not hide the wrong answer."""
     try:
         if isinstance(value, np.ndarray) and type(value).__module__.startswith("numpy"):
             return f"an array of {value.dtype}, shape {value.shape}"

@@ -1,4 +1,4 @@
-"""Which family judges what. The first that recognises one of two values compares them."""
+"""The families of values, in order: the first that recognises either of two values compares them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Compare: TypeAlias = "Callable[[Any, Any, Comparison, str], Mismatch | None]"
 
 
 class Family(NamedTuple):
-    """Values of one family, and how two are compared of which one at least is of it."""
+    """A family of values, and how to compare two, at least one of which is of it."""
 
     recognises: Callable[[Any], bool]
     compare: Compare
@@ -41,11 +41,34 @@ FAMILIES = (
 
 
 def compare(got: Any, expected: Any, tolerance: Tolerance, where: str = "") -> Mismatch | None:
-    """Return the first difference between got and expected, or None where there is none.
+    """Return the first difference between got and expected, or None if they are equal.
 
-    Integers, bytes, strings and whatever is not a number exactly, floats and complex numbers by tolerance. Arrays must
-    agree in shape and in kind (an integer array is never equal to a float array), not in width or byte order. Labels,
-    units and missing values count.
+    Floats and complex numbers are compared with a tolerance, all else exactly. Arrays must agree in shape and kind (an
+    integer array never equals a float array), but not in width or byte order. Labels, units and missing values count.
+
+    Parameters
+    ----------
+    got, expected
+        The values to compare.
+    tolerance : Tolerance
+        How far floats may differ.
+    where : str
+        The place of the values, as an index expression, for the message.
+
+    Returns
+    -------
+    Mismatch or None
+        The first difference; `str()` makes a message of it.
+
+    Examples
+    --------
+    >>> from pytest_benchgate import Tolerance, compare
+    >>> print(compare([1, 2, 4], [1, 2, 3], Tolerance()))
+    1 of 3 differ, the first at [2]: got 4, expected 3
+    tolerance: exact; dtype: list of int; shape: (3,)
+    >>> compare(0.1 + 0.2, 0.3, Tolerance(rtol=1e-9)) is None
+    True
+
     """
     comparison = Comparison(tolerance, _judge)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -59,5 +82,5 @@ def _judge(comparison: Comparison, got: Any, expected: Any, where: str) -> Misma
         return family.compare(got, expected, comparison, where)
     except RecursionError:
         return comparison.unjudged(type(got), type(expected), where, "they are nested too deeply")
-    except Exception as error:  # noqa: BLE001  # of foreign types: each fails in its own way
+    except Exception as error:  # noqa: BLE001
         return comparison.unjudged(got, expected, where, f"{type(error).__name__}: {str(error)[:200]}")

@@ -1,4 +1,4 @@
-"""Values of no known family: by an equality of their own, or not at all."""
+"""Values of other types: by an equality of their own, or not at all."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 from pytest_benchgate.comparison import arrays
 from pytest_benchgate.comparison.core import Comparison, Mismatch, attribute
 
-OWN = ("identical", "equals")  # how libraries call an equality that takes two wholes
+# What libraries call a method that returns whether two values are equal as a whole.
+OWN = ("identical", "equals")
 
 
 def has_own_equality(value: Any) -> bool:
-    """Return whether value's type has a method by which two wholes are equal or not."""
+    """Return whether value's type has a method that compares two values as a whole."""
     return not isinstance(value, type) and any(callable(getattr(type(value), name, None)) for name in OWN)
 
 
 def has_identity(value: Any) -> bool:
-    """Return whether nothing but the object itself is equal to value."""
+    """Return whether value is equal to nothing but itself."""
     if value is None or value is Ellipsis or value is NotImplemented:
         return False
     own = getattr(type(value), "__eq__", None) is not object.__eq__
@@ -28,7 +29,7 @@ def has_identity(value: Any) -> bool:
 
 
 def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the difference of an object and one that nothing but itself is equal to, which may have changed."""
+    """Return the difference of an object and one that is equal only to itself, but may have changed."""
     if got is not expected.original:
         return compare(got, expected.original, comparison, where)
     if not expected.state:
@@ -37,7 +38,7 @@ def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) ->
 
 
 def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return whether two values differ, as their type has it; a value of another type, a subclass's too, differs."""
+    """Return the difference of two values by their type's equality; values of different types differ."""
     if type(got) is not type(expected):
         readable = arrays.recognises(got) and arrays.recognises(expected)
         return arrays.compare(got, expected, comparison, where) if readable else comparison.kinds(got, expected, where)
@@ -55,7 +56,8 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
         equal = cls.__eq__(got, expected)
     if own is not None and not equal and not comparison.tolerance.exact and arrays.is_array(got):
         return arrays.compare(got, expected, comparison, where)
-    if cls.__name__ == "NAType" and got is expected:  # pandas' missing value
+    # pandas' missing value.
+    if cls.__name__ == "NAType" and got is expected:
         return None
     if isinstance(equal, bool | np.bool_):
         return None if equal else comparison.whole(got, expected, where)
@@ -69,6 +71,6 @@ def _elementwise(got: Any, expected: Any, equal: Any, comparison: Comparison, wh
     shapes = [attribute(one, "shape") for one in (got, expected, equal)]
     flags = np.asarray(equal)
     if shapes[0] is None or shapes.count(shapes[0]) != len(shapes) or flags.dtype.kind != "b":
-        said = f"{type(got).__name__}'s == says neither True nor False, but a {type(equal).__name__}"
+        said = f"{type(got).__name__}'s == returns neither True nor False, but a {type(equal).__name__}"
         return comparison.unjudged(got, expected, where, said)
     return None if flags.all() else comparison.whole(got, expected, where)

@@ -26,7 +26,7 @@ def _kind(value: Any) -> str:
 
 
 def unlabelled(value: Any) -> Any:
-    """Return the values of what has no labels but its positions, and no missing ones; None where it has."""
+    """Return the values of a series or index whose only labels are positions; None if there are others."""
     if is_of(value, "pandas", "Series"):
         plain = is_of(value.index, "pandas", "RangeIndex") and value.index.equals(type(value.index)(len(value)))
         return np.asarray(value) if plain and value.name is None else None
@@ -113,7 +113,7 @@ def _has_text(dtype: Any) -> bool:
 
 
 def _with_missing(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the difference of columns with values that are missing, which are equal to each other."""
+    """Return the difference of two columns with missing values, which equal each other."""
     left, right = both(lambda one: np.asarray(sys.modules["pandas"].isna(one), bool), got, expected)
     mismatch = arrays.arrays(left, right, comparison, f"{where}.isna()")
     if mismatch:
@@ -130,7 +130,8 @@ def _present(values: Any) -> Any:
 
 
 def _categories(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    if got.dtype != expected.dtype:  # the order of categories counts where they are ordered
+    # The order of categories counts if they are ordered.
+    if got.dtype != expected.dtype:
         left, right = both(
             lambda one: f"the categories {text([*one.categories])}, ordered={one.ordered}", got, expected
         )

@@ -7,7 +7,8 @@ from typing import Any
 from pytest_benchgate.comparison import arrays
 from pytest_benchgate.comparison.core import Comparison, Mismatch, both, is_of, text
 
-TIMES = ("Datetime", "Duration")  # their units are converted
+# Their units are converted.
+TIMES = ("Datetime", "Duration")
 
 
 def recognises(value: Any) -> bool:
@@ -16,7 +17,7 @@ def recognises(value: Any) -> bool:
 
 
 def unlabelled(value: Any) -> Any:
-    """Return the values of a series without a name, of which none is missing; None for others."""
+    """Return the values of a series without a name and without missing values; None for others."""
     return value.to_numpy() if is_of(value, "polars", "Series") and not value.name and not value.null_count() else None
 
 
@@ -57,6 +58,6 @@ def _column(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 
 def _same_times(one: Any, other: Any) -> bool:
-    """Return whether two dtypes differ in the unit of their times only."""
+    """Return whether two dtypes differ only in the unit of their times."""
     zones = [getattr(dtype, "time_zone", None) for dtype in (one, other)]
     return type(one) is type(other) and type(one).__name__ in TIMES and zones[0] == zones[1]

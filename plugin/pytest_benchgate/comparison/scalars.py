@@ -1,4 +1,4 @@
-"""Scalars: Python's numbers, NumPy's, arrays without a dimension, decimals and fractions."""
+"""Scalars: numbers of Python and NumPy, zero-dimensional arrays, decimals and fractions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDE = (np.longdouble, np.clongdouble)
 
 
 def kind(value: Any) -> str:
-    """Return the letter that NumPy has for the kind of a scalar, signed or not; "" for what is none."""
+    """Return NumPy's letter for the kind of a scalar, "i" also for unsigned; "" if it is not a scalar."""
     if isinstance(value, np.generic):
         return {"u": "i"}.get(value.dtype.kind, value.dtype.kind)
     types = ((bool, "b"), (int, "i"), (float, "f"), (complex, "c"), (str, "U"), (bytes, "S"))
@@ -41,7 +41,7 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 
 def _plain(value: Any) -> Any:
-    """Return value as Python's own type, so that a subclass does not judge itself; as NumPy's where that is wider."""
+    """Return value as Python's own type, or NumPy's if that is wider, so that a subclass does not judge itself."""
     if isinstance(value, np.generic):
         return value if isinstance(value, WIDE) else value.item()
     for cls in (bool, int, float, complex):
@@ -51,20 +51,23 @@ def _plain(value: Any) -> Any:
 
 
 def close(got: Any, expected: Any, tolerance: Tolerance) -> bool:
-    """Return whether got is expected, or near enough; the parts of a complex number, where one is NaN."""
+    """Return whether got is close to expected; complex numbers with a NaN are compared by their parts."""
     if got == expected:
         return True
-    if got != got or expected != expected:  # noqa: PLR0124  # NaN
+    # NaN is not equal to itself.
+    if got != got or expected != expected:  # noqa: PLR0124
         if isinstance(got, complex | np.complexfloating) or isinstance(expected, complex | np.complexfloating):
             parts = (got.real, expected.real), (got.imag, expected.imag)
             return tolerance.equal_nan and all(close(left, right, tolerance) for left, right in parts)
         return bool(tolerance.equal_nan and got != got and expected != expected)  # noqa: PLR0124
-    if tolerance.exact:  # the difference of a great integer and a float may be rounded to 0
+    # The difference of a large integer and a float may be rounded to 0.
+    if tolerance.exact:
         return False
     try:
         distance = abs(got - expected)
         return bool(np.isfinite(distance) and distance <= tolerance.atol + tolerance.rtol * abs(expected))
-    except OverflowError:  # an integer beyond all floats
+    # The integer is too large for a float.
+    except OverflowError:
         return False
 
 

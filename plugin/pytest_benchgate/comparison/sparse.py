@@ -1,4 +1,4 @@
-"""Arrays that are stored in parts: scipy.sparse in any format, and Awkward Array's ragged lists."""
+"""Sparse arrays of SciPy in any format, and ragged arrays of Awkward Array."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _is_ragged(value: Any) -> bool:
 
 
 def _sparse(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Compare entry by entry: what is stored in one of the two; a stored zero is a zero."""
+    """Compare the entries that are stored in either array; a stored zero is a zero."""
     if got.shape != expected.shape:
         return comparison.kinds(got, expected, where)
     (left_at, left), (right_at, right) = both(_entries, got, expected)
@@ -54,7 +54,7 @@ def _sparse(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 
 def _entries(value: Any) -> tuple[Any, Any]:
-    """Return the places of what is stored, one a column, and the values there."""
+    """Return the coordinates of the stored entries, one per column, and their values."""
     entries = value.tocoo(copy=True)
     entries.sum_duplicates()
     coords = entries.coords if hasattr(entries, "coords") else (entries.row, entries.col)

@@ -1,4 +1,4 @@
-"""Data with labels: of pandas, Polars and xarray. Labels, missing values and kinds of columns count, too."""
+"""Labelled data of pandas, Polars and xarray: labels, missing values and the kinds of columns count, too."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
     if of_got is None and attribute(expected, "ndim") == 0 and (values := of_expected.unlabelled(expected)) is not None:
         return comparison(got, values, where)
     if of_expected is None:
-        words = f"{text(got)} ({type(got).__name__}, whose labels are compared with labels only)"
+        words = f"{text(got)} ({type(got).__name__}, whose labels are compared only with labels)"
         return comparison.words(words, text(expected), got, where)
     return comparison.kinds(got, expected, where)

@@ -1,4 +1,4 @@
-"""Points in time and spans of it: Python's, NumPy's and those of pandas are of the same kinds."""
+"""Points in time and time spans: those of Python, NumPy and pandas compare with each other."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SPANS = (dt.timedelta, np.timedelta64)
 
 
 def recognises(value: Any) -> bool:
-    """Return whether value is a time, or a missing one."""
+    """Return whether value is a time, or a missing time."""
     return isinstance(value, POINTS + SPANS) or _is_nat(value)
 
 
 def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the difference of two times of which one may be something else."""
+    """Return the difference of two values, at least one of which is a time."""
     if _is_nat(got) or _is_nat(expected):
         both = all(_is_nat(value) or (_is_numpy(value) and np.isnat(value)) for value in (got, expected))
         return None if both and comparison.tolerance.equal_nan else comparison.kinds(got, expected, where)
@@ -45,8 +45,9 @@ def _is_numpy(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return a time as NumPy has it, with all of its digits."""
-    for name in ("to_datetime64", "to_timedelta64"):  # pandas
+    """Return a time as NumPy's, with all of its digits."""
+    # pandas.
+    for name in ("to_datetime64", "to_timedelta64"):
         if callable(method := getattr(value, name, None)):
             return method()
     if isinstance(value, dt.timedelta):

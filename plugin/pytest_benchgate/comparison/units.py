@@ -1,4 +1,4 @@
-"""Quantities with a unit: of pint, astropy, unyt and what is made like them. Units are converted, kinds do not mix."""
+"""Quantities with a unit, of pint, astropy, unyt and similar libraries. Units are converted, kinds do not mix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, attribute, both
 
-ROUNDING = 4  # in units of the last place: what a conversion may cost
+# What a conversion may cost, in units of the last place.
+ROUNDING = 4
 
 
 def unit_of(value: Any) -> Any:
@@ -24,7 +25,7 @@ def recognises(value: Any) -> bool:
 
 
 def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the difference of two quantities, or of one that has no dimension and a plain value."""
+    """Return the difference of two quantities, or of a dimensionless one and a plain value."""
     units = unit_of(got), unit_of(expected)
     try:
         if units[0] is None or units[1] is None:
@@ -33,8 +34,10 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
         else:
             converted = not bool(units[0] == units[1])
             left, right = _magnitude(got.to(units[1]) if converted else got), _magnitude(expected)
-    except Exception as error:  # each library has an error of its own for units that do not convert
-        if type(error) is ValueError:  # units of two registries of pint
+    # Each library has an error of its own for units that do not convert.
+    except Exception as error:
+        # Units of two registries of pint.
+        if type(error) is ValueError:
             raise
         return comparison.kinds(got, expected, where)
     if not converted:
@@ -46,10 +49,11 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 
 def _plain(quantity: Any) -> Any:
-    """Return the magnitude of a quantity without a dimension."""
+    """Return the magnitude of a dimensionless quantity."""
     try:
         return _magnitude(quantity.to("dimensionless"))
-    except ValueError:  # astropy has no word for it
+    # astropy has no name for it.
+    except ValueError:
         return _magnitude(quantity.to(""))
 
 
@@ -62,7 +66,7 @@ def _magnitude(quantity: Any) -> Any:
 
 
 def _as_float(magnitude: Any) -> Any:
-    """Return a magnitude after a conversion, which makes floats of integers or not."""
+    """Return a magnitude after a conversion as floats, which some libraries make of integers."""
     if isinstance(magnitude, int | np.integer):
         return float(magnitude)
     if isinstance(magnitude, np.ndarray) and magnitude.dtype.kind in "iu":

@@ -1,4 +1,4 @@
-"""Arrays with named dimensions and coordinates, of xarray, over whatever arrays there are within."""
+"""Arrays with named dimensions and coordinates, of xarray, whatever arrays they wrap."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def _kind(value: Any) -> str:
 
 
 def unlabelled(value: Any) -> Any:
-    """Return the values of an array without coordinates and units; None for others."""
+    """Return the values of an array without coordinates or units; None for others."""
     plain = is_of(value, "xarray", "DataArray") and not value.coords and not _units(value)
     return value.data if plain else None
 
 
 def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the first difference of two values of xarray; names and attributes but for units do not count."""
+    """Return the first difference of two values of xarray; names and attributes other than units do not count."""
     kind = _kind(expected)
     if _kind(got) != kind:
         return comparison.kinds(got, expected, where)
@@ -42,7 +42,7 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 
 def _coords(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the difference of the labels along each dimension, and beside them; a label may be NaN."""
+    """Return the difference of the coordinates; a label may be NaN."""
     left, right = both(lambda one: {name: item.variable for name, item in one.coords.items()}, got, expected)
     rtol, atol = comparison.tolerance.rtol, comparison.tolerance.atol
     return comparison.by(Tolerance(rtol, atol, equal_nan=True))(left, right, f"{where}.coords")

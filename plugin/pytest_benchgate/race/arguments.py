@@ -7,6 +7,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.options import NOT_FOR_WORKERS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -14,19 +16,23 @@ if TYPE_CHECKING:
     import pytest
 
 
-PLACES = {"--rootdir", "-c", "--config-file", "--basetemp"}  # each side has its own
-REPORTS = {"--junitxml", "--junit-xml", "--benchmark-save"}
+# Each side has its own.
+PLACES = {"--rootdir", "-c", "--config-file", "--basetemp"}
+# pytest-benchmark 5.2 empties the file of --benchmark-json as soon as it sees the option.
+REPORTS = {"--junitxml", "--junit-xml", "--benchmark-json", "--benchmark-save"}
 SELECTION = {"-k", "-m", "--deselect", "--durations"}
-VALUED = PLACES | REPORTS | SELECTION | {"-p", "-o", "-W", "-n"}  # what follows these is no place
+# An argument after one of these is its value, not the path of tests.
+VALUED = PLACES | REPORTS | SELECTION | {"-p", "-o", "-W", "-n"}
 SELECTING = ("-k", "-m", "--deselect", "--ignore", "--ignore-glob", "-o", "--override-ini", "-p", "-W")
-OURS = ("--benchmark-json", "--race", "--benchgate-")  # pytest-benchmark 5.2 empties the file as soon as it sees it
+OURS = {option.flag for option in NOT_FOR_WORKERS}
+SWITCHES = {option.flag for option in NOT_FOR_WORKERS if option.is_switch}
 
 
 def arguments(config: pytest.Config, root: Path, files: Sequence[Path], temporary: Path) -> tuple[str, ...]:
     """Return what a worker's pytest gets: the session's own options, over these files, in this root."""
     options = [*config.getini("addopts"), *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)]
     own = [*_places(config, root, temporary), "-oaddopts=", *_configuration(config, root)]
-    return (*_without(options, PLACES, OURS), *own, *(str(root / file) for file in files))
+    return (*_without(options, PLACES | REPORTS | OURS), *own, *(str(root / file) for file in files))
 
 
 def own_arguments(
@@ -36,7 +42,7 @@ def own_arguments(
 
     With known_only, without those that this tree's conftest.py may not know.
     """
-    given = _without([*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)], PLACES, OURS)
+    given = _without([*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)], PLACES | REPORTS | OURS)
     options = [
         one.replace(f"{config.rootpath}/", f"{root}/") if one.startswith("--ignore") else one
         for one in (_only(given, SELECTING) if known_only else given)
@@ -75,7 +81,7 @@ def _configuration(config: pytest.Config, root: Path) -> list[str]:
 
 def without_output(config: pytest.Config) -> list[str]:
     """Return the session's own options, without what selects tests, sets the race or writes reports."""
-    kept = _without(_given(config), REPORTS | SELECTION, OURS)
+    kept = _without(_given(config), REPORTS | SELECTION | OURS)
     return [one for one in kept if not re.fullmatch(r"-[qvx]+|--benchmark-(only|autosave|quiet|verbose)", one)]
 
 
@@ -91,15 +97,15 @@ def _given(config: pytest.Config) -> list[str]:
     return given
 
 
-def _without(options: Sequence[str], names: set[str], prefixes: tuple[str, ...]) -> list[str]:
-    """Return options without these, which all take a value, if not after "=" then as the next argument."""
+def _without(options: Sequence[str], names: set[str]) -> list[str]:
+    """Return options without these and their values, which stand after "=" or are the next argument."""
     kept, skip = [], False
     for option in options:
         name, given, _ = option.partition("=")
         if skip and not option.startswith("-"):
             skip = False
-        elif name in names or name.startswith(prefixes):
-            skip = not given and name not in {"--race-strict", "--race-rebuild"}
+        elif name in names:
+            skip = not given and name not in SWITCHES
         else:
             skip = False
             kept.append(option)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_benchgate import host, machine, settings
+from pytest_benchgate import host, machine, options
 from pytest_benchgate.race.arguments import without_output
 from pytest_benchgate.race.building import git
 from pytest_benchgate.race.building.build import BuildFailed
@@ -37,7 +37,7 @@ from pytest_benchgate.results import Raced, RaceReport
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.options import RaceConfig
     from pytest_benchgate.race.sides.basis import Basis
     from pytest_benchgate.race.verdicts.accepted import Entry
     from pytest_benchgate.race.verdicts.agreement import Agreement
@@ -72,7 +72,7 @@ class RaceSession:
         self._suite: tuple[str, ...] = ()
         self._collected: dict[str, bool] = {}
         self._marks: dict[str, dict[str, Any]] = {}
-        self._settings: dict[str, dict[str, Any]] = {}
+        self._races: dict[str, RaceConfig] = {}
         self._accepted: dict[str, Entry] = {}
         self._items: dict[str, pytest.Item] = {}
         self._field: sides.Field | None = None
@@ -96,7 +96,7 @@ class RaceSession:
         kept = {*self._suite[part - 1 :: parts]}
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
         items[:] = [item for nodeid, item in benchmarks.items() if nodeid in kept]
-        self._marks = {item.nodeid: settings.marks(item) for item in items}
+        self._marks = {item.nodeid: options.marks(item) for item in items}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -150,14 +150,14 @@ class RaceSession:
     def _run(self, field: sides.Field, reaper: Reaper) -> None:
         self._field, self._shown_s, start = field, -math.inf, CLOCK.s()
         agreed = agreement.agree(self._config, self._race, field.basis, self._marks, self._suite)
-        self._race, self._settings, self._accepted = agreed.race, agreed.settings, agreed.accepted
+        self._race, self._races, self._accepted = agreed.race, agreed.races, agreed.accepted
         notes = (*field.notes, *agreed.notes)
         races = [self._entered(nodeid) for nodeid in self._items]
         identity = Identity(dict(zip(("base", "head"), field.homes, strict=True)), same=field.null)
         self._session.race = RaceReport(
             *field.labels, self._race.alpha, len(self._suite), notes=notes, shard=self._race.shard,
             suite=self._suite, base_tree=field.trees[0], head_tree=field.trees[1],
-            settings=settings.of_session(self._race),
+            settings=self._race.settings(),
         )  # fmt: skip
         if field.basis is not None:
             self._list_gone(field.basis, agreed)
@@ -217,12 +217,12 @@ class RaceSession:
         self._config.hook.pytest_runtest_logfinish(nodeid=raced.nodeid, location=location)
 
     def _entered(self, nodeid: str) -> engine.Race:
-        own = self._settings[nodeid]
-        threshold = self._accepted[nodeid].limit if nodeid in self._accepted else own["race_threshold"]
-        rule = Rule(threshold=threshold, alpha=own["race_alpha"], races=len(self._suite))
-        if self._race.base == "self":
-            rule = dataclasses.replace(rule, least_launches=min(SELF_LAUNCHES, own["race_max_launches"]))
-        return engine.Race(nodeid, rule, own["race_budget"], own["race_max_launches"])
+        own = self._races[nodeid]
+        threshold = self._accepted[nodeid].limit if nodeid in self._accepted else own.threshold
+        rule = Rule(threshold=threshold, alpha=own.alpha, races=len(self._suite))
+        if own.base == "self":
+            rule = dataclasses.replace(rule, least_launches=min(SELF_LAUNCHES, own.max_launches))
+        return engine.Race(nodeid, rule, own.budget_s, own.max_launches)
 
     def _report(self) -> RaceReport:
         report = self._session.race
@@ -261,22 +261,22 @@ class RaceSession:
         """Return the result of a race that is over."""
         assert self._judge is not None  # noqa: S101  # set before anything is raced
         path, line = self._session.place(item, None)
-        own, entry = self._settings[race.nodeid], self._accepted.get(race.nodeid)
+        own, entry = self._races[race.nodeid], self._accepted.get(race.nodeid)
         verdict, side, reason = race.decision.verdict, "", ""
         if race.failed:
             function = getattr(item, "originalname", None) or item.name.partition("[")[0]
             verdict, side, reason = self._judge.why(race, function)
         elif entry and verdict in {Verdict.SAME, Verdict.FASTER}:
-            if is_needed(race, own["race_threshold"]):
+            if is_needed(race, own.threshold):
                 verdict = Verdict.ACCEPTED
             else:
                 change = words.percent(statistics.median(race.numbers))
-                name = self._config.getini("race_accepted")
+                name = own.accepted_file
                 self._unneeded.append(f"{name}: {race.nodeid} needs no entry any more: its change is {change}")
         failed = (
             verdict in {Verdict.SLOWER, Verdict.ERROR}
-            or (verdict is Verdict.UNSURE and own["race_strict"])
-            or (verdict is Verdict.GONE and self._race.gone == "fail")
+            or (verdict is Verdict.UNSURE and own.strict)
+            or (verdict is Verdict.GONE and own.gone == "fail")
         )
         raced = Raced(
             nodeid=race.nodeid,
@@ -285,7 +285,7 @@ class RaceSession:
             line=line,
             verdict=verdict.value,
             failed=failed,
-            threshold=own["race_threshold"],
+            threshold=own.threshold,
             limit=entry.limit if entry else None,
             accepted=entry.reason if entry else "",
             alarm=race.rule.races / race.rule.alpha,
@@ -322,18 +322,8 @@ class RaceSession:
     def _repeat(self, item: pytest.Item) -> str:
         """Return the command that repeats one race: the session's own options, but for what selects and writes."""
         assert self._field is not None  # noqa: S101
-        own = self._settings[item.nodeid]
-        given = without_output(self._config)
-        defaults = settings.defaults()
-        changed = [
-            f"{settings.option(name)}={settings.shown(name, value)}"
-            for name, value in own.items()
-            if name != "race_strict" and value != defaults[name]
-        ]
-        changed += ["--race-strict"] * own["race_strict"] + ["--race-tests=own"] * (self._race.tests == "own")
-        if cache := self._config.getoption("race_cache"):
-            changed.append(f"--race-cache={cache}")
-        command = ["pytest", "--benchmark-only", *given, *changed]
+        own = self._races[item.nodeid].arguments()
+        command = ["pytest", "--benchmark-only", *without_output(self._config), *own]
         return " ".join([*map(shlex.quote, command), self._field.repeat, shlex.quote(item.nodeid)])
 
     @pytest.hookimpl(tryfirst=True)
@@ -393,7 +383,7 @@ class RaceSession:
         reporter = self._reporter()
         if reporter is not None and reporter.isatty and self._config.get_verbosity() >= 0:
             reporter.ensure_newline()
-            sys.stdout.write(f"\r\x1b[K{text[: reporter._screen_width - 1]}")  # noqa: SLF001
+            sys.stdout.write(f"\r\x1b[K{text[: host.terminal_width(reporter) - 1]}")
             sys.stdout.flush()
 
     def _show(self, races: Sequence[engine.Race], launches: int) -> None:

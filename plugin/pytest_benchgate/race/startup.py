@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_benchgate import config as options
+from pytest_benchgate import options
 from pytest_benchgate.race.building import git, installed, overlay
 from pytest_benchgate.race.building.build import BuildFailed, find_project
 from pytest_benchgate.race.progress import Progress
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.options import RaceConfig
 
 EARLY = pytest.StashKey["Early"]()
 # With these nothing is run, so that nothing need be built.
@@ -39,7 +39,6 @@ ONLY_SHOWS = (
     "showfixtures",
     "show_fixtures_per_test",
     "cacheshow",
-    "cl_list",
 )
 
 
@@ -99,7 +98,7 @@ def prepare(config: pytest.Config, given: Namespace) -> None:
     """
     if given.race in {None, "self"} or any(getattr(given, name, False) for name in (*ONLY_SHOWS, "cl_list")):
         return
-    race = options.race(_Given(config, given))  # type: ignore[arg-type]  # as far as it is asked
+    race = options.read_race(_Given(config, given))  # type: ignore[arg-type]  # as far as it is asked
     assert race is not None  # noqa: S101  # --race is given
 
     stack = ExitStack()

@@ -1,7 +1,7 @@
 """Annotations on the failing line, for GitHub Actions.
 
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions: a command is a line of stdout; %, CR and
-LF are escaped in its text, and ":" and "," in its properties besides.
+LF are escaped in its text, and in its properties also ":" and ",".
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 KINDS = {"unsure": "warning", "new": "warning", "gone": "warning", "accepted": "warning", "faster": "notice"}
 
-MOST_TEXT, MOST_PROPERTY = 4000, 400  # characters
+# Characters.
+MOST_TEXT, MOST_PROPERTY = 4000, 400
 
 
 def render(report: Report) -> list[str]:
-    """Return a command for each time that was withheld or is suspicious, and for each race with something to tell."""
+    """Return a command for each time that was withheld or is suspicious, and for each race that failed or warns."""
     lines = [
         command("error", entry.message, file=entry.path, line=str(entry.line), title=f"time withheld: {entry.name}")
         for entry in report.withheld

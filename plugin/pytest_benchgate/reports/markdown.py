@@ -1,4 +1,4 @@
-"""Markdown for a file and for the job summary of a CI; also the table that merges several runs."""
+"""Markdown, for a file and the job summary of a CI; also the table that merges several runs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ HEADER = ("benchmark", "median", "IQR", "rounds", "rate", "of the limit", "on de
 
 
 def literal(text: str) -> str:
-    """Return text that Markdown and HTML show as it stands, on one line, in a table's cell too."""
+    """Return text as code in Markdown, on one line, with everything escaped that Markdown or HTML would interpret."""
     escaped = html.escape(line(text))
     return f"<code>{''.join(f'&#{ord(char)};' if char in SPECIAL else char for char in escaped)}</code>" if text else ""
 
 
-MOST_REASON = 1000  # characters
-MOST_WORD = 200  # bytes
-SPECIAL = "|`*_[]\\~@#:!"  # as entities: no table cell ends, no link, mention, reference or emphasis starts
+# Characters of the reason why a time was withheld.
+MOST_REASON = 1000
+# Bytes of the sentence that says what is left out.
+MOST_NOTE = 200
+# Escaped, so that no table cell ends, and no link, mention, reference or emphasis starts.
+SPECIAL = "|`*_[]\\~@#:!"
 
 
 def _name(text: str) -> str:
@@ -59,7 +62,7 @@ def render(report: Report) -> str:
 
 
 def _problems(report: Report) -> list[str]:
-    """Return what is withheld or suspicious: before the tables, which may be cut."""
+    """Return what is withheld or suspicious; it precedes the tables, which may be cut."""
     doubts = [f"- {_name(r.name)} is {literal(r.suspicious)}" for r in report.results if r.suspicious]
     withheld = [
         f"- {_name(entry.name)}, {entry.phase}, {'time taken back' if entry.timed else 'not timed'}: "
@@ -71,7 +74,7 @@ def _problems(report: Report) -> list[str]:
 
 
 def bounded(text: str, most: int) -> str:
-    """Return text in at most so many bytes, cut between lines and outside of HTML; say that it is cut."""
+    """Return text in at most so many bytes, cut between lines and outside of HTML, and say that it is cut."""
     if len(text.encode()) <= most:
         return text
     lines = text.splitlines(keepends=True)
@@ -79,11 +82,11 @@ def bounded(text: str, most: int) -> str:
     for number, one in enumerate(lines, 1):
         size += len(one.encode())
         depth += one.count("<details>") - one.count("</details>")
-        if size > most - MOST_WORD:
+        if size > most - MOST_NOTE:
             break
         kept = kept if depth else number
-    word = f"\n*{len(lines) - kept} lines are left out: a job summary is limited.*\n"
-    return "".join([*lines[:kept], word]) if most > MOST_WORD else ""
+    note = f"\n*{len(lines) - kept} lines are left out: the size of a job summary is limited.*\n"
+    return "".join([*lines[:kept], note]) if most > MOST_NOTE else ""
 
 
 def render_race(report: RaceReport) -> str:
@@ -101,17 +104,17 @@ def render_race(report: RaceReport) -> str:
 
 
 def literal_figures(text: str) -> str:
-    """Return words and figures, which need no font of their own, so that nothing in them is obeyed."""
+    """Return text with everything escaped that Markdown or HTML would interpret."""
     return "".join(f"&#{ord(char)};" if char in SPECIAL else char for char in html.escape(line(text)))
 
 
 def _lines(text: str) -> str:
-    """Return text with its line breaks, but for empty lines, which would end the HTML block."""
+    """Return text with its line breaks, but without empty lines, which would end the HTML block."""
     return "\n".join(line(part) for part in text.splitlines() if part.strip())
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a table whose cells are Markdown already; the first column is words, the others are figures."""
+    """Return a table of cells that are Markdown already; the first column is text, the others are numbers."""
     return [
         f"| {' | '.join(header)} |",
         f"|{'|'.join([' --- ', *(' ---: ' for _ in header[1:])])}|",

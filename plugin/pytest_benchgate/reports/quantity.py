@@ -1,4 +1,4 @@
-"""Numbers with their units, for people; and text that cannot disturb a terminal."""
+"""Numbers with their units, for people, and text without control characters."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_benchgate.results import Result
 
-MOST_TEXT = 160  # characters of an id in a table: parameters can be as long as the data that they hold
-MOST_LINE = 1000  # of anything else
+# Characters of an id in a table: parameters can be as long as the data that they hold.
+MOST_TEXT = 160
+# Characters of any other line.
+MOST_LINE = 1000
 STEPS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
 
 
 def scaled(value: float, unit: str) -> str:
-    """Return value with three digits and the prefix that suits it: scaled(0.00123, "s") is "1.23 ms"."""
+    """Return value with three digits and a fitting prefix.
+
+    >>> scaled(0.00123, "s")
+    '1.23 ms'
+    """
     factor, prefix = next((step for step in STEPS if abs(value) >= step[0]), (1e-9, "n"))
     shown = value / factor
     digits = 0 if abs(shown) >= 99.95 else 1 if abs(shown) >= 9.995 else 2  # noqa: PLR2004
@@ -21,7 +27,7 @@ def scaled(value: float, unit: str) -> str:
 
 
 def rates(result: Result) -> str:
-    """Return how much a benchmark gets done in a second."""
+    """Return the rates of a benchmark."""
     if result.work is None:
         return ""
     units = {"items": f"{result.work.unit}/s", "bytes": "B/s", "operations": "op/s"}
@@ -29,26 +35,26 @@ def rates(result: Result) -> str:
 
 
 def shares(result: Result) -> str:
-    """Return how near to each limit it comes."""
+    """Return how close a benchmark comes to each limit."""
     return ", ".join(f"{100 * share.share:.3g} % of {share.limit}" for share in result.shares)
 
 
 def device_time(result: Result) -> str:
-    """Return the time on the device."""
+    """Return the time of one call on its device."""
     return "" if result.device_ns is None else scaled(result.device_ns * 1e-9, "s")
 
 
 def shortened(text: str, most: int = MOST_TEXT) -> str:
-    """Return text on one line, as printable does, without its middle where it is too long."""
+    """Return text as printable does; if it is too long, without its middle."""
     text = printable(text if len(text) <= 2 * most else f"{text[:most]}{text[-most:]}")
     return text if len(text) <= most else f"{text[: most // 2 - 2]}...{text[-(most // 2 - 1) :]}"
 
 
 def line(text: str) -> str:
-    """Return text on one line, of bounded length, with everything that a terminal might obey written out."""
+    """Return text on one line of limited length, with control characters escaped."""
     return shortened(text, MOST_LINE)
 
 
 def printable(text: str) -> str:
-    """Return text on one line, with everything that a terminal might obey written out."""
+    """Return text on one line, with control characters escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

@@ -1,4 +1,4 @@
-"""What is read of pytest-benchmark's JSON, and of our addition to it; nothing else in it is looked at."""
+"""What is read from pytest-benchmark's JSON and our addition to it; the rest is ignored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ExtraInfo:
 
 @dataclass(frozen=True)
 class Median:
-    """The statistics of a benchmark, as far as a table of several runs has them."""
+    """The statistics of a benchmark that a table of several runs shows."""
 
     median: float
 
@@ -85,7 +85,7 @@ OPTIONAL = {"device_ns", "suspicious", "benchgate", "withheld", "brand_raw", "cp
 
 @dataclass(frozen=True)
 class Stats:
-    """All statistics of a benchmark that pytest-benchmark's tables have."""
+    """All statistics of a benchmark in pytest-benchmark's tables."""
 
     min: float
     max: float
@@ -116,10 +116,10 @@ class ComparedFile:
 
 
 def read(data: Any) -> RunFile:
-    """Return what is read of a run; ValueError, with the field and its value, where data is none."""
+    """Return a run from its JSON; ValueError, with the field and its value, if data is not a run."""
     return reading.into(RunFile, data, optional=OPTIONAL)
 
 
 def check_compared(data: Any) -> None:
-    """Raise ValueError, with the field and its value, where pytest-benchmark cannot compare with data."""
+    """Raise ValueError, with the field and its value, if pytest-benchmark cannot compare with data."""
     reading.into(ComparedFile, data, optional=OPTIONAL, rules=dict.fromkeys(STATS, (0, reading.LARGEST)))

@@ -1,4 +1,4 @@
-"""The files of a race's shards as one report, and what such a report lacks."""
+"""Merge the files of a race's shards into one report, and find what is missing from it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.results import RaceReport
 
-SHOWN = 10  # benchmarks that a line names
+# Benchmarks that a line names.
+SHOWN = 10
 
 
 def merge(reports: Sequence[RaceReport]) -> tuple[RaceReport, list[str]]:
-    """Return the races of all files as one report, and what keeps it from being the whole race.
+    """Return the races of all files as one report, and what is missing from the whole race.
 
-    Raises ValueError where the files are not of one race.
+    Raises ValueError if the files are not of one race.
     """
     first = reports[0]
     if differences := [line for index, report in enumerate(reports) for line in _differences(first, report, index)]:
@@ -37,7 +38,7 @@ def merge(reports: Sequence[RaceReport]) -> tuple[RaceReport, list[str]]:
 
 
 def _differences(first: RaceReport, other: RaceReport, index: int) -> list[str]:
-    """Return in what another file, by its index, is not of the first one's race."""
+    """Return the reasons why another file, by its index, is not of the first one's race."""
     pairs: list[tuple[str, Any, Any]] = []
     for side in ("base", "head"):
         one, two = getattr(first, f"{side}_tree"), getattr(other, f"{side}_tree")
@@ -63,7 +64,7 @@ def _named(first: RaceReport, other: RaceReport, name: str) -> tuple[Any, Any]:
 
 
 def _problems(reports: Sequence[RaceReport]) -> list[str]:
-    """Return what is interrupted, lacking or repeated."""
+    """Return what is interrupted, missing or repeated."""
     problems = [
         f"{_called(report, index)} was interrupted: not all of its races are over"
         for index, report in enumerate(reports)
@@ -72,8 +73,8 @@ def _problems(reports: Sequence[RaceReport]) -> list[str]:
     shards = Counter(report.shard for report in reports if report.shard)
     count = max((many for _, many in shards), default=0)
     if absent := [number for number in range(1, count + 1) if (number, count) not in shards]:
-        problems.append(f"of {count} shards, these are lacking: {', '.join(map(str, absent))}")
-    problems += [f"shard {one}/{many} is there {times} times" for (one, many), times in shards.items() if times > 1]
+        problems.append(f"of {count} shards, these are missing: {', '.join(map(str, absent))}")
+    problems += [f"shard {one}/{many} is present {times} times" for (one, many), times in shards.items() if times > 1]
     raced = Counter(raced.nodeid for report in reports for raced in report.raced)
     if repeated := [nodeid for nodeid, times in raced.items() if times > 1]:
         problems.append(f"raced more than once: {_names(repeated)}")
@@ -81,12 +82,12 @@ def _problems(reports: Sequence[RaceReport]) -> list[str]:
     races = reports[0].races
     if suite:
         if strange := [nodeid for nodeid in raced if nodeid not in suite]:
-            problems.append(f"not of the suite: {_names(strange)}")
+            problems.append(f"not in the suite: {_names(strange)}")
         lacking = [nodeid for nodeid in suite if nodeid not in raced]
         if lacking:
-            problems.append(f"{len(lacking)} of {races} benchmarks are lacking: {_names(lacking)}")
+            problems.append(f"{len(lacking)} of {races} benchmarks are missing: {_names(lacking)}")
     elif len(raced) < races:
-        problems.append(f"{races - len(raced)} of {races} benchmarks are lacking")
+        problems.append(f"{races - len(raced)} of {races} benchmarks are missing")
     return problems
 
 

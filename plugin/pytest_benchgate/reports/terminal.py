@@ -1,4 +1,4 @@
-"""The section that a person reads first."""
+"""The section in the terminal, after pytest-benchmark's tables."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.results import RaceReport, Report, Result
 
-MOST_REASON = 1000  # characters
+# Characters of the reason why a time was withheld.
+MOST_REASON = 1000
 HEADER = ("benchmark", "median", "rate", "of the limit", "on device")
 
 
 def render(report: Report) -> list[str]:
-    """Return the lines of the section; none where the plugin has nothing to add to pytest-benchmark's tables."""
+    """Return the lines of the section; none if there is nothing to add to pytest-benchmark's tables."""
     if report.race:
         return _race(report.race)
     told = [result for result in report.results if result.verified or result.work or result.device_ns is not None]
@@ -39,8 +40,13 @@ def render(report: Report) -> list[str]:
     return lines
 
 
+def colour(line: str) -> dict[str, bool]:
+    """Return the colour of a line, as keywords of pytest's terminal writer."""
+    return {"red": line.startswith(("withheld:", "slower:")), "yellow": line.startswith(("suspicious:", "note:"))}
+
+
 def _table(results: list[Result]) -> list[str]:
-    """Return rows by group and then by median; columns without an entry are left out."""
+    """Return rows sorted by group and median, without empty columns."""
     if not results:
         return []
     ordered = sorted(results, key=lambda result: (result.group or "", result.median_s))
@@ -51,7 +57,7 @@ def _table(results: list[Result]) -> list[str]:
 
 
 def _race(report: RaceReport) -> list[str]:
-    """Return the races, slowest first, then what was found as a whole, and what is worth a word."""
+    """Return the races, slowest first, then notes, verdicts to explain, and the totals."""
     header, cells = race.columns(report)
     rows = [(shortened(raced.name), *row) for raced, row in cells]
     lines = _columns([(race.HEADER[0], *header), *rows]) if rows else []
@@ -70,7 +76,7 @@ def _race(report: RaceReport) -> list[str]:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows, the first of which is a header, in columns; one without an entry is left out."""
+    """Return rows, the first of which is the header, aligned in columns, without empty ones."""
     columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in columns]
     return [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_benchgate import settings
+from pytest_benchgate.options import MARKS, SETTINGS
 from pytest_benchgate.race.arguments import own_arguments
 from pytest_benchgate.race.building import git
 from pytest_benchgate.race.launching.process import Missing, Plan, Side, Worker
@@ -22,7 +22,8 @@ from pytest_benchgate.race.worker import listing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.declaration import Option
+    from pytest_benchgate.options import RaceConfig
     from pytest_benchgate.race.reaper import Reaper
 
 # Files that choose no tests and no settings: prose, and what is compiled.
@@ -45,7 +46,7 @@ class Basis:
 
     Attributes
     ----------
-    settings: the session's, by their names; those that are lacking have their defaults.
+    settings: the session's, by their fields in RaceConfig; those that are lacking have their defaults.
     benchmarks: by their ids, as the session's options select them.
     nodeids: of all tests that are selected.
     errors: what could not be collected, and why.
@@ -67,10 +68,8 @@ class Basis:
 
     def applied(self, race: RaceConfig) -> RaceConfig:
         """Return a race with base's settings in the place of head's, but for what the command line gives."""
-        values = {**settings.defaults(), **self.settings}
-        return dataclasses.replace(
-            race, **{settings.FIELDS[name]: value for name, value in values.items() if name not in race.given}
-        )
+        defaults = {name: setting.default for name, setting in SETTINGS.items()}
+        return race.with_settings({**defaults, **self.settings})
 
     def marks(self, nodeid: str) -> dict[str, Any]:
         """Return the settings that base's markers have for a test; those of all its parameters for a new one."""
@@ -89,25 +88,26 @@ class Basis:
         """Return what head's own settings and markers would change, in words, for a session with head's settings."""
         base = self.applied(race)
         notes = [
-            _note("head", name, getattr(race, place), getattr(base, place))
-            for name, place in settings.FIELDS.items()
-            if getattr(race, place) != getattr(base, place)
+            _note("head", setting, getattr(race, name), getattr(base, name))
+            for name, setting in SETTINGS.items()
+            if getattr(race, name) != getattr(base, name)
         ]
         marked: dict[tuple[str, Any, Any], list[str]] = {}
         for nodeid, own in head_marks.items():
-            heads, bases = settings.marked(base, own), settings.marked(base, self.marks(nodeid))
-            for name, value in heads.items():
-                if value != bases[name]:
-                    marked.setdefault((name, value, bases[name]), []).append(nodeid)
-        for (name, value, own_value), nodeids in marked.items():
+            heads, bases = base.with_settings(own), base.with_settings(self.marks(nodeid))
+            for name in MARKS:
+                values = getattr(heads, name), getattr(bases, name)
+                if values[0] != values[1]:
+                    marked.setdefault((name, *values), []).append(nodeid)
+        for (name, *both), nodeids in marked.items():
             more = f" and {len(nodeids) - SHOWN} more" if len(nodeids) > SHOWN else ""
-            notes.append(_note(f"head's marker of {', '.join(nodeids[:SHOWN])}{more}", name, value, own_value))
+            notes.append(_note(f"head's marker of {', '.join(nodeids[:SHOWN])}{more}", MARKS[name], *both))
         return notes
 
 
-def _note(who: str, name: str, head: Any, base: Any) -> str:
-    shown = (settings.shown(name, value) for value in (head, base))
-    return "{who} sets {name} to {}; base's {} counts until it is merged".format(*shown, who=who, name=name)
+def _note(who: str, setting: Option[Any], head: Any, base: Any) -> str:
+    """Return that a setting of head's does not count yet."""
+    return f"{who} sets {setting.name} to {setting.show(head)}; base's {setting.show(base)} counts until it is merged"
 
 
 def may_differ(folder: Path, base: git.Tree, head: git.Tree) -> bool:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.options import RaceConfig
     from pytest_benchgate.race.building.build import Built
     from pytest_benchgate.race.reaper import Reaper
     from pytest_benchgate.race.sides.basis import Basis
@@ -203,7 +203,7 @@ def build(
         )
     if project is not None:
         try:
-            prepare_folder(race.cache)  # before git looks for what belongs to head
+            prepare_folder(race.builds)  # before git looks for what belongs to head
         except CacheError as error:
             raise SidesError(str(error)) from error
     scratch = Path(tempfile.mkdtemp(prefix="race-")).resolve()
@@ -219,7 +219,7 @@ def build(
             f"{base.label} has no project to build in {project}, as pyproject.toml or setup.py would make it; race an "
             "environment that has it installed: --race-base-python"
         )
-    store = Store(race.cache, reaper, stack, oldest=time.time() if race.rebuild else 0.0)
+    store = Store(race.builds, reaper, stack, oldest=time.time() if race.rebuild else 0.0)
     orders = [
         Order(scratch / name, folder, tree.tree, f"{name}, {tree.label}", repository.root)
         for name, folder, tree in zip(SIDES, (there, project), (base, head), strict=True)

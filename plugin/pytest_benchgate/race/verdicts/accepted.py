@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_benchgate.options import RACE_OPTIONS
+from pytest_benchgate.parsers import percentage
 from pytest_benchgate.race.building import git
-from pytest_benchgate.settings import percentage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-DEFAULT = "benchgate-accepted.toml"
 KEYS = ("test", "limit", "reason")
 
 
@@ -91,7 +91,7 @@ def load(root: Path, name: str, base: str | None, threshold: float) -> tuple[Ent
     Raises pytest.UsageError with all that is wrong with them; a limit must be above the session's threshold.
     """
     path = root / name
-    if not path.exists() and name == DEFAULT:
+    if not path.exists() and name == RACE_OPTIONS["accepted_file"].default:
         return ()
     try:
         entries = parse(path.read_text("utf-8"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchgate import settings
 from pytest_benchgate.race.statistics import Verdict
 from pytest_benchgate.race.verdicts import accepted
 from pytest_benchgate.reports.race import threshold
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_benchgate.config import RaceConfig
+    from pytest_benchgate.options import RaceConfig
     from pytest_benchgate.race.sides.basis import Basis
     from pytest_benchgate.race.verdicts.accepted import Entry
 
@@ -28,14 +27,14 @@ class Agreement:
     Attributes
     ----------
     race: with base's settings where the command line has none.
-    settings: of each test, by its id.
+    races: of each test, by its id: with the settings of its marker.
     accepted: the entry of each test that has one which counts, by its id.
     notes: what a person should know of it.
 
     """
 
     race: RaceConfig
-    settings: dict[str, dict[str, Any]]
+    races: dict[str, RaceConfig]
     accepted: dict[str, Entry]
     notes: tuple[str, ...]
 
@@ -49,10 +48,10 @@ def agree(
 ) -> Agreement:
     """Return what a race goes by: `head` has head's settings, `marks` those of its markers, `suite` all its tests."""
     race = basis.applied(head) if basis else head
-    own = {nodeid: settings.marked(race, basis.marks(nodeid) if basis else heads) for nodeid, heads in marks.items()}
+    races = {nodeid: race.with_settings(basis.marks(nodeid) if basis else own) for nodeid, own in marks.items()}
     notes = basis.changes(head, marks) if basis else []
     found: dict[str, Entry] = {}
-    entries, name = _entries(config, head, basis), config.getini("race_accepted")
+    entries, name = _entries(config, head, basis), head.accepted_file
     if entries and head.base in {None, "self"}:
         notes.append(f"{name} does not count: only base's revision tells which of its entries are new")
         entries = ()
@@ -61,22 +60,21 @@ def agree(
         for entry in entries
         if not any(entry.matches(nodeid) for nodeid in suite)
     ]
-    for nodeid in own:
-        limit = own[nodeid]["race_threshold"]
+    for nodeid, own in races.items():
         entry_of = accepted.about(nodeid, entries)
-        if entry_of and entry_of.limit > limit:
+        if entry_of and entry_of.limit > own.threshold:
             found[nodeid] = entry_of
         elif entry_of:
             notes.append(
                 f"{name}: {nodeid} needs no entry: the limit of {threshold(entry_of.limit)} is not above the threshold "
-                f"of {threshold(limit)}"
+                f"of {threshold(own.threshold)}"
             )
-    return Agreement(race, own, found, tuple(notes))
+    return Agreement(race, races, found, tuple(notes))
 
 
 def _entries(config: pytest.Config, head: RaceConfig, basis: Basis | None) -> tuple[Entry, ...]:
     """Return the accepted slowdowns that are new, also where head gives their file another name."""
-    if basis is None or basis.accepted in {"", config.getini("race_accepted")}:
+    if basis is None or basis.accepted in {"", head.accepted_file}:
         return head.accepted
     return accepted.new(head.accepted, accepted.of_revision(config.rootpath, basis.accepted, head.base or ""))
 

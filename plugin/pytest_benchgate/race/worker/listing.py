@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_benchgate import settings
+from pytest_benchgate import options
 
 FILE = "listing.json"  # in the worker's folder for temporary files
 SELECTION = ("keyword", "markexpr", "deselect")  # a worker takes them back, for the session has selected its tests
@@ -37,9 +37,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Write it all to a file."""
-    told: dict[str, Any] = {"settings": {}, "accepted": session.config.getini("race_accepted"), "notes": []}
+    accepted = options.RACE_OPTIONS["accepted_file"].value(session.config)
+    told: dict[str, Any] = {"settings": {}, "accepted": accepted, "notes": []}
     try:
-        told["settings"] = settings.of_config(session.config)
+        told["settings"] = options.settings(session.config)
     except pytest.UsageError as error:
         told["notes"].append(f"base's own settings are not valid, and the defaults count: {error}")
     told["benchmarks"] = {
@@ -52,6 +53,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _marks(item: pytest.Item) -> dict[str, Any]:
     try:
-        return settings.marks(item)
+        return options.marks(item)
     except pytest.UsageError:  # base's own; head may have put it right
         return {}

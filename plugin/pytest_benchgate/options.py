@@ -1,0 +1,279 @@
+"""The options, each declared once: as a field of Config or RaceConfig.
+
+From its declaration follow its flag and what --help says, its key in pytest's configuration, its keyword of the marker,
+the type and value of the field, what the workers of a race get, and the command that repeats a race.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_benchgate import parsers
+from pytest_benchgate.declaration import Option, options_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_benchgate.race.verdicts.accepted import Entry
+
+MARKER = "benchgate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceConfig:
+    """What a race is asked to be: the options, and what follows from them.
+
+    Attributes
+    ----------
+    builds : Path
+        The folder of the builds: `cache`, or else one in the user's cache.
+    accepted : tuple of Entry
+        The accepted slowdowns in `accepted_file` that base does not have.
+    given : frozenset of str
+        The fields that the command line gives. These count more than any configuration or marker.
+
+    """
+
+    # fmt: off
+    base: str | None = Option(
+        "race", str, None, "REVISION",
+        "race each benchmark's base, built from this git revision, against head, built from the working tree as it is, "
+        "and fail those that became slower; A... is the merge base of A and HEAD, as in git diff; self races this "
+        "environment against itself, and reports which slowdown can be seen on this machine",
+    ).field()
+    base_python: Path | None = Option(
+        "race_base_python", Path, None, "PYTHON",
+        "instead of --race: the interpreter of an environment in which base is installed already",
+    ).field()
+    threshold: float = Option(
+        "race_threshold", parsers.percentage, 0.03, "PERCENT", "the slowdown that matters",
+        show=parsers.shown_percentage, ini=True, marker=True, from_base=True,
+    ).field()
+    alpha: float = Option(
+        "race_alpha", parsers.probability, 0.001, "ALPHA", "the probability of a false alarm in the whole suite",
+        ini=True, marker=True, from_base=True,
+    ).field()
+    budget_s: float = Option(
+        "race_budget", parsers.seconds, 60.0, "SECONDS", "how long each benchmark may be raced before it is `unsure`",
+        ini=True, marker=True, from_base=True,
+    ).field()
+    max_launches: int = Option(
+        "race_max_launches", parsers.count, 60, "N",
+        "how often both sides may be started before a benchmark is `unsure`",
+        ini=True, marker=True, from_base=True,
+    ).field()
+    strict: bool = Option(
+        "race_strict", None, False, "", "fail the benchmarks that are `unsure`",
+        ini=True, marker=True, from_base=True,
+    ).field()
+    tests: str = Option(
+        "race_tests", parsers.one_of("head", "own"), "head", "head|own",
+        "whose tests are run: head's on both sides, or each side's own",
+        ini=True, from_base=True,
+    ).field()
+    gone: str = Option(
+        "race_gone", parsers.one_of("list", "fail"), "list", "list|fail",
+        "what is done with the benchmarks that base has and head lacks or newly skips",
+        ini=True, from_base=True,
+    ).field()
+    accepted_file: str = Option(
+        "race_accepted", str, "benchgate-accepted.toml", "", "the file of accepted slowdowns, relative to rootdir",
+        command_line=False, ini=True,
+    ).field()
+    shard: tuple[int, int] = Option(
+        "race_shard", parsers.shard, (1, 1), "K/N",
+        "race the K-th of N parts of the suite; its share of alpha stays that of the whole suite",
+    ).field()
+    json: Path | None = Option(
+        "race_json", Path, None, "FILE", "write the results of the race to FILE as they come",
+    ).field()
+    cache: Path | None = Option(
+        "race_cache", Path, None, "FOLDER", "where the builds are kept, by default in the user's cache folder",
+        ini=True,
+    ).field()
+    rebuild: bool = Option("race_rebuild", None, False, "", "build both sides anew, whatever the cache has").field()
+    environment: tuple[str, ...] = Option(
+        "race_environment", None, (), "",
+        "names, or patterns as in MYPKG_*, of environment variables that change what is built",
+        command_line=False, ini=True,
+    ).field()
+    # fmt: on
+    builds: Path = Path()
+    accepted: tuple[Entry, ...] = ()
+    given: frozenset[str] = frozenset()
+
+    def with_settings(self, values: Mapping[str, Any]) -> RaceConfig:
+        """Return it with these values, by fields, but for what the command line gives."""
+        return dataclasses.replace(self, **{field: value for field, value in values.items() if field not in self.given})
+
+    def settings(self) -> dict[str, Any]:
+        """Return its settings by their names."""
+        return {setting.name: getattr(self, field) for field, setting in SETTINGS.items()}
+
+    def arguments(self) -> list[str]:
+        """Return the arguments that repeat what pytest's configuration may have, where it is not the default."""
+        return [
+            option.argument(getattr(self, field))
+            for field, option in RACE_OPTIONS.items()
+            if option.command_line and option.ini and getattr(self, field) != option.default
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What the command line and the environment ask for.
+
+    Attributes
+    ----------
+    summary : Path, optional
+        The job summary of the CI, to which the report in Markdown is appended.
+    annotate : bool
+        Whether to print annotations for GitHub Actions.
+    race : RaceConfig, optional
+        The race that is asked for.
+
+    """
+
+    # fmt: off
+    cl_device: str | None = Option(
+        "cl_device", str, None, "NAME",
+        "run the tests that use an OpenCL device on this one only: cl0, or a part of its name or its platform's",
+        for_workers=True,
+    ).field()
+    cl_require: bool = Option(
+        "cl_require", None, False, "", "fail, rather than skip, the tests for which there is no OpenCL device",
+        for_workers=True,
+    ).field()
+    cl_list: bool = Option(
+        "cl_list", None, False, "", "list the OpenCL devices, or the reasons why there are none, and exit",
+    ).field()
+    markdown: Path | None = Option(
+        "benchgate_markdown", Path, None, "FILE", "write the report as Markdown to FILE as well",
+    ).field()
+    # fmt: on
+    summary: Path | None = None
+    annotate: bool = False
+    race: RaceConfig | None = None
+
+
+# By the names of their fields: all options, those that base's configuration sets, and those that a marker may set.
+OPTIONS, RACE_OPTIONS = options_of(Config), options_of(RaceConfig)
+SETTINGS = {field: option for field, option in RACE_OPTIONS.items() if option.from_base}
+MARKS = {field: option for field, option in RACE_OPTIONS.items() if option.marker}
+# Those of the command line that the workers of a race must not get.
+NOT_FOR_WORKERS = tuple(
+    option for option in (*OPTIONS.values(), *RACE_OPTIONS.values()) if option.command_line and not option.for_workers
+)
+
+
+def declare(parser: pytest.Parser) -> None:
+    """Declare the options to pytest."""
+    for options, name, text in (
+        (OPTIONS, "benchgate", "benchgate: verified benchmarks, OpenCL devices"),
+        (RACE_OPTIONS, "benchgate race", "benchgate: races between two builds"),
+    ):
+        group = parser.getgroup(name, text)
+        for option in options.values():
+            option.declare(parser, group)
+
+
+def marker() -> str:
+    """Return the declaration of the marker."""
+    return f"{MARKER}({', '.join(option.name for option in MARKS.values())}): options of a race, for this test"
+
+
+def read(config: pytest.Config) -> Config:
+    """Return the options as given; the CI's job summary and annotations are found by its environment variables."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    return Config(
+        **{field: option.value(config) for field, option in OPTIONS.items()},
+        summary=Path(summary) if summary else None,
+        annotate=os.environ.get("GITHUB_ACTIONS") == "true",
+        race=read_race(config),
+    )
+
+
+def read_race(config: pytest.Config) -> RaceConfig | None:
+    """Return the race that is asked for, if any; pytest.UsageError where it cannot be."""
+    base, base_python = config.getoption("race"), config.getoption("race_base_python")
+    if base is None and base_python is None:
+        return None
+    if base is not None and base_python is not None:
+        raise pytest.UsageError("--race and --race-base-python both say what base is; give one of them")
+    if os.name != "posix":
+        raise pytest.UsageError("--race needs Linux or macOS: its workers inherit pipes, as POSIX has them")
+    from pytest_benchgate.race.verdicts import accepted  # noqa: PLC0415
+
+    race = RaceConfig(**{field: option.value(config) for field, option in RACE_OPTIONS.items()})
+    return dataclasses.replace(
+        race,
+        base_python=base_python and _executable(base_python),
+        builds=_builds(config, race.cache),
+        accepted=accepted.load(config.rootpath, race.accepted_file, base, race.threshold),
+        given=_given(config),
+    )
+
+
+def _executable(python: Path) -> Path:
+    """Return the path of --race-base-python."""
+    found = shutil.which(python)
+    if found is None:
+        raise pytest.UsageError(f"--race-base-python: {python} is not an executable; give an environment's bin/python")
+    return Path(found).absolute()
+
+
+def _builds(config: pytest.Config, cache: Path | None) -> Path:
+    """Return the folder of the builds."""
+    import platformdirs  # noqa: PLC0415
+
+    try:
+        return config.rootpath / (cache or Path(platformdirs.user_cache_dir("pytest-benchgate"))).expanduser()
+    # ~somebody, who has no home.
+    except RuntimeError as error:
+        raise pytest.UsageError(f"--race-cache={cache}: {error}") from error
+
+
+def _given(config: pytest.Config) -> frozenset[str]:
+    """Return the settings that the command line or PYTEST_ADDOPTS give, without those of `addopts` in a file."""
+    files = "@" if pytest.version_tuple >= (8, 2) else None
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, fromfile_prefix_chars=files)
+    for field, setting in SETTINGS.items():
+        action = "store_true" if setting.is_switch else "store"
+        parser.add_argument(setting.flag, dest=field, action=action, default=None)
+    arguments = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(str, config.invocation_params.args)]
+    found, _ = parser.parse_known_args(arguments)
+    return frozenset(field for field, value in vars(found).items() if value is not None)
+
+
+def settings(config: pytest.Config) -> dict[str, Any]:
+    """Return the settings of a race that this configuration has, by their fields."""
+    return {field: setting.value(config) for field, setting in SETTINGS.items()}
+
+
+def marks(item: pytest.Item) -> dict[str, Any]:
+    """Return the settings that a test's markers have, by their fields; pytest.UsageError where they are none.
+
+    @pytest.mark.benchgate(race_threshold="10 %", race_strict=True)
+    """
+    keywords = {option.name: (field, option) for field, option in MARKS.items()}
+    found: dict[str, Any] = {}
+    # The closest last.
+    for mark in reversed([*item.iter_markers(MARKER)]):
+        if mark.args or not mark.kwargs.keys() <= keywords.keys():
+            raise pytest.UsageError(f"{item.nodeid}: the marker {MARKER} takes the keywords {', '.join(keywords)}")
+        for name, value in mark.kwargs.items():
+            field, option = keywords[name]
+            try:
+                found[field] = option.marked(value)
+            except argparse.ArgumentTypeError as error:
+                raise pytest.UsageError(f"{item.nodeid}: {name}: {error}") from error
+    return found

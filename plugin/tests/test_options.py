@@ -1,0 +1,52 @@
+"""Each option is declared once, and all else follows from that."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_benchgate
+from pytest_benchgate import options
+from racing import PLAIN
+
+if TYPE_CHECKING:
+    from racing import Project
+
+ALL = [*options.OPTIONS.values(), *options.RACE_OPTIONS.values()]
+FAKE = '    fake: int = Option("race_fake", parsers.count, 7, "N", "a fake", ini=True, marker=True, from_base=True).field()\n'
+
+
+def test_the_flags_of_help_are_the_table(pytester: pytest.Pytester) -> None:
+    text = str(pytester.runpytest_subprocess("--help").stdout)
+    groups = re.findall(r"^benchgate.*:\n((?:  .*\n|\n)+)", text, re.MULTILINE)
+    flags = re.findall(r"^  (--[a-z-]+)", "".join(groups), re.MULTILINE)
+    assert flags == [option.flag for option in ALL if option.command_line]
+    for option in ALL:
+        assert len(re.findall(rf"^  {option.name} \(", text, re.MULTILINE)) == option.ini
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
+def test_an_option_is_one_declaration(plain: Project, tmp_path: Path) -> None:
+    """The plugin, with one line more, has another option: a flag, an ini key, a keyword of the marker, a setting."""
+    copy = tmp_path / "copy" / "pytest_benchgate"
+    shutil.copytree(Path(pytest_benchgate.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    source = (copy / "options.py").read_text("utf-8")
+    (copy / "options.py").write_text(source.replace("    builds: Path", f"{FAKE}    builds: Path"), "utf-8")
+
+    marked = PLAIN["tests/test_calc.py"].replace("def ", "import pytest\n@pytest.mark.benchgate(race_fake=6)\ndef ")
+    plain.commit(**{"pytest.ini": f"{PLAIN['pytest.ini']}race_fake = 8\n"})
+    plain.write(**{"pytest.ini": f"{PLAIN['pytest.ini']}race_fake = 9\n", "tests/test_calc.py": marked})
+    run = plain.race("HEAD", PYTHONPATH=str(copy.parent))
+    assert "head sets race_fake to 9; base's 8 counts until it is merged" in run.text
+    assert "head's marker of tests/test_calc.py::test_count sets race_fake to 6; base's 8 counts" in run.text
+    assert run.race["settings"]["race_fake"] == 8
+    assert "--race-fake=8" in run.raced("test_count")["repeat"]
+
+    given = plain.race("HEAD", "--race-fake", "5", PYTHONPATH=str(copy.parent))
+    assert "race_fake" not in given.text.replace("--race-fake", "")
+    assert "--race-fake=5" in given.raced("test_count")["repeat"]
+    assert "'0' must be a whole number" in plain.race("HEAD", "--race-fake=0", PYTHONPATH=str(copy.parent)).text
