@@ -27,7 +27,10 @@ import numpy as np
 from limits import MU, SLOW_S, P, expected, show
 from quartiles import spread
 
-from logmap_cy import _opencl, _pool, _threads, implementations
+from logmap_cy import _threads, implementations
+from logmap_cy.opencl.device import discover
+from logmap_cy.opencl.job import Times
+from logmap_cy.rows import pool as pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +177,7 @@ def entries(patterns: list[str]) -> tuple[list[Timed], list[Absent]]:
 
 def _places(system: System, row: Implementation) -> list[tuple[Device | None, str | None]]:
     """Return where a system runs, or None and the reason why it does not."""
-    if row.kind == "opencl" and not _opencl.discover().reason:
+    if row.kind == "opencl" and not discover().reason:
         devices = [device for device in row.devices if (device.kind == "gpu") == (system.device == "gpu")]
         return [(device, None) for device in devices] or [(None, f"no OpenCL {(system.device or '').upper()} found")]
     return [(None, row.unavailable)]
@@ -216,13 +219,13 @@ def measure(wanted: list[Timed], length: int, rounds: int) -> None:
 
 def start_workers(count: int) -> None:
     """Start all of a pool's workers, which come one by one where the first ones are idle."""
-    pool = _pool._pool(count)
+    pool = pools._pool(count)
     wait([pool.submit(time.sleep, 0.05 + 0.002 * count) for _ in range(count)])
 
 
 def _parts(one: Timed, x: Array, result: object) -> dict[str, float]:
     """Return the seconds of what is not computing: list building measured beside, transfers by the device's clock."""
-    if isinstance(result, _opencl.Times):
+    if isinstance(result, Times):
         return {"transfers": (result.write_ns + result.read_ns) * 1e-9, "kernel": result.kernel_ns * 1e-9}
     if not one.lists:
         return {}

@@ -21,13 +21,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from quartiles import spread
 
-from logmap_cy import _hybrid, _opencl, _registry, _threads, logmap
+from logmap_cy import _registry, _threads, logmap
 from logmap_cy._drive import drive
-from logmap_cy._sharing import Shares
+from logmap_cy.hybrid import call
+from logmap_cy.hybrid.sharing import Shares
+from logmap_cy.opencl.device import discover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from logmap_cy import Device
     from logmap_cy._contract import Array
 
 P, MU = 6700417, 22
@@ -48,7 +51,7 @@ def hybrid(x: Array, out: Array, num: int) -> Shares:
     done: list[Shares] = []
 
     def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int, /) -> None:
-        done.append(_hybrid.compute(x, out, num, p, mu, threads))
+        done.append(call.compute(x, out, num, p, mu, threads))
 
     threads = _threads.resolve(None, x.size * num, HYBRID.steps_per_thread)
     drive(compute, x, out, num, P, MU, threads, HYBRID.steps_per_call)
@@ -57,24 +60,24 @@ def hybrid(x: Array, out: Array, num: int) -> Shares:
 
 def first_call(x: Array, out: Array, num: int) -> Shares:
     """Forget what is known, then call; what was known before is put back."""
-    known = dict(_hybrid._books)
-    _hybrid._books.clear()
+    known = dict(call._books)
+    call._books.clear()
     try:
         return hybrid(x, out, num)
     finally:
-        _hybrid._books.clear()
-        _hybrid._books.update(known)
+        call._books.clear()
+        call._books.update(known)
 
 
 def contenders() -> dict[str, Callable[[Array, Array, int], Shares | None]]:
     """Return what is timed, by name: each worker's row alone, then the hybrid."""
 
-    def alone(row: str, device: _opencl.Device | None, x: Array, out: Array, num: int) -> None:
+    def alone(row: str, device: Device | None, x: Array, out: Array, num: int) -> None:
         logmap(x, num, P, MU, out=out, implementation=row, device=device)
 
     found: dict[str, Callable[[Array, Array, int], Shares | None]] = {
         f"{worker.name}, alone": functools.partial(alone, worker.name.split(": ")[1], worker.device)
-        for worker in _hybrid.crew(P, MU)
+        for worker in call.crew(P, MU)
     }
     return found | {"hybrid, first call": first_call, "hybrid": hybrid}
 
@@ -130,7 +133,7 @@ def main() -> None:
             parser.error(f"--size {bits} {num} is outside 1 .. 28 and 1 ..")
     if HYBRID.unavailable:
         sys.exit(f"no hybrid here: {HYBRID.unavailable}")
-    print(f"{_threads.available()} threads; " + "; ".join(f"{d}: {d.name}" for d in _opencl.discover().devices) + "\n")
+    print(f"{_threads.available()} threads; " + "; ".join(f"{d}: {d.name}" for d in discover().devices) + "\n")
     for bits, num in options.size or SIZES:
         print(measure(bits, num, options.rounds), flush=True)
 

@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from quartiles import quartiles
 
-from logmap_cy import _asynchronous, logmap
-from logmap_cy._asynchronous import logmap_async
+from logmap_cy import logmap
+from logmap_cy.chunks import asynchronous
+from logmap_cy.chunks.asynchronous import logmap_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -53,7 +54,7 @@ class Work:
 
     async def plain(self) -> None:
         self.call()
-        await _asynchronous.turn()
+        await asynchronous.turn()
 
     async def thread(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self.call)
@@ -62,7 +63,7 @@ class Work:
         await logmap_async(self.x, out=self.out, budget=budget, implementation=self.row)
 
     async def calibrated(self, budget: float) -> None:
-        _asynchronous._paces.clear()
+        asynchronous._paces.clear()
         await self.chunks(budget)
 
     def call(self) -> None:
@@ -169,7 +170,7 @@ async def run(options: argparse.Namespace) -> None:
     await latencies(works, options.seconds)
     await throughput(works, options.rounds)
     print()
-    for key, (work, *_) in _asynchronous._paces.items():
+    for key, (work, *_) in asynchronous._paces.items():
         print(f"chunk for {key}: {work:.0f} elements times steps")
 
 

@@ -31,8 +31,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from quartiles import spread
 
-from logmap_cy import _opencl, _threads, implementations, logmap
+from logmap_cy import _threads, implementations, logmap
 from logmap_cy._registry import widest
+from logmap_cy.opencl.device import discover
+from logmap_cy.opencl.job import Kernel, Times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -134,8 +136,8 @@ def on_devices() -> Iterable[Contender]:
                 yield Contender(
                     f"{row}@{device}, kernel", functools.partial(_kernel, kernel), dtypes=(np.int64, np.int32)
                 )
-    for device in _opencl.discover().devices:
-        kernel = _opencl.Kernel("opencl_copy", device)
+    for device in discover().devices:
+        kernel = Kernel("opencl_copy", device)
         yield Contender(f"opencl_copy@{device}, kernel", functools.partial(_kernel, kernel), limit=True)
 
 
@@ -324,7 +326,7 @@ def sample(one: Contender, x: Array, out: Array, num: int) -> float:
     while True:
         result = one.run(x, out, num)
         calls += 1
-        if isinstance(result, _opencl.Times):
+        if isinstance(result, Times):
             device_s += result.kernel_ns * 1e-9
         wall_s = time.perf_counter() - start
         if wall_s >= LEAST_S:

@@ -1,7 +1,7 @@
 /* 32-bit integers only, for devices without doubles: Montgomery's multiplication, VECTORS vectors of LANES elements a
  * work-item.
  *
- * u is the short form's residue (logmap_cy/_plan.pyx) times R = 2^32, modulo p, in [0, p). p is odd and below 2^31, and
+ * u is the short form's residue (logmap_cy/vector/plan.pyx) times R = 2^32, modulo p, in [0, p). p is odd and below 2^31, and
  * shares no factor with mu. Peter L. Montgomery, Modular multiplication without trial division, Mathematics of
  * Computation 44 (1985).
  *

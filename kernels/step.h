@@ -1,4 +1,4 @@
-/* The arithmetic of the 64-bit kernels, once; logmap_cy/_step.pxd holds the proof of its bounds.
+/* The arithmetic of the 64-bit kernels, once; logmap_cy/rows/step.pxd holds the proof of its bounds.
  *
  * The host defines, per program: ELEMENT (int, uint, long or ulong), P in [1, 2**32], MU in [0, P) and
  * ONE_REMAINDER (1 where MU * (P - 1) * P < 2**64). Constants, because `%` by one becomes a multiplication.

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec as _find_spec
 
-if _find_spec("logmap_cy._memoryview") is None:
+if _find_spec("logmap_cy.rows.memoryview") is None:
     raise ImportError(
         f"logmap_cy is being imported from its source folder ({__path__[0]}), which has no compiled modules; "
         "if it is installed, run python -P, or in another folder (and pytest, not python -m pytest); if not: "
@@ -12,12 +12,12 @@ if _find_spec("logmap_cy._memoryview") is None:
 from importlib.metadata import version as _version
 
 from logmap_cy._api import logmap
-from logmap_cy._asynchronous import logmap_async
-from logmap_cy._chunk import calibrate_chunk
 from logmap_cy._containers import logmap_buffer, logmap_list, logmap_scalar
-from logmap_cy._opencl import Device
-from logmap_cy._opencl import release as release_opencl
 from logmap_cy._registry import Implementation, implementations
+from logmap_cy.chunks.asynchronous import logmap_async
+from logmap_cy.chunks.calibrate import calibrate_chunk
+from logmap_cy.opencl.device import Device
+from logmap_cy.opencl.program import release as release_opencl
 
 __version__ = _version("logmap-cy")
 __all__ = [

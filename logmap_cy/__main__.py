@@ -6,8 +6,8 @@ import argparse
 import textwrap
 
 from logmap_cy import __version__, implementations
-from logmap_cy._prange import openmp_threads
 from logmap_cy._threads import available
+from logmap_cy.rows.prange import openmp_threads
 
 
 def table() -> str:

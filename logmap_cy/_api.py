@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, SupportsIndex, TypeVar, overload
 
 import numpy as np
 
-from logmap_cy import _arguments, _dask, _quick, _registry, _threads
+from logmap_cy import _arguments, _dask, _registry, _threads
 from logmap_cy._drive import drive
-from logmap_cy._plan import plan
+from logmap_cy.vector import quick
+from logmap_cy.vector.plan import plan
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from logmap_cy._contract import Array
-    from logmap_cy._opencl import Device
     from logmap_cy._registry import Implementation
-
-# What "auto" tries, the fastest first. The oracle is exact for every p.
-AUTO = ("vector_ifma", "vector_avx512", "vector_avx2", "vector_baseline", "prange", "python")
+    from logmap_cy.opencl.device import Device
 
 
 class Lazy(Protocol):
@@ -111,9 +108,9 @@ def logmap(
     array([28, 25, 37])
 
     """
-    quick = implementation == "auto" and threads is None and device is None
-    if quick:
-        answer = _quick.call(x, num, p, mu, out)
+    plain = implementation == "auto" and threads is None and device is None
+    if plain:
+        answer = quick.call(x, num, p, mu, out)
         if answer is not None:
             return answer
     if _dask.is_lazy(x):
@@ -125,9 +122,9 @@ def logmap(
     elif given.x.size:
         compute = row.load(given.device)
         drive(compute, given.x, given.out, given.num, given.p, given.mu, given.threads, row.steps_per_call)
-        if quick and row.name.startswith("vector_") and type(p) is int and type(mu) is int:
-            run = importlib.import_module(f"logmap_cy._{row}").RUN
-            _quick.remember(p, mu, plan(given.p, given.mu), run)
+        if plain and row.name.startswith("vector_") and type(p) is int and type(mu) is int:
+            run = row.module().RUN
+            quick.remember(p, mu, plan(given.p, given.mu), run)
     return given.out
 
 
@@ -171,7 +168,7 @@ def checked(
 def _fastest() -> tuple[Implementation, ...]:
     """Return the rows of AUTO that can run here."""
     rows = {row.name: row for row in _registry.ROWS}
-    return tuple(rows[name] for name in AUTO if not rows[name].unavailable)
+    return tuple(rows[name] for name in _registry.AUTO if not rows[name].unavailable)
 
 
 def _choose(name: Any, p: int, mu: int) -> Implementation:

@@ -11,8 +11,8 @@ from logmap_cy._registry import ROWS
 
 if TYPE_CHECKING:
     from logmap_cy._contract import Array
-    from logmap_cy._opencl import Device
     from logmap_cy._registry import Implementation
+    from logmap_cy.opencl.device import Device
 
 OVERLAP_WORK = 10**6  # candidate solutions; views cut by slices need a handful
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
-from logmap_cy import _arguments, _objects
-from logmap_cy._buffer import map_bytes
+from logmap_cy import _arguments
 from logmap_cy._drive import schedule
 from logmap_cy._registry import P_32_BITS
+from logmap_cy.rows import objects
+from logmap_cy.rows.buffer import map_bytes
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -44,7 +45,7 @@ def logmap_scalar(
     """
     number = _arguments.integer("value", value)
     steps, modulus, factor = _parameters(num, p, mu)
-    return _objects.calc(number, steps, modulus, factor) if steps else number
+    return objects.calc(number, steps, modulus, factor) if steps else number
 
 
 def logmap_list(
@@ -63,7 +64,7 @@ def logmap_list(
     if not isinstance(values, list):
         raise TypeError(f"values is a {type(values).__name__}, not a list; pass list(values), or an array to logmap")
     steps, modulus, factor = _parameters(num, p, mu)
-    return _objects.map_list(values, steps, modulus, factor) if steps else [*values]
+    return objects.map_list(values, steps, modulus, factor) if steps else [*values]
 
 
 def logmap_buffer(

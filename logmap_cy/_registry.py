@@ -10,7 +10,9 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from logmap_cy import _cpu, _opencl
+from logmap_cy.opencl import device as opencl
+from logmap_cy.opencl.job import Kernel
+from logmap_cy.vector import cpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +57,7 @@ def cpu_features() -> frozenset[str]:
     unknown = disabled - {row.cpu for row in ROWS}
     if unknown:
         warnings.warn(f"{DISABLE} names {', '.join(sorted(unknown))}, which is not known", RuntimeWarning, stacklevel=2)
-    return _cpu.supported() - disabled
+    return cpu.supported() - disabled
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,15 @@ class Implementation:
 
     Attributes
     ----------
-    name: also the name of its source, logmap_cy/_NAME.py or .pyx, or kernels/NAME.cl; all vector_* have _vector.pyx.
+    name: also the name of its source, logmap_cy/rows/NAME.py or .pyx, or kernels/NAME.cl, unless `source` differs.
     kind: what it is made of. "objects": compiled, over Python's integers; "pool": processes; "peer": another compiler.
     summary: one line for people.
     domain: the parameters that it is exact for; it raises ValueError beyond.
     steps_per_call: elements times steps that one call may take on, so that Ctrl-C is answered in time.
     steps_per_thread: elements times steps that each further thread should have to itself; None for one thread always.
-    cpu: the instruction set that it needs, of those that `_cpu.supported` knows.
+    cpu: the instruction set that it needs, of those that `cpu.supported` knows.
     double: for OpenCL, whether it needs a device that computes in double precision.
-    source: module and function, where a source has several: "_pool.python".
+    source: module and function within logmap_cy, where these are not those of the name: "rows.pool.python".
     known_wrong: why its answers are wrong, or None. Kept to show that the check rejects it; `logmap` refuses it.
 
     """
@@ -95,14 +97,14 @@ class Implementation:
     @property
     def unavailable(self) -> str | None:
         """The reason why it cannot run here and what to do about it, or None."""
-        if self.kind == "hybrid" and _opencl.discover().reason:
-            return f"it shares the work with OpenCL devices: {_opencl.discover().reason}"
+        if self.kind == "hybrid" and opencl.discover().reason:
+            return f"it shares the work with OpenCL devices: {opencl.discover().reason}"
         if self.kind == "opencl":
             lacks_double = "no OpenCL device here computes in double precision; opencl_uint needs none"
-            return _opencl.discover().reason or (None if self.devices else lacks_double)
+            return opencl.discover().reason or (None if self.devices else lacks_double)
         if self.cpu and self.cpu not in cpu_features():
             switched_off = f"{DISABLE} switches {self.cpu} off"
-            return switched_off if self.cpu in _cpu.supported() else f"this processor or system has no {self.cpu}"
+            return switched_off if self.cpu in cpu.supported() else f"this processor or system has no {self.cpu}"
         try:
             self.load()
         except ImportError as error:
@@ -110,12 +112,12 @@ class Implementation:
         return None
 
     @property
-    def devices(self) -> tuple[_opencl.Device, ...]:
+    def devices(self) -> tuple[opencl.Device, ...]:
         """The OpenCL devices that it can run on; empty for what runs on the host."""
-        found = _opencl.discover().devices if self.kind == "opencl" else ()
+        found = opencl.discover().devices if self.kind == "opencl" else ()
         return tuple(device for device in found if device.double or not self.double)
 
-    def load(self, device: _opencl.Device | None = None) -> Compute:
+    def load(self, device: opencl.Device | None = None) -> Compute:
         """Return its function; for kind "opencl" on `device`, or on the first of `devices`.
 
         Raises
@@ -124,11 +126,19 @@ class Implementation:
 
         """
         if self.kind == "opencl":
-            device = device or next(iter(self.devices), None) or _opencl.first_device()
-            return _opencl.Kernel(self.name, device, verified=self.double)
-        module, _, function = (self.source or f"_{self.name}.compute").partition(".")
-        compute: Compute = getattr(importlib.import_module(f"logmap_cy.{module}"), function)
+            device = device or next(iter(self.devices), None) or opencl.first_device()
+            return Kernel(self.name, device, verified=self.double)
+        compute: Compute = getattr(self.module(), self._place[1])
         return compute
+
+    def module(self) -> Any:
+        """Return the module of its function; ImportError where it lacks a package."""
+        return importlib.import_module(f"logmap_cy.{self._place[0]}")
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        module, _, function = (self.source or f"rows.{self.name}.compute").rpartition(".")
+        return module, function
 
 
 VECTOR = (2**29, 2**20)  # steps a call: below 0.3 s everywhere; steps a thread: 0.1 to 0.4 ms
@@ -140,7 +150,9 @@ WRONG_COUNT = "its range(1, 10, 1) are nine steps, not ten; use numpy_article"
 ROWS = (
     Implementation("python", "python", "unbounded integers in a loop; the oracle", ANY),
     Implementation("python_inlined", "python", "ten steps written out, in Python", ANY),
-    Implementation("python_pool", "pool", "python, over worker processes", ANY, 2**22, PYTHON, source="_pool.python"),
+    Implementation(
+        "python_pool", "pool", "python, over worker processes", ANY, 2**22, PYTHON, source="rows.pool.python"
+    ),
     Implementation(
         "python_inlined_pool",
         "pool",
@@ -148,15 +160,15 @@ ROWS = (
         ANY,
         2**22,
         PYTHON,
-        source="_pool.python_inlined",
+        source="rows.pool.python_inlined",
     ),
-    Implementation("scalar", "objects", "a compiled call for each element", source="_objects.compute_scalar"),
-    Implementation("list", "objects", "compiled, from a list to a list", source="_objects.compute_list"),
+    Implementation("scalar", "objects", "a compiled call for each element", source="rows.objects.compute_scalar"),
+    Implementation("list", "objects", "compiled, from a list to a list", source="rows.objects.compute_list"),
     Implementation(
-        "list_pool", "pool", "list, over worker processes", steps_per_thread=2**17, source="_pool.whole_lists"
+        "list_pool", "pool", "list, over worker processes", steps_per_thread=2**17, source="rows.pool.whole_lists"
     ),
     Implementation(
-        "list_window", "pool", "list_pool, in chunks of 1 ms", steps_per_thread=2**17, source="_pool.windows"
+        "list_window", "pool", "list_pool, in chunks of 1 ms", steps_per_thread=2**17, source="rows.pool.windows"
     ),
     Implementation("buffer", "cython", "compiled, over the buffer protocol"),
     Implementation(
@@ -174,10 +186,41 @@ ROWS = (
     # 2**17 divisions take 0.3 ms on one core. Sharing them out costs 5 us on a quiet machine, but a time slice of 8 ms
     # was seen where another process held the second core.
     Implementation("prange", "cython", "nogil prange, all threads", steps_per_thread=2**17),
-    Implementation("vector_baseline", "cython", "vectors of what every processor has", P_27_BITS, *VECTOR),
-    Implementation("vector_avx2", "cython", "vectors of 4 doubles, AVX2 and FMA", P_45_BITS, *VECTOR, "avx2"),
-    Implementation("vector_avx512", "cython", "vectors of 8 doubles, AVX-512", P_45_BITS, *VECTOR, "avx512"),
-    Implementation("vector_ifma", "cython", "vectors of 8 integers, AVX-512 IFMA", ODD_25_BITS, *VECTOR, "ifma"),
+    Implementation(
+        "vector_baseline",
+        "cython",
+        "vectors of what every processor has",
+        P_27_BITS,
+        *VECTOR,
+        source="vector.baseline.compute",
+    ),
+    Implementation(
+        "vector_avx2",
+        "cython",
+        "vectors of 4 doubles, AVX2 and FMA",
+        P_45_BITS,
+        *VECTOR,
+        "avx2",
+        source="vector.avx2.compute",
+    ),
+    Implementation(
+        "vector_avx512",
+        "cython",
+        "vectors of 8 doubles, AVX-512",
+        P_45_BITS,
+        *VECTOR,
+        "avx512",
+        source="vector.avx512.compute",
+    ),
+    Implementation(
+        "vector_ifma",
+        "cython",
+        "vectors of 8 integers, AVX-512 IFMA",
+        ODD_25_BITS,
+        *VECTOR,
+        "ifma",
+        source="vector.ifma.compute",
+    ),
     Implementation("numba", "peer", "the plain loop, compiled by LLVM, all threads", steps_per_thread=2**17),
     Implementation("cupy", "peer", "the plain loop as an elementwise CUDA kernel", steps_per_call=2**29),
     Implementation("opencl_loop", "opencl", "64-bit kernel, a loop over the steps", steps_per_call=2**25),
@@ -193,8 +236,13 @@ ROWS = (
         steps_per_call=2**25,
         known_wrong=WRONG_KERNEL,
     ),
-    Implementation("hybrid", "hybrid", "processor and OpenCL devices at once", P_32_BITS, *VECTOR),
+    Implementation(
+        "hybrid", "hybrid", "processor and OpenCL devices at once", P_32_BITS, *VECTOR, source="hybrid.call.compute"
+    ),
 )
+
+# What "auto" tries, the fastest first. The oracle is exact for every p.
+AUTO = ("vector_ifma", "vector_avx512", "vector_avx2", "vector_baseline", "prange", "python")
 
 
 def implementations() -> tuple[Implementation, ...]:
@@ -204,5 +252,5 @@ def implementations() -> tuple[Implementation, ...]:
 
 def widest() -> Any:
     """Return the module of the widest vectors of doubles that may be used here, for its `multiply_adds`."""
-    names = [row.name for row in ROWS if row.name.startswith("vector_") and row.cpu != "ifma" and not row.unavailable]
-    return importlib.import_module(f"logmap_cy._{names[-1]}")
+    rows = [row for row in ROWS if row.name.startswith("vector_") and row.cpu != "ifma" and not row.unavailable]
+    return rows[-1].module()

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from logmap_cy._fork import ForkGuard
-from logmap_cy._prange import end_threads, openmp_threads
+from logmap_cy.rows.prange import end_threads, openmp_threads
 
 CGROUP = Path("/sys/fs/cgroup")  # a container sees its own group there
 

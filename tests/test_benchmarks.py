@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from pytest_benchgate import Gate, WrongAnswer
 
-from logmap_cy._opencl import Kernel
+from logmap_cy.opencl.job import Kernel
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from logmap_cy import _asynchronous, _chunk, logmap
-from logmap_cy._asynchronous import Pace, logmap_async, map_chunks
-from logmap_cy._chunk import Watch, calibrate_chunk
-from logmap_cy._objects import map_list
+from logmap_cy import logmap
+from logmap_cy.chunks import asynchronous, calibrate
+from logmap_cy.chunks.asynchronous import Pace, logmap_async, map_chunks
+from logmap_cy.chunks.calibrate import Watch, calibrate_chunk
+from logmap_cy.rows.objects import map_list
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -276,7 +277,7 @@ def test_a_job_is_cut_into_chunks_that_fill_the_budget_and_keep_it(num: int, str
 
     x = np.arange(stride * length)[::stride]
     out = np.zeros_like(x)
-    job = _asynchronous._Job(compute, x, out, num, P, MU, 1, 64)
+    job = asynchronous._Job(compute, x, out, num, P, MU, 1, 64)
     asyncio.run(job._run(Pace(60_000, 0.06, simulated.clock)))
     np.testing.assert_array_equal(out, x + num)
     assert max(simulated.taken) <= 0.061
@@ -418,7 +419,7 @@ async def iterations(work: Awaitable[Any]) -> int:
 
 def test_the_second_call_does_not_calibrate_again() -> None:
     async def main() -> None:
-        _asynchronous._paces.clear()
+        asynchronous._paces.clear()
         x = np.arange(2000)
         assert await iterations(logmap_async(x, implementation="memoryview")) > 100
         assert await iterations(logmap_async(x, implementation="memoryview")) < 10
@@ -434,11 +435,11 @@ def test_the_second_call_does_not_calibrate_again() -> None:
 def test_the_paces_that_are_kept_are_few() -> None:
     x = np.arange(3)
     for num in range(1, 10):
-        _asynchronous._paces.update({(num, index): (1.0, 1.0, False) for index in range(_asynchronous.KEPT)})
+        asynchronous._paces.update({(num, index): (1.0, 1.0, False) for index in range(asynchronous.KEPT)})
         run(x, num)
-        assert len(_asynchronous._paces) <= 2 * _asynchronous.KEPT
+        assert len(asynchronous._paces) <= 2 * asynchronous.KEPT
         run(x, num)
-    _asynchronous._paces.clear()
+    asynchronous._paces.clear()
 
 
 def test_few_elements_with_many_steps_leave_the_loop_its_turns() -> None:
@@ -466,8 +467,8 @@ def test_a_cancelled_call_leaves_old_elements_and_finished_ones(stride: int) -> 
     async def main() -> None:
         x = np.arange(2**20)
         out = np.full(stride * len(x), -1)[::stride]
-        for key, (work, *rest) in _asynchronous._paces.items():  # so that a buffer takes several chunks
-            _asynchronous._paces[key] = (3 * work, *rest)  # type: ignore[assignment]
+        for key, (work, *rest) in asynchronous._paces.items():  # so that a buffer takes several chunks
+            asynchronous._paces[key] = (3 * work, *rest)  # type: ignore[assignment]
         task = asyncio.create_task(logmap_async(x, out=out, implementation="memoryview"))
         while not task.done() and np.all(out[:: 2**10] == -1):  # noqa: ASYNC110  # memory has no event
             await asyncio.sleep(0)
@@ -506,9 +507,9 @@ def test_another_thread_that_keeps_the_gil_busy_is_not_taken_for_a_long_chunk() 
     x = np.arange(2**17)
 
     def work() -> float:
-        _asynchronous._paces.clear()
+        asynchronous._paces.clear()
         np.testing.assert_array_equal(run(x, 11, implementation="memoryview"), logmap(x, 11))
-        return next(iter(_asynchronous._paces.values()))[0]
+        return next(iter(asynchronous._paces.values()))[0]
 
     def spin() -> None:
         while not stop.is_set():
@@ -640,4 +641,4 @@ def test_the_loop_goes_on_under_load_where_the_plain_call_stops_it(implementatio
 
 
 def test_preemptions_are_counted_where_the_system_tells() -> None:
-    assert _chunk.preemptions() >= 0
+    assert calibrate.preemptions() >= 0

@@ -21,7 +21,7 @@ import pytest
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
 from logmap_cy import _threads, logmap
-from logmap_cy._prange import openmp_threads
+from logmap_cy.rows.prange import openmp_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +183,8 @@ def test_ctrl_c_in_a_terminal_is_for_the_caller_alone(delay_ms: int) -> None:
     """A terminal sends it to every process of the group, also to those that are being started."""
     code = """
         import signal, numpy as np
-        from logmap_cy import _pool, logmap
+        from logmap_cy import logmap
+        from logmap_cy.rows import pool
         signal.signal(signal.SIGINT, signal.default_int_handler)  # see interrupted_after
         print("ready", flush=True)
         try:
@@ -247,14 +248,15 @@ def test_opencl_is_refused_in_a_forked_child_and_says_why(opencl_case: Case) -> 
 
 
 def test_threads_none_follows_openmp_and_the_affinity() -> None:
-    code = "from logmap_cy import _threads, _prange; print(_threads.available(), _prange.openmp_threads())"
+    code = "from logmap_cy import _threads as t; from logmap_cy.rows import prange as p;"
+    code += " print(t.available(), p.openmp_threads())"
     assert python(code, OMP_NUM_THREADS="1").stdout.split()[0] == "1"
     built_with_openmp = python(code).stdout.split()[1] != "0"
     if built_with_openmp:
         assert python(code, OMP_NUM_THREADS="7").stdout.split() == [str(min(7, _threads.cores())), "7"]
     if hasattr(os, "sched_setaffinity"):
         one = min(os.sched_getaffinity(0))
-        pinned = f"import os, logmap_cy._prange; os.sched_setaffinity(0, [{one}]); {code}"
+        pinned = f"import os, logmap_cy.rows.prange; os.sched_setaffinity(0, [{one}]); {code}"
         assert python(pinned).stdout.split()[0] == "1"
 
 

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logmap_cy import _objects, logmap_buffer, logmap_list, logmap_scalar
-from logmap_cy._python import iterate
+from logmap_cy import logmap_buffer, logmap_list, logmap_scalar
+from logmap_cy.rows import objects
+from logmap_cy.rows.python import iterate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,6 +189,6 @@ def test_parameters_that_are_refused(
 @pytest.mark.parametrize(("num", "p", "mu"), [(-1, 61, 22), (1, 0, 0), (1, 2**32 + 1, 3), (1, 61, 61)])
 def test_the_compiled_functions_refuse_what_would_wrap(num: int, p: int, mu: int) -> None:
     with pytest.raises(ValueError, match="is"):
-        _objects.calc(1, num, p, mu)
+        objects.calc(1, num, p, mu)
     with pytest.raises(ValueError, match="is"):
-        _objects.map_list([1], num, p, mu)
+        objects.map_list([1], num, p, mu)

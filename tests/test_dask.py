@@ -284,13 +284,14 @@ def test_dask_is_not_imported_by_logmap() -> None:
 def test_a_block_has_one_thread_unless_more_are_asked_for() -> None:
     grown = python("""
         import dask.array as da, numpy as np, psutil
-        from logmap_cy import _prange, logmap
+        from logmap_cy import logmap
+        from logmap_cy.rows import prange
         x = da.from_array(np.arange(2**20), 2**19)
         for threads in (None, 1, 2):
             before = psutil.Process().num_threads()
             logmap(x, implementation="prange", threads=threads).compute(scheduler="synchronous")
             print(psutil.Process().num_threads() - before, end=" ")
-        print(int(_prange.openmp_threads() > 0))
+        print(int(prange.openmp_threads() > 0))
     """).split()
     assert grown[:2] == ["0", "0"]
     assert grown[2] == grown[3]

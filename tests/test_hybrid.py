@@ -18,15 +18,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from logmap_cy import _hybrid, _opencl, _sharing, implementations, logmap, release_opencl
-from logmap_cy._sharing import Book, Busy, Course, Outcome, Pieces, Segment, Share, Shares
+from logmap_cy import implementations, logmap, release_opencl
+from logmap_cy.hybrid import call as hybrid
+from logmap_cy.hybrid import sharing
+from logmap_cy.hybrid.sharing import Book, Busy, Course, Outcome, Pieces, Segment, Share, Shares
+from logmap_cy.opencl import program
+from logmap_cy.opencl.job import Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from conftest import Oracle
     from logmap_cy._contract import Array
-    from logmap_cy._hybrid import Worker
+    from logmap_cy.hybrid.call import Worker
 
 P, MU = 6700417, 22
 G = 1e9
@@ -188,7 +192,7 @@ def test_a_decision_that_is_outdated_heals(host_s: float) -> None:
         machine.call(book, host_s)
     assert machine.teams[-1] == (0,)
     machine.changes = {machine.now: [14 * G, 126 * G]}
-    end = machine.now + 4 * _sharing.AGAIN_S[1]
+    end = machine.now + 4 * sharing.AGAIN_S[1]
     while machine.now < end:
         seconds = machine.call(book, host_s)
     assert seconds < 0.25 * host_s
@@ -236,7 +240,7 @@ def test_what_holds_up_one_call_or_trial_is_forgotten(times: float) -> None:
     for _ in range(100):
         machine.call(book, 0.024)
     machine.beside = shared_cores(1.0)
-    end = machine.now + 4 * _sharing.AGAIN_S[1]
+    end = machine.now + 4 * sharing.AGAIN_S[1]
     while machine.now < end:
         machine.call(book, 0.024)
     assert max(machine.call(book, 0.024) for _ in range(20)) < 1.1 * 0.024
@@ -244,7 +248,7 @@ def test_what_holds_up_one_call_or_trial_is_forgotten(times: float) -> None:
 
 def test_small_calls_are_done_by_what_is_best_alone_and_teach_nothing() -> None:
     machine, book = Machine(FAST, [0.0, 1e-4]), Book(2)
-    small_s = _sharing.LARGE / 14 / G * 0.9
+    small_s = sharing.LARGE / 14 / G * 0.9
     machine.call(book, small_s)
     assert (machine.teams, book.speeds) == ([(0,)], {})
     for _ in range(3):
@@ -286,7 +290,7 @@ def test_a_device_that_is_not_ready_is_not_waited_for() -> None:
 
 
 def test_pieces_cover_the_stretch_once_and_get_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sharing, "LEAST_S", 0.0)
+    monkeypatch.setattr(sharing, "LEAST_S", 0.0)
     pieces = Pieces(10_007, {0: 1e6, 1: 3e6}, {0: 0.0, 1: 0.0}, {0: 10**6, 1: 10**6})
     taken = []
     for worker in itertools.cycle([0, 1]):
@@ -298,7 +302,7 @@ def test_pieces_cover_the_stretch_once_and_get_smaller(monkeypatch: pytest.Monke
             break
     assert [start for _, start, _ in taken] == [0, *(stop for _, _, stop in taken[:-1])]
     assert taken[-1][2] == 10_007
-    assert all(start % _sharing.GRAIN == 0 for _, start, _ in taken)
+    assert all(start % sharing.GRAIN == 0 for _, start, _ in taken)
     sizes = {worker: [stop - start for one, start, stop in taken if one == worker] for worker in (0, 1)}
     assert sizes[0][0] == pytest.approx(10_007 / 8, abs=64)
     assert sizes[1][0] == pytest.approx((10_007 - sizes[0][0]) * 3 / 8, abs=64)
@@ -322,21 +326,21 @@ needs_opencl = pytest.mark.skipif(
 @pytest.fixture
 def crew(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Worker, ...]]:
     """Give the crew for P and MU with each device twice, as if there were two; what is known is forgotten after."""
-    real = _hybrid.crew(P, MU)
+    real = hybrid.crew(P, MU)
     found = list(real)
     for worker in real[1:]:
-        assert isinstance(worker.compute, _opencl.Kernel)
+        assert isinstance(worker.compute, Kernel)
         assert worker.device is not None
         twin = dataclasses.replace(worker.device, index=worker.device.index + 100)
         kernel = dataclasses.replace(worker.compute, device=twin)
         found.append(dataclasses.replace(worker, name=f"{twin}: {kernel.name}", compute=kernel, device=twin))
-    monkeypatch.setattr(_hybrid, "crew", lambda p, mu: tuple(found))  # noqa: ARG005
-    monkeypatch.setattr(_hybrid, "_kind", lambda p, mu: (p, mu))
-    monkeypatch.setattr(_hybrid, "_books", type(_hybrid._books)())
+    monkeypatch.setattr(hybrid, "crew", lambda p, mu: tuple(found))  # noqa: ARG005
+    monkeypatch.setattr(hybrid, "_kind", lambda p, mu: (p, mu))
+    monkeypatch.setattr(hybrid, "_books", type(hybrid._books)())
     yield tuple(found)
-    for device in [device for device in _hybrid._lanes if device.index >= 100]:
-        _hybrid._lanes.pop(device).stop()
-        _opencl._sessions.pop(device, None)
+    for device in [device for device in hybrid._lanes if device.index >= 100]:
+        hybrid._lanes.pop(device).stop()
+        program._sessions.pop(device, None)
 
 
 @pytest.fixture
@@ -349,10 +353,10 @@ def all_share(monkeypatch: pytest.MonkeyPatch) -> None:
         yield Segment(team, elements, dict.fromkeys(team, 1e7), dict.fromkeys(team, 0.0))
 
     monkeypatch.setattr(Course, "segments", segments)
-    monkeypatch.setattr(_sharing, "LARGE", 1)
-    monkeypatch.setattr(_sharing, "FEW", 1)
-    monkeypatch.setattr(_sharing, "GRAIN", 1)
-    monkeypatch.setattr(_sharing, "LEAST_S", 0.0)
+    monkeypatch.setattr(sharing, "LARGE", 1)
+    monkeypatch.setattr(sharing, "FEW", 1)
+    monkeypatch.setattr(sharing, "GRAIN", 1)
+    monkeypatch.setattr(sharing, "LEAST_S", 0.0)
 
 
 def meet(crew: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[Worker, ...]:
@@ -363,7 +367,7 @@ def meet(crew: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[Wor
         waited: list[bool] = []
 
         def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int, /) -> object:
-            if not waited and len(x) != _hybrid.WARM:
+            if not waited and len(x) != hybrid.WARM:
                 waited.append(True)
                 barrier.wait()
             return worker.compute(x, out, num, p, mu, threads)
@@ -371,7 +375,7 @@ def meet(crew: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[Wor
         return dataclasses.replace(worker, compute=compute)
 
     found = tuple(map(meeting, crew))
-    monkeypatch.setattr(_hybrid, "crew", lambda p, mu: found)  # noqa: ARG005
+    monkeypatch.setattr(hybrid, "crew", lambda p, mu: found)  # noqa: ARG005
     return found
 
 
@@ -393,7 +397,7 @@ def test_pieces_meet_without_a_seam(
         out = memory[offset : offset + length]
         x = out if in_place else values
         out[:] = values
-        shares = _hybrid.compute(x, out, 10, P, MU, 2)
+        shares = hybrid.compute(x, out, 10, P, MU, 2)
         np.testing.assert_array_equal(out, oracle(values, 10, P, MU), strict=True)
         assert np.all(memory[:offset] == 7)
         assert np.all(memory[offset + length :] == 7)
@@ -408,7 +412,7 @@ def test_calls_of_one_element_and_of_many_steps(oracle: Oracle) -> None:
     for length, num in [(1, 10), (2, 1), (3, 5000), (130, 1)]:
         x = np.arange(9879, 9879 + length)
         out = np.zeros_like(x)
-        shares = _hybrid.compute(x, out, num, P, MU, 1)
+        shares = hybrid.compute(x, out, num, P, MU, 1)
         np.testing.assert_array_equal(out, oracle(x, num, P, MU))
         assert sum(one.elements for one in shares.workers) == length
 
@@ -418,14 +422,14 @@ def test_calls_of_one_element_and_of_many_steps(oracle: Oracle) -> None:
 def test_calls_from_several_threads_decide_and_learn_side_by_side(
     monkeypatch: pytest.MonkeyPatch, oracle: Oracle
 ) -> None:
-    monkeypatch.setattr(_sharing, "LARGE", 2**14)
-    monkeypatch.setattr(_sharing, "TRIALS_SHARE", 10)
+    monkeypatch.setattr(sharing, "LARGE", 2**14)
+    monkeypatch.setattr(sharing, "TRIALS_SHARE", 10)
     arrays = [np.arange(start, start + 30_011) for start in range(0, 40_000, 10_000)]
     expected = [oracle(x, 10, P, MU) for x in arrays]
 
     def call(index: int) -> None:
         out = np.zeros_like(arrays[index % 4])
-        shares = _hybrid.compute(arrays[index % 4], out, 10, P, MU, 1)
+        shares = hybrid.compute(arrays[index % 4], out, 10, P, MU, 1)
         np.testing.assert_array_equal(out, expected[index % 4])
         assert sum(one.elements for one in shares.workers) == len(out)
 
@@ -433,14 +437,14 @@ def test_calls_from_several_threads_decide_and_learn_side_by_side(
         call(0)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(call, range(80)))
-    assert not _hybrid._running
+    assert not hybrid._running
 
 
 @needs_opencl
 @pytest.mark.usefixtures("crew")
 def test_a_first_call_measures_each_alone_and_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """With its trials paid for; a call or two later, should a program be built first."""
-    monkeypatch.setattr(_sharing, "TRIALS_SHARE", 10)
+    monkeypatch.setattr(sharing, "TRIALS_SHARE", 10)
     seen: set[tuple[int, ...]] = set()
     learn = Book.learn
 
@@ -453,12 +457,12 @@ def test_a_first_call_measures_each_alone_and_together(monkeypatch: pytest.Monke
     out = np.zeros_like(x)
     expected = logmap(x)
     for _ in range(100):
-        _hybrid.compute(x, out, 10, P, MU, 2)
+        hybrid.compute(x, out, 10, P, MU, 2)
         np.testing.assert_array_equal(out, expected)
         if any(len(team) > 1 for team in seen):
             break
         time.sleep(0.02)
-    (book,) = _hybrid._books.values()
+    (book,) = hybrid._books.values()
     assert {(worker,) for worker in range(book.workers)} < seen
     assert all(0 < book.fixed[worker] < 1 for worker in range(1, book.workers))
 
@@ -473,7 +477,7 @@ def failing(*_: object) -> object:
 def test_a_device_that_fails_is_an_error_with_its_name(
     crew: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch, oracle: Oracle
 ) -> None:
-    _hybrid.compute(np.arange(1000), np.arange(1000), 10, P, MU, 1)  # builds the programs
+    hybrid.compute(np.arange(1000), np.arange(1000), 10, P, MU, 1)  # builds the programs
     workers = meet((crew[0], dataclasses.replace(crew[1], compute=failing), *crew[2:]), monkeypatch)
     x = np.arange(2**20)
     out = np.zeros_like(x)
@@ -481,14 +485,14 @@ def test_a_device_that_fails_is_an_error_with_its_name(
     with pytest.raises(
         RuntimeError, match=f"^{workers[1].name} on .* failed: MemoryError: CL_OUT_OF_RESOURCES$"
     ) as caught:
-        _hybrid.compute(x, out, 100, P, MU, 1)
+        hybrid.compute(x, out, 100, P, MU, 1)
     assert isinstance(caught.value.__cause__, MemoryError)
     assert workers[1].device.name in str(caught.value)
     out[:] = -1
     time.sleep(0.1)
     assert np.all(out == -1)
     meet(crew, monkeypatch)  # the lanes still serve
-    _hybrid.compute(x[:1000], out[:1000], 10, P, MU, 1)
+    hybrid.compute(x[:1000], out[:1000], 10, P, MU, 1)
     np.testing.assert_array_equal(out[:1000], oracle(x[:1000], 10, P, MU))
 
 
@@ -497,14 +501,14 @@ def test_a_program_that_is_not_built_is_an_error_with_the_device_s_name(
     crew: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is built beside the first call, which may end before."""
-    monkeypatch.setattr(_sharing, "TRIALS_SHARE", 10)
-    missing = dataclasses.replace(crew[1], compute=_opencl.Kernel("opencl_missing", crew[1].device))  # type: ignore[arg-type]
-    monkeypatch.setattr(_hybrid, "crew", lambda p, mu: (crew[0], missing))  # noqa: ARG005
+    monkeypatch.setattr(sharing, "TRIALS_SHARE", 10)
+    missing = dataclasses.replace(crew[1], compute=Kernel("opencl_missing", crew[1].device))  # type: ignore[arg-type]
+    monkeypatch.setattr(hybrid, "crew", lambda p, mu: (crew[0], missing))  # noqa: ARG005
     x = np.arange(2**22)
     out = np.zeros_like(x)
     with pytest.raises(RuntimeError, match=rf"^{crew[1].name} on .* failed: FileNotFoundError"):  # noqa: PT012
         for _ in range(100):
-            _hybrid.compute(x, out, 10, P, MU, 1)
+            hybrid.compute(x, out, 10, P, MU, 1)
             time.sleep(0.01)
 
 
@@ -513,13 +517,13 @@ def test_sessions_that_were_released_are_made_anew(crew: tuple[Worker, ...], mon
     x = np.arange(2**22)
     out = np.zeros_like(x)
     expected = logmap(x)
-    monkeypatch.setattr(_sharing, "TRIALS_SHARE", 10)
+    monkeypatch.setattr(sharing, "TRIALS_SHARE", 10)
     for _ in range(3):
         for _ in range(4):
-            _hybrid.compute(x, out, 10, P, MU, 1)
+            hybrid.compute(x, out, 10, P, MU, 1)
             np.testing.assert_array_equal(out, expected)
         release_opencl()
-    assert all(not lane.is_built((crew[1].name, x.dtype.str, P, MU)) for lane in _hybrid._lanes.values())
+    assert all(not lane.is_built((crew[1].name, x.dtype.str, P, MU)) for lane in hybrid._lanes.values())
 
 
 @needs_opencl
@@ -529,26 +533,28 @@ def test_after_ctrl_c_nothing_is_running() -> None:
     """Interrupted anywhere, many times: no device goes on writing to out, and the next call is right."""
     done = python("""
         import signal, time, numpy as np
-        from logmap_cy import _hybrid, _sharing, logmap
+        from logmap_cy import logmap
+        from logmap_cy.hybrid import call as hybrid
+        from logmap_cy.hybrid import sharing
         def segments(self):
             team = tuple(range(self.book.workers))
             elements, self.left = self.left, 0
-            yield _sharing.Segment(team, elements, dict.fromkeys(team, 1e8), dict.fromkeys(team, 0.0))
-        _sharing.Course.segments = segments
+            yield sharing.Segment(team, elements, dict.fromkeys(team, 1e8), dict.fromkeys(team, 0.0))
+        sharing.Course.segments = segments
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         x = np.arange(2**20)
         out = np.empty_like(x)
         expected = logmap(x, 100)
-        _hybrid.compute(x, out, 100, 6700417, 22, 1)
+        hybrid.compute(x, out, 100, 6700417, 22, 1)
         begin = time.perf_counter()
-        _hybrid.compute(x, out, 100, 6700417, 22, 1)
+        hybrid.compute(x, out, 100, 6700417, 22, 1)
         whole_s, interrupted, slowest_s = time.perf_counter() - begin, 0, 0.0
         for index in range(200):
             delay_s = whole_s * 1.1 * (index + 1) / 200
             begin = time.perf_counter()
             try:
                 signal.setitimer(signal.ITIMER_REAL, delay_s)
-                _hybrid.compute(x, out, 100, 6700417, 22, 1)
+                hybrid.compute(x, out, 100, 6700417, 22, 1)
                 signal.setitimer(signal.ITIMER_REAL, 0)
             except KeyboardInterrupt:
                 out[:] = -1
@@ -556,8 +562,8 @@ def test_after_ctrl_c_nothing_is_running() -> None:
                 interrupted += 1
                 time.sleep(0.002)
                 assert (out == -1).all()
-                assert not _hybrid._running
-        _hybrid.compute(x, out, 100, 6700417, 22, 1)
+                assert not hybrid._running
+        hybrid.compute(x, out, 100, 6700417, 22, 1)
         assert (out == expected).all()
         print(interrupted > 20, slowest_s < 1)
     """)
@@ -575,9 +581,9 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 def test_a_process_ends_while_a_program_is_being_built() -> None:
     done = python(f"""
         import numpy as np
-        from logmap_cy import _hybrid
-        worker = _hybrid.crew({P}, {MU})[1]
-        assert _hybrid._lane(worker.device).ready(worker, np.dtype(np.int64), {P}, {MU}) is None
+        from logmap_cy.hybrid import call as hybrid
+        worker = hybrid.crew({P}, {MU})[1]
+        assert hybrid._lane(worker.device).ready(worker, np.dtype(np.int64), {P}, {MU}) is None
         print("asked")
     """)
     assert (done.returncode, done.stdout, done.stderr) == (0, "asked\n", "")
@@ -586,13 +592,13 @@ def test_a_process_ends_while_a_program_is_being_built() -> None:
 @needs_opencl
 @pytest.mark.usefixtures("all_share")
 def test_a_lane_that_is_busy_keeps_no_array_and_holds_up_no_call(crew: tuple[Worker, ...], oracle: Oracle) -> None:
-    lanes = [_hybrid._lane(worker.device) for worker in crew if worker.device]
+    lanes = [hybrid._lane(worker.device) for worker in crew if worker.device]
     go_on = threading.Event()
     for lane in lanes:
         lane.tasks.put(lambda: assert_(go_on.wait(60)))
     x = np.arange(10_007)
     out = np.zeros_like(x)
-    shares = _hybrid.compute(x, out, 10, P, MU, 1)
+    shares = hybrid.compute(x, out, 10, P, MU, 1)
     np.testing.assert_array_equal(out, oracle(x, 10, P, MU))
     assert shares.workers[0].elements == len(x)
     kept = weakref.ref(out)
@@ -610,23 +616,23 @@ def assert_(condition: object) -> None:
 
 @needs_opencl
 def test_kinds_of_work_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_hybrid, "_books", type(_hybrid._books)())
-    first = _hybrid.book(np.dtype(np.int64), 10, P, MU, 1)
-    assert _hybrid.book(np.dtype(np.int64), 15, P, MU, 1) is first
-    assert _hybrid.book(np.dtype(np.int64), 16, P, MU, 1) is not first
-    assert _hybrid.book(np.dtype(np.int32), 10, P, MU, 1) is not first
-    assert _hybrid.book(np.dtype(np.int64), 10, P - 1, MU, 1) is not first  # another form of the steps
-    assert _hybrid.book(np.dtype(np.int64), 10, P, MU, 2) is not first
+    monkeypatch.setattr(hybrid, "_books", type(hybrid._books)())
+    first = hybrid.book(np.dtype(np.int64), 10, P, MU, 1)
+    assert hybrid.book(np.dtype(np.int64), 15, P, MU, 1) is first
+    assert hybrid.book(np.dtype(np.int64), 16, P, MU, 1) is not first
+    assert hybrid.book(np.dtype(np.int32), 10, P, MU, 1) is not first
+    assert hybrid.book(np.dtype(np.int64), 10, P - 1, MU, 1) is not first  # another form of the steps
+    assert hybrid.book(np.dtype(np.int64), 10, P, MU, 2) is not first
     for threads in range(3, 200):
-        _hybrid.book(np.dtype(np.int64), 10, P, MU, threads)
-    assert len(_hybrid._books) == _hybrid.BOOKS
+        hybrid.book(np.dtype(np.int64), 10, P, MU, threads)
+    assert len(hybrid._books) == hybrid.BOOKS
 
 
 @needs_opencl
 @pytest.mark.parametrize(("p", "mu"), [(P, MU), (P - 1, MU), (2**31 - 1, 5), (2**32, 3)])
 def test_each_worker_is_exact_for_p_and_mu(p: int, mu: int) -> None:
     rows = {row.name: row for row in implementations()}
-    host, *devices = _hybrid.crew(p, mu)
+    host, *devices = hybrid.crew(p, mu)
     assert host.name.startswith("cpu: ")
     assert devices
     for worker in (host, *devices):
@@ -639,9 +645,9 @@ def test_each_worker_is_exact_for_p_and_mu(p: int, mu: int) -> None:
 def test_what_is_out_of_range_is_refused() -> None:
     x = np.arange(7)
     with pytest.raises(ValueError, match=r"p=4294967297 is outside \[1, 2\*\*32\]"):
-        _hybrid.compute(x, x, 1, 2**32 + 1, 22, 1)
+        hybrid.compute(x, x, 1, 2**32 + 1, 22, 1)
     with pytest.raises(ValueError, match="out has 6 elements, x has 7"):
-        _hybrid.compute(x, x[1:].copy(), 1, P, 22, 1)
+        hybrid.compute(x, x[1:].copy(), 1, P, 22, 1)
 
 
 def test_shares_add_up_and_print_as_a_table() -> None:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from logmap_cy import _opencl, implementations, logmap, release_opencl
+from logmap_cy import implementations, logmap, release_opencl
+from logmap_cy.opencl import job, program
+from logmap_cy.opencl.job import Kernel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +36,9 @@ def table(**environment: str) -> str:
     ).stdout
 
 
-def load(case: Case) -> _opencl.Kernel:
+def load(case: Case) -> Kernel:
     kernel = case.row.load(case.device)
-    assert isinstance(kernel, _opencl.Kernel)
+    assert isinstance(kernel, Kernel)
     return kernel
 
 
@@ -86,19 +88,21 @@ def test_a_program_is_built_once_for_its_parameters(opencl_case: Case, oracle: O
     for p, length, num in [(61, 10, 3), (61, 9999, 10), (67, 10, 3), (61, 1, 1)]:
         kernel(X[:length], out[:length], num, p, 22, 1)
         np.testing.assert_array_equal(out[:length], oracle(X[:length], num, p, 22))
-    wanted = 2 if "-DP=" in str([*_opencl._session(kernel.device).programs]) else 1  # p is a constant, or an argument
-    assert len(_opencl._session(kernel.device).programs) == wanted
+    wanted = (
+        2 if "-DP=" in str([*program.open_session(kernel.device).programs]) else 1
+    )  # p is a constant, or an argument
+    assert len(program.open_session(kernel.device).programs) == wanted
 
 
 def test_programs_that_are_kept_are_bounded(opencl_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_opencl, "PROGRAMS", 2)
+    monkeypatch.setattr(program, "PROGRAMS", 2)
     release_opencl()
     kernel = load(opencl_case)
     out = np.empty_like(X)
     for p in (61, 67, 61, 71):
         kernel(X, out, 1, p, 22, 1)
-    kept = [key for key in _opencl._session(kernel.device).programs if "-DP=67UL" in key]
-    assert len(_opencl._session(kernel.device).programs) in {1, 2}
+    kept = [key for key in program.open_session(kernel.device).programs if "-DP=67UL" in key]
+    assert len(program.open_session(kernel.device).programs) in {1, 2}
     assert kept == []
 
 
@@ -114,7 +118,7 @@ def test_release_lets_go_of_contexts_and_later_calls_work(opencl_case: Case) -> 
     kernel = load(opencl_case)
     out = np.empty_like(X)
     kernel(X, out, 1, 61, 22, 1)
-    session = _opencl._session(kernel.device)
+    session = program.open_session(kernel.device)
     context, cl = session.context, session.cl
     del session
 
@@ -129,7 +133,7 @@ def test_release_lets_go_of_contexts_and_later_calls_work(opencl_case: Case) -> 
     assert references() < held
     assert references() == 1
     kernel(X, out, 1, 61, 22, 1)
-    assert _opencl._session(kernel.device).context != context
+    assert program.open_session(kernel.device).context != context
 
 
 def test_prime_lengths_are_padded_to_whole_groups(opencl_case: Case, oracle: Oracle) -> None:
@@ -145,15 +149,15 @@ def test_prime_lengths_are_padded_to_whole_groups(opencl_case: Case, oracle: Ora
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_kernels_are_valid_as_they_stand(opencl_case: Case, row: object) -> None:
     """Without the host's definitions they stand for the article's parameters."""
-    session = _opencl._session(load(opencl_case).device)
-    assert session.cl.Program(session.context, _opencl.source(f"{row}.cl")).build().kernel_names == "logmap"
+    session = program.open_session(load(opencl_case).device)
+    assert session.cl.Program(session.context, program.source(f"{row}.cl")).build().kernel_names == "logmap"
 
 
 def test_a_kernel_that_does_not_compile_is_an_error_with_the_driver_s_words(
     opencl_case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release_opencl()
-    monkeypatch.setattr(_opencl, "source", lambda name: f"__kernel void logmap() {{ not_{name[:6]}; }}")
+    monkeypatch.setattr(job, "source", lambda name: f"__kernel void logmap() {{ not_{name[:6]}; }}")
     with pytest.raises(RuntimeError, match=rf"kernels/{opencl_case.row}.cl was not built(.|\n)*not_opencl"):
         logmap(X, implementation=opencl_case.row.name, device=opencl_case.device)
     release_opencl()
@@ -165,13 +169,13 @@ def test_a_device_with_memory_of_its_own_gets_and_returns_pieces(
     opencl_case: Case, length: int, dtype: str, monkeypatch: pytest.MonkeyPatch, oracle: Oracle
 ) -> None:
     """As a GPU does: the driver at hand is made to move the arrays, in pieces that do not divide them."""
-    monkeypatch.setattr(_opencl, "PIECE", 100 * int(dtype[1]))
+    monkeypatch.setattr(program, "PIECE", 100 * int(dtype[1]))
     kernel = load(opencl_case)
     device = dataclasses.replace(kernel.device, shares_memory=False)
     x = np.resize(X, length).astype(dtype)
     out = np.full_like(x, 7)
     times = dataclasses.replace(kernel, device=device)(x, out, 13, 6700417, 22, 1)
-    _opencl._sessions.pop(device)
+    program._sessions.pop(device)
     np.testing.assert_array_equal(out, oracle(x, 13, 6700417, 22), strict=True)
     assert min(times.write_ns, times.kernel_ns, times.read_ns) > 0
 
@@ -230,14 +234,14 @@ for p, mu in {PARAMETERS}:
 
 def test_a_program_that_does_not_round_is_refused(opencl_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """What relaxed arithmetic may do to it, done to its source: PoCL's options happen to leave it alone."""
-    text = _opencl.source(f"{opencl_case.row}.cl")
+    text = program.source(f"{opencl_case.row}.cl")
     folded = text.replace("((u) * inverse + ROUNDING) - ROUNDING", "(u) * inverse")
     if folded == text:
         assert not load(opencl_case).verified  # integers need no such check
         return
     release_opencl()
     with monkeypatch.context() as patch:
-        patch.setattr(_opencl, "source", lambda name: folded)  # noqa: ARG005
+        patch.setattr(job, "source", lambda name: folded)  # noqa: ARG005
         with pytest.raises(RuntimeError, match=f"{opencl_case.row}.cl computes wrong answers on"):
             logmap(X, implementation=opencl_case.row.name, device=opencl_case.device)
     release_opencl()
@@ -257,16 +261,16 @@ def test_one_wrong_multiplication_is_caught(
     opencl_case: Case, offset: int, monkeypatch: pytest.MonkeyPatch, oracle: Oracle
 ) -> None:
     """A mutant of each, + in place of *, over parameters that take both branches."""
-    if " step(u)" not in (kernel := _opencl.source(f"{opencl_case.row}.cl").replace(STEP, "")) or "vec" in kernel:
+    if " step(u)" not in (kernel := program.source(f"{opencl_case.row}.cl").replace(STEP, "")) or "vec" in kernel:
         return  # its steps are not those of step.h; tests/mutants.py breaks them
     wrong = f"{STEP[:offset]}+{STEP[offset + 1 :]}"
-    mutant = _opencl.source(f"{opencl_case.row}.cl").replace(STEP, wrong)
+    mutant = program.source(f"{opencl_case.row}.cl").replace(STEP, wrong)
     out = np.empty_like(X)
     agree = []
-    for kernel_source in (_opencl.source, lambda name: mutant):  # noqa: ARG005
+    for kernel_source in (program.source, lambda name: mutant):  # noqa: ARG005
         release_opencl()
         with monkeypatch.context() as patch:
-            patch.setattr(_opencl, "source", kernel_source)
+            patch.setattr(job, "source", kernel_source)
             for p in (6700417, 2**32 - 5):
                 load(opencl_case)(X, out, 10, p, 22, 1)
                 agree.append(np.array_equal(out, oracle(X, 10, p, 22)))

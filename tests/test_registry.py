@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 import logmap_cy
-from logmap_cy import _api, _cpu, _drive, implementations
-from logmap_cy._prange import openmp_threads
+from logmap_cy import _api, _drive, implementations
+from logmap_cy.rows.prange import openmp_threads
+from logmap_cy.vector import cpu
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,14 +48,11 @@ def test_the_rows_are_there() -> None:
 
 @pytest.mark.parametrize("row", implementations(), ids=str)
 def test_a_row_has_one_source_of_its_name(row: logmap_cy.Implementation) -> None:
-    name = "vector" if row.name.startswith("vector_") else row.name  # compiled once for each instruction set
-    if row.source:
-        name = row.source.partition(".")[0].removeprefix("_")
-    found = [
-        one
-        for one in (f"logmap_cy/_{name}.py", f"logmap_cy/_{name}.pyx", f"kernels/{name}.cl")
-        if (ROOT / one).is_file()
-    ]
+    module = (row.source or f"rows.{row.name}.compute").rpartition(".")[0].replace(".", "/")
+    if row.name.startswith("vector_"):  # compiled once for each instruction set
+        module = "vector/vector"
+    paths = [f"kernels/{row}.cl", f"logmap_cy/{module}.py", f"logmap_cy/{module}.pyx"]
+    found = [path for path in paths if (ROOT / path).is_file()]
     assert len(found) == 1
     assert found[0].startswith("kernels") == (row.kind == "opencl")
 
@@ -62,8 +60,9 @@ def test_a_row_has_one_source_of_its_name(row: logmap_cy.Implementation) -> None
 def test_every_source_is_installed() -> None:
     """By meson.build's lists, which do not notice a new file by themselves."""
     package = resources.files("logmap_cy")
-    for source in (ROOT / "logmap_cy").glob("*.py*"):
-        assert source.suffix == ".pyx" or (package / source.name).is_file(), source.name
+    for source in (ROOT / "logmap_cy").rglob("*.py*"):
+        name = source.relative_to(ROOT / "logmap_cy")
+        assert source.suffix in {".pyx", ".pyc"} or package.joinpath(*name.parts).is_file(), name
     for source in (ROOT / "kernels").iterdir():
         assert (package / "kernels" / source.name).read_text("utf-8") == source.read_text("utf-8")
 
@@ -95,7 +94,7 @@ def test_instruction_sets_can_be_taken_away() -> None:
     assert run("-c", code.format(2**27 + 1), **disabled).stdout == "prange 28 25 37\n"
     assert run("-c", code.format(2**32 + 1), **disabled).stdout == "python 28 25 37\n"
     table = " ".join(run("-m", "logmap_cy", **disabled).stdout.split())
-    for name in _cpu.supported():
+    for name in cpu.supported():
         assert f"LOGMAP_CY_DISABLE_CPU_FEATURES switches {name} off" in table
 
 

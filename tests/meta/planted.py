@@ -79,7 +79,7 @@ def race(repository: Path, benchmarks: tuple[str, ...], *options: str) -> dict[s
 
 
 def test_a_commit_that_changes_no_speed_raises_no_alarm(repository: Path) -> None:
-    commit(repository, "logmap_cy/_step.pxd", "once: one step", "only once: one step")
+    commit(repository, "logmap_cy/rows/step.pxd", "once: one step", "only once: one step")
     found = race(repository, ("1Ki-memoryview", "64Ki-unrolled", "64Ki-prange", "1Ki-opencl_loop@cl0", "64Ki-numpy"))
     assert {name: raced["verdict"] for name, raced in found.items() if raced["verdict"] not in {"same", "unsure"}} == {}
 
@@ -88,7 +88,7 @@ def test_a_commit_that_changes_no_speed_raises_no_alarm(repository: Path) -> Non
     ("name", "was", "becomes", "slower", "same"),
     [
         pytest.param(
-            "logmap_cy/_prange.pyx", "num_threads=threads, use_threads_if=threads > 1", "num_threads=1",
+            "logmap_cy/rows/prange.pyx", "num_threads=threads, use_threads_if=threads > 1", "num_threads=1",
             "1Mi-prange", "1Ki-memoryview", id="prange with one thread",
             marks=pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one processor is one thread anyway"),
         ),
@@ -97,7 +97,7 @@ def test_a_commit_that_changes_no_speed_raises_no_alarm(repository: Path) -> Non
             "64Ki-opencl_loop@cl0", "1Ki-memoryview", id="one division more",
         ),
         pytest.param(
-            "logmap_cy/_numpy.py", "np.add(u, np.uint64(1), out=t)", "np.add(u.copy(), np.uint64(1), out=t)",
+            "logmap_cy/rows/numpy.py", "np.add(u, np.uint64(1), out=t)", "np.add(u.copy(), np.uint64(1), out=t)",
             "64Ki-numpy", "1Ki-memoryview", id="one copy more",
         ),
     ],

@@ -2,7 +2,7 @@
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint64_t
 
-from logmap_cy._step cimport check, enter, integer, one_remainder, step
+from logmap_cy.rows.step cimport check, enter, integer, one_remainder, step
 
 cdef extern from *:
     """

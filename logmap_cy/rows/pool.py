@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from logmap_cy import _python, _python_inlined
 from logmap_cy._fork import ForkGuard
-from logmap_cy._objects import map_list
+from logmap_cy.rows import python_inlined as inlined
+from logmap_cy.rows.objects import map_list
+from logmap_cy.rows.python import iterate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +50,7 @@ def python(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> Non
 
 def python_inlined(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
     """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
-    _spread(_python_inlined.iterate, x, out, num, p, mu, threads, -(-len(x) // threads))
+    _spread(inlined.iterate, x, out, num, p, mu, threads, -(-len(x) // threads))
 
 
 def whole_lists(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
@@ -69,7 +70,7 @@ def window(num: int, p: int, mu: int) -> int:
 
 @functools.cache
 def _window(num: int, one_remainder: bool) -> int:  # noqa: FBT001
-    from logmap_cy._chunk import calibrate_chunk  # noqa: PLC0415  # a worker does not need it
+    from logmap_cy.chunks.calibrate import calibrate_chunk  # noqa: PLC0415  # a worker does not need it
 
     values = [*range(MOST)]
     p, mu = (6700417, 22) if one_remainder else (2**32, 2**32 - 1)
@@ -82,7 +83,7 @@ def _window(num: int, one_remainder: bool) -> int:  # noqa: FBT001
 
 
 def _loop(values: list[int], num: int, p: int, mu: int) -> list[int]:
-    return [_python.iterate(value, num, p, mu) for value in values]
+    return [iterate(value, num, p, mu) for value in values]
 
 
 def _spread(work: Work, x: Array, out: Array, num: int, p: int, mu: int, workers: int, length: int) -> None:

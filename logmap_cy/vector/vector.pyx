@@ -14,15 +14,15 @@ next u = r + l + c. With |u| <= 1.05 p: |l| <= 2**-53 u * u < p / 200; |q| < 2**
 so |u| <= p (1/2 + 1/50 + 1/200 + 1/2) again. r is an integer below 2**53, which the fma gives exactly, and so are the
 sums. Any product of two such residues goes the same way.
 
-IFMA, p < 2**25. u is an integer in [0, 2p), so that u * u + c < 2**52; _simd.h has its reduction.
+IFMA, p < 2**25. u is an integer in [0, 2p), so that u * u + c < 2**52; simd.h has its reduction.
 """
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
-from logmap_cy._plan cimport GENERAL, GENERAL_WIDE, SHORT, SHORT_WIDE, Constants, Plan
-from logmap_cy._plan import plan
+from logmap_cy.vector.plan cimport GENERAL, GENERAL_WIDE, SHORT, SHORT_WIDE, Constants, Plan
+from logmap_cy.vector.plan import plan
 
 ctypedef fused integer:
     int32_t
@@ -30,7 +30,7 @@ ctypedef fused integer:
     uint32_t
     uint64_t
 
-cdef extern from "_simd.h" nogil:
+cdef extern from "simd.h" nogil:
     ctypedef struct vec:  # LANES doubles
         pass
     ctypedef struct ivec:  # LANES 64-bit integers

@@ -39,7 +39,7 @@ def _unsigned(x: Any, out: Any, num: Any, p: Any, mu: Any, one: Any) -> None:
 def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
     """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
 
-    Wants p <= 2**32: products stay below 2**64, as logmap_cy/_step.pxd proves. Calls wait for each other.
+    Wants p <= 2**32: products stay below 2**64, as logmap_cy/rows/step.pxd proves. Calls wait for each other.
     """
     run = _signed if x.dtype.kind == "i" else _unsigned
     one_remainder = mu * (p - 1) * p < 2**64

@@ -1,7 +1,7 @@
 """The implementation "unrolled": ten inlined steps written out, one thread."""
 from libc.stdint cimport int64_t, uint64_t
 
-from logmap_cy._step cimport check, enter, integer, one_remainder, step
+from logmap_cy.rows.step cimport check, enter, integer, one_remainder, step
 
 
 cdef inline uint64_t ten_steps(uint64_t u, uint64_t p, uint64_t mu, bint one) noexcept nogil:

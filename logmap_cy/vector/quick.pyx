@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t
 
 cimport numpy as np
 
-from logmap_cy._plan cimport Constants, Plan
+from logmap_cy.vector.plan cimport Constants, Plan
 
 np.import_array()
 

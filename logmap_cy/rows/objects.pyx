@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 import numpy as np
 
-from logmap_cy._step cimport check, enter, one_remainder, step
+from logmap_cy.rows.step cimport check, enter, one_remainder, step
 
 cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object value, int *overflow) except? -1

@@ -7,7 +7,7 @@ from libc.string cimport memcpy
 
 import numpy as np
 
-from logmap_cy._step cimport check, enter, one_remainder, step
+from logmap_cy.rows.step cimport check, enter, one_remainder, step
 
 
 def map_bytes(const unsigned char[::1] source, unsigned char[::1] target, bint signed, int64_t num, uint64_t p,
@@ -18,7 +18,7 @@ def map_bytes(const unsigned char[::1] source, unsigned char[::1] target, bint s
 
     Raises
     ------
-    ValueError: the lengths differ, are not whole elements, or a parameter is out of range (see _step.check).
+    ValueError: the lengths differ, are not whole elements, or a parameter is out of range (see step.pxd's check).
 
     """
     cdef:

@@ -1,7 +1,7 @@
 """The implementation "memoryview": a plain loop over typed memoryviews, one thread."""
 from libc.stdint cimport int64_t, uint64_t
 
-from logmap_cy._step cimport check, enter, integer, one_remainder, step
+from logmap_cy.rows.step cimport check, enter, integer, one_remainder, step
 
 
 def compute(const integer[::1] x, integer[::1] out, int64_t num, uint64_t p, uint64_t mu, int threads):

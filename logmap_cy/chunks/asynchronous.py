@@ -11,8 +11,8 @@ import numpy as np
 
 from logmap_cy import _arguments, _dask
 from logmap_cy._api import checked
-from logmap_cy._chunk import Watch, search, seconds
 from logmap_cy._drive import LARGE, LEAST, SMALL
+from logmap_cy.chunks.calibrate import Watch, search, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from logmap_cy._contract import Array, Compute
-    from logmap_cy._opencl import Device
     from logmap_cy._registry import Implementation
+    from logmap_cy.opencl.device import Device
 
 # One iteration runs a timer's or a socket's callback, the next the task that this wakes; the chunk would come before
 # both. With 1, 2 and 3 iterations a task that had slept was 2.7, 1.7 and 0.7 ms late in the median, at chunks of 1 ms.

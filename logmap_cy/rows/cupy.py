@@ -35,7 +35,7 @@ def _kernel() -> Any:
 def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:  # noqa: ARG001
     """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
 
-    Wants p <= 2**32: products stay below 2**64, as logmap_cy/_step.pxd proves.
+    Wants p <= 2**32: products stay below 2**64, as logmap_cy/rows/step.pxd proves.
     """
     one_remainder = mu * (p - 1) * p < 2**64
     moved = cupy.asarray(x)

@@ -17,7 +17,7 @@ BLOCK = 2**15  # elements; two buffers of 256 KiB: 2**14 to 2**16 measured alike
 def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:  # noqa: ARG001
     """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
 
-    Wants p <= 2**32: products stay below 2**64, as logmap_cy/_step.pxd proves.
+    Wants p <= 2**32: products stay below 2**64, as logmap_cy/rows/step.pxd proves.
     """
     length = min(len(x), BLOCK)
     value, scratch = np.empty(length, np.uint64), np.empty(length, np.uint64)

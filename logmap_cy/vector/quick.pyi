@@ -1,5 +1,5 @@
 from logmap_cy._contract import Array
-from logmap_cy._plan import Plan
+from logmap_cy.vector.plan import Plan
 
 def remember(p: int, mu: int, plan: Plan, run: object) -> None: ...
 def call(x: object, num: object, p: object, mu: object, out: object) -> Array | None: ...

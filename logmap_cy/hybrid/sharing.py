@@ -1,4 +1,4 @@
-"""Who does what of an array: rules without a clock or a thread, for `_hybrid`.
+"""Who does what of an array: rules without a clock or a thread, for `call`.
 
 `Book` keeps what is known of workers and teams, `Course` decides what the next stretch of an array is done by,
 `Pieces` hands a stretch out, and `Shares` tells who did how much.

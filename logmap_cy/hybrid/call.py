@@ -1,6 +1,6 @@
 """The implementation "hybrid": the processor and the OpenCL devices at once, in proportion to what each proved to do.
 
-Whether to share is itself measured; `_sharing` has the rules, and here is what has clocks and threads: `_Call`,
+Whether to share is itself measured; `sharing` has the rules, and here is what has clocks and threads: `_Call`,
 `_Stretch`, `_Lane`. The processor is the calling thread. Each device has a thread of its own, its lane, that is kept;
 wall time, with transfers, is what counts.
 """
@@ -19,17 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from logmap_cy import _opencl, _registry, _threads
-from logmap_cy._api import AUTO
+from logmap_cy import _registry, _threads
 from logmap_cy._drive import SMALL, schedule
-from logmap_cy._opencl import _sessions
-from logmap_cy._plan import plan
-from logmap_cy._sharing import HOST, Book, Busy, Course, Outcome, Pieces, Segment, Share, Shares, is_small
+from logmap_cy.hybrid.sharing import HOST, Book, Busy, Course, Outcome, Pieces, Segment, Share, Shares, is_small
+from logmap_cy.opencl.device import discover
+from logmap_cy.opencl.program import PROGRAMS, current_session, open_session
+from logmap_cy.vector.plan import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from logmap_cy._contract import Array, Compute
+    from logmap_cy.opencl.device import Device
 
 P_MOST = 2**32
 BOOKS = 64  # kinds of work that are remembered; the longest unused one goes first
@@ -43,7 +44,7 @@ class Worker:
     name: str
     compute: Compute
     steps_per_call: int
-    device: _opencl.Device | None = None
+    device: Device | None = None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -51,14 +52,14 @@ def crew(p: int, mu: int) -> tuple[Worker, ...]:
     """Return the workers for p and mu, the processor first."""
     rows = {row.name: row for row in _registry.ROWS}
 
-    def best(names: tuple[str, ...], device: _opencl.Device | None) -> Worker:
+    def best(names: tuple[str, ...], device: Device | None) -> Worker:
         able = (rows[name] for name in names if rows[name].domain.contains(p, mu))
         row = next(row for row in able if (device in row.devices if device else not row.unavailable))
         name = f"{device}: {row}" if device else f"cpu: {row}"
         return Worker(name, row.load(device), row.steps_per_call, device)
 
     kernels = ("opencl_double", "opencl_uint", "opencl_loop")
-    return (best(AUTO, None), *(best(kernels, device) for device in _opencl.discover().devices))
+    return (best(_registry.AUTO, None), *(best(kernels, device) for device in discover().devices))
 
 
 _books: OrderedDict[tuple[Any, ...], Book] = OrderedDict()
@@ -100,7 +101,7 @@ class _Lane:
     A queue of its own, not an executor: Ctrl-C in the midst of an executor's submit may leave its locks taken.
     """
 
-    def __init__(self, device: _opencl.Device) -> None:
+    def __init__(self, device: Device) -> None:
         self.device = device
         self.tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self.programs: dict[tuple[Any, ...], _Program] = {}
@@ -120,7 +121,7 @@ class _Lane:
     def is_built(self, key: tuple[Any, ...]) -> bool:
         """Whether the device's present session has the program; `logmap_cy.release_opencl` ends sessions."""
         known = self.programs.get(key)
-        session = _sessions.get(self.device)
+        session = current_session(self.device)
         return known is not None and session is not None and known.session is not None and known.session() is session
 
     def ready(self, worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> float | None:
@@ -155,16 +156,16 @@ class _Lane:
             begin = time.perf_counter()
             worker.compute(x, out, 1, p, mu, 1)
             seconds.append(time.perf_counter() - begin)
-        if len(self.programs) >= _opencl.PROGRAMS:
+        if len(self.programs) >= PROGRAMS:
             self.programs.clear()
-        self.programs[key] = _Program(weakref.ref(_sessions[self.device]), min(seconds[1:]), ordered=False)
+        self.programs[key] = _Program(weakref.ref(open_session(self.device)), min(seconds[1:]), ordered=False)
 
 
-_lanes: dict[_opencl.Device, _Lane] = {}
+_lanes: dict[Device, _Lane] = {}
 _lanes_lock = threading.Lock()
 
 
-def _lane(device: _opencl.Device) -> _Lane:
+def _lane(device: Device) -> _Lane:
     with _lanes_lock:
         if device not in _lanes:
             _lanes[device] = _Lane(device)

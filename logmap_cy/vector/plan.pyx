@@ -5,7 +5,7 @@ substitution u = mu * x + mu / 2 (mod p) turns a step into u <- u * u + c with c
 textbook conjugacy of the logistic map to z * z + c. That is the short form; the general one does the step as it stands.
 
 Up to p = 2**27 a product of two centred residues, one added, is below 2**53 and hence exact in a double. Up to 2**45
-("wide") the product is taken as the sum of two doubles, by fused multiply-add; logmap_cy/_vector.pyx has the proofs.
+("wide") the product is taken as the sum of two doubles, by fused multiply-add; logmap_cy/vector/vector.pyx has the proofs.
 """
 cimport cython
 import functools

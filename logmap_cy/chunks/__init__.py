@@ -1,0 +1,1 @@
+"""Calls in chunks that keep a time budget."""

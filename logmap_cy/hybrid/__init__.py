@@ -1,0 +1,1 @@
+"""The implementation "hybrid": the processor and the OpenCL devices at once."""

@@ -1,0 +1,1 @@
+"""The host side of the OpenCL implementations, whose kernels are in kernels/."""

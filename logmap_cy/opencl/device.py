@@ -1,0 +1,114 @@
+"""Which OpenCL devices there are."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any
+
+from logmap_cy._fork import ForkGuard
+
+INSTALL = 'pip install "logmap-cy[opencl]"'
+
+
+@dataclass(frozen=True)
+class Device:
+    """An OpenCL device.
+
+    Attributes
+    ----------
+    index: its place in `Discovery.devices`.
+    kind: "gpu", "accelerator", "cpu" or "other".
+    name, platform, driver: as the driver reports them.
+    double: whether it computes in double precision.
+    shares_memory: whether it works in the host's memory, so that arrays need not be moved.
+    handle: the pyopencl.Device.
+
+    """
+
+    index: int
+    kind: str
+    name: str
+    platform: str
+    driver: str
+    double: bool
+    shares_memory: bool
+    handle: Any = field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        """Return a name that is unique among the devices: cl0, cl1 ..."""
+        return f"cl{self.index}"
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The OpenCL devices of this machine, GPUs first, and a note on each driver that gave none."""
+
+    devices: tuple[Device, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no device and what to do about it, or None where there is one."""
+        if _drivers.lost:
+            return "OpenCL was used before fork() and does not survive it; use multiprocessing's spawn or forkserver"
+        return None if self.devices else "; ".join(self.notes)
+
+
+_drivers = ForkGuard()  # they hang in a forked child
+
+
+@functools.cache
+def discover() -> Discovery:
+    """Return the devices of every platform, asked once a process. Never raises: a failure is a note."""
+    try:
+        import pyopencl as cl  # noqa: PLC0415  # optional, and takes 0.2 s
+    except Exception as error:  # noqa: BLE001  # a broken driver loader fails in its own ways
+        return Discovery((), (f"pyopencl cannot be imported ({error}); {INSTALL}",))
+    _drivers.started = True
+    try:
+        platforms = cl.get_platforms()
+    except cl.Error as error:
+        return Discovery((), (f"no OpenCL platform was found ({error}); install a driver, for a CPU: {INSTALL}",))
+    found: list[tuple[str, Any]] = []
+    notes = [] if platforms else [f"no OpenCL platform was found; install a driver, for a CPU: {INSTALL}"]
+    for platform in platforms:
+        try:
+            handles = platform.get_devices()
+        except cl.Error as error:
+            notes.append(f"platform {platform.name!r} failed ({error})")
+            continue
+        if not handles:
+            notes.append(f"platform {platform.name!r} has no device; for PoCL, is POCL_CACHE_DIR writable?")
+        found += [(_kind(cl, handle), handle) for handle in handles]
+    order = ("gpu", "accelerator", "cpu", "other")
+    found.sort(key=lambda pair: order.index(pair[0]))
+    devices = tuple(
+        Device(
+            index=index,
+            kind=kind,
+            name=handle.name.strip(),
+            platform=handle.platform.name.strip(),
+            driver=handle.driver_version,
+            double=bool(handle.double_fp_config),
+            shares_memory=kind == "cpu" and bool(handle.host_unified_memory),
+            handle=handle,
+        )
+        for index, (kind, handle) in enumerate(found)
+    )
+    return Discovery(devices, tuple(notes))
+
+
+def _kind(cl: Any, handle: Any) -> str:
+    for kind in ("gpu", "accelerator", "cpu"):
+        if handle.type & getattr(cl.device_type, kind.upper()):
+            return kind
+    return "other"
+
+
+def first_device() -> Device:
+    """Return the first device, or raise RuntimeError with the reason why there is none."""
+    discovery = discover()
+    if discovery.reason:
+        raise RuntimeError(discovery.reason)
+    return discovery.devices[0]

@@ -1,0 +1,148 @@
+"""OpenCL programs: a kernel's text, what p and mu come to in it, and the program, built once for each device."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import threading
+from collections import OrderedDict
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from logmap_cy.vector.plan import P_WIDE, plan
+
+if TYPE_CHECKING:
+    from logmap_cy.opencl.device import Device
+
+PROGRAMS = 64  # programs kept for each device; the longest unused one goes first
+PIECE = 2**25  # bytes that are moved to a device and back at a time
+GROUP = 256  # work-items in a group; 64 to 4096 measured alike on PoCL, 1 ten times slower
+SCALARS: dict[str, type[np.generic]] = {"double": np.float64, "uint": np.uint32, "ulong": np.uint64}
+ELEMENTS = {"i4": "int", "u4": "uint", "i8": "long", "u8": "ulong"}  # dtype -> OpenCL C
+
+
+@functools.cache
+def source(name: str) -> str:
+    """Return the text of kernels/NAME with its own includes written out.
+
+    By text, not by an include path: the package may lie in an archive, and paths with spaces break drivers.
+    """
+    text = resources.files("logmap_cy").joinpath("kernels", name).read_text("utf-8")
+    return re.sub(r'^#include "(\w+\.h)"$', lambda include: source(include[1]), text, flags=re.MULTILINE)
+
+
+class Session:
+    """The context, the queue and the programs of one device; made at its first use, kept until `release`."""
+
+    def __init__(self, device: Device) -> None:
+        import pyopencl as cl  # noqa: PLC0415
+
+        self.cl = cl
+        # Lanes and vectors of a work-item. PoCL, 2^25 x 10: (4, 1) 92 ms, (4, 8) 43, (4, 12) 40, (4, 16) 49. More
+        # lanes are wrong on PoCL 3.0, which passes wider vectors to its own functions as no AVX machine expects them.
+        self.shape = (4, 12) if device.kind == "cpu" else (2, 1)
+        self.group = min(GROUP, device.handle.max_work_group_size)
+        self.context = cl.Context([device.handle])
+        profiling = cl.command_queue_properties.PROFILING_ENABLE
+        self.queues = tuple(cl.CommandQueue(self.context, properties=profiling) for _ in range(2))
+        self.piece = min(PIECE, device.handle.max_mem_alloc_size, device.handle.global_mem_size // 4)
+        self.verified: set[tuple[str, ...]] = set()
+        self.programs: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+        self.kernels = threading.local()
+        self.lock = threading.Lock()
+
+    def program(self, name: str, text: str, *options: str) -> Any:
+        """Return the program of kernels/NAME.cl's text, from the cache where it was built with these options before."""
+        key = (name, *options)
+        with self.lock:
+            if key not in self.programs:
+                try:
+                    self.programs[key] = self.cl.Program(self.context, text).build(["-w", *options])
+                except self.cl.Error as error:
+                    raise RuntimeError(f"kernels/{name}.cl was not built for this device: {error}") from error
+                if len(self.programs) > PROGRAMS:
+                    self.programs.popitem(last=False)
+            self.programs.move_to_end(key)
+            return self.programs[key]
+
+    def kernel(self, key: tuple[str, ...], program: Any, further: tuple[np.generic, ...]) -> Any:
+        """Return the program's kernel for this thread: threads must not share its arguments; a new one takes 0.1 ms."""
+        kept: dict[Any, Any] = self.kernels.__dict__
+        if kept.get(name := " ".join(key), (None,))[0] is not program:
+            if len(kept) >= PROGRAMS:
+                kept.clear()
+            made = self.cl.Kernel(program, "logmap")
+            made.set_scalar_arg_dtypes([None, None, np.uint64, np.uint64, *map(type, further)])
+            kept[name] = program, made
+        return kept[name][1]
+
+
+_sessions: dict[Device, Session] = {}
+_lock = threading.Lock()
+
+
+def open_session(device: Device) -> Session:
+    """Return the device's session, a new one where there is none."""
+    with _lock:
+        if device not in _sessions:
+            _sessions[device] = Session(device)
+        return _sessions[device]
+
+
+def current_session(device: Device) -> Session | None:
+    """Return the device's session, None where there is none or `release` has ended it."""
+    return _sessions.get(device)
+
+
+def release() -> None:
+    """Let go of every context, queue and program. Calls under way keep theirs; a later call makes new ones."""
+    with _lock:
+        _sessions.clear()
+
+
+def constants(p: int, mu: int) -> dict[str, float]:
+    """Return what p and mu come to in the kernels, by the names that they have there."""
+    found: dict[str, float] = {"P": p, "MU": mu, "ONE_REMAINDER": mu * (p - 1) * p < 2**64, "p": p, "inverse": 1 / p}
+    if p <= P_WIDE:
+        found |= plan(p, mu).integers
+    if p % 2 and p < 2**31 and math.gcd(mu, p) == 1:
+        r, half, back = 2**32, mu * pow(2, -1, p), pow(mu, -1, p)
+        found |= {
+            "minus_inverse": -pow(p, -1, r) % r,
+            "low_factor": mu * r**2 % p,
+            "high_factor": mu * r**3 % p,
+            "offset": half * r % p,
+            "negative_correction": -(2**64) * mu * r % p,
+            "montgomery_c": (half - half * half) * r % p,
+            "montgomery_back": back,
+            "montgomery_shift": -half * back % p,
+        }
+    return found
+
+
+def definitions(text: str, dtype: np.dtype[Any], shape: tuple[int, int], values: dict[str, float]) -> list[str]:
+    """Return the options that define what a kernel's text mentions in capitals: its programs differ by no more."""
+    defined = {"ELEMENT": ELEMENTS[dtype.str[1:]], "LANES": str(shape[0]), "VECTORS": str(shape[1])}
+    defined |= {name: f"{int(values[name])}UL" for name in ("P", "MU")}
+    defined |= {name: str(int(values[name])) for name in ("ONE_REMAINDER", "FORM") if name in values}
+    return [f"-D{name}={value}" for name, value in defined.items() if re.search(rf"\b{name}\b", text)]
+
+
+def arguments(text: str, values: dict[str, float]) -> list[np.generic]:
+    """Return a kernel's further arguments, after x, out, n and num, in its order: by the names of its parameters."""
+    parameters = re.search(r"__kernel void logmap\((.*?)\)", text, re.DOTALL)
+    assert parameters is not None  # noqa: S101  # ours
+    pairs = [parameter.split() for parameter in parameters[1].split(",")[4:]]
+    return [SCALARS[kind](values[name]) for kind, name in pairs]
+
+
+@functools.lru_cache(maxsize=1024)
+def prepared(
+    text: str, dtype: np.dtype[Any], shape: tuple[int, int], p: int, mu: int
+) -> tuple[tuple[str, ...], tuple[np.generic, ...]]:
+    """Return a kernel's options and its further arguments."""
+    values = constants(p, mu)
+    return tuple(definitions(text, dtype, shape, values)), tuple(arguments(text, values))

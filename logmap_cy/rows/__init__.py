@@ -1,0 +1,1 @@
+"""The implementations that have no folder of their own: one source each, and `pool`, `objects` with several."""

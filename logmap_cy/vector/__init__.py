@@ -1,0 +1,1 @@
+"""The vector implementations: one source for each instruction set, and what they need."""
