@@ -60,7 +60,7 @@ def discover() -> Found:
     """Return the devices of every platform, found once per process. Never raises: a failure is a note."""
     try:
         # Takes 0.2 s.
-        import pyopencl as cl  # noqa: PLC0415
+        import pyopencl as cl
     # A broken driver loader fails in its own ways.
     except Exception as error:  # noqa: BLE001
         return Found((), (f"pyopencl cannot be imported ({error}); {INSTALL}",))

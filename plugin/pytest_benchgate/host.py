@@ -56,7 +56,7 @@ def is_enabled(benchmark: BenchmarkFixture) -> bool:
 
 def budget(benchmark: BenchmarkFixture) -> Budget:
     """Return the budget that markers and options give this benchmark."""
-    return Budget(float(benchmark._max_time), int(benchmark._min_rounds), benchmark._timer)  # noqa: SLF001
+    return Budget(float(benchmark._max_time), int(benchmark._min_rounds), benchmark._timer)
 
 
 def times_s(benchmark: BenchmarkFixture) -> list[float]:
@@ -78,7 +78,7 @@ def pedantic(benchmark: BenchmarkFixture, target: Callable[..., Any], args: Any,
 
 def after_each_round(benchmark: BenchmarkFixture, call: Callable[[], None]) -> None:
     """Call `call` after each timed round to come, outside of what is timed."""
-    add_stats = benchmark._add_stats  # noqa: SLF001
+    add_stats = benchmark._add_stats
 
     def add(stats: Any) -> None:
         add_stats(stats)
@@ -90,7 +90,7 @@ def after_each_round(benchmark: BenchmarkFixture, call: Callable[[], None]) -> N
 
         stats.update = update_and_call
 
-    benchmark._add_stats = add  # noqa: SLF001
+    benchmark._add_stats = add
 
 
 def notice_errors(benchmark: BenchmarkFixture) -> None:
@@ -140,7 +140,7 @@ def uses(item: pytest.Item, fixture: pytest.FixtureDef[Any]) -> bool:
 
 def provides(metafunc: pytest.Metafunc, name: str, module: str) -> bool:
     """Return whether the fixture of this name that a test gets is the one defined in module."""
-    found = metafunc._arg2fixturedefs.get(name)  # noqa: SLF001
+    found = metafunc._arg2fixturedefs.get(name)
     return found is not None and getattr(found[-1].func, "__module__", None) == module
 
 
@@ -272,12 +272,12 @@ def measure_no_coverage(early_config: pytest.Config) -> None:
 
 def terminal_width(reporter: pytest.TerminalReporter) -> int:
     """Return the width of the terminal in columns."""
-    return int(reporter._screen_width)  # noqa: SLF001
+    return int(reporter._screen_width)
 
 
 def record(item: pytest.Item, times_s: Iterable[float], group: str | None, extra_info: dict[str, Any]) -> None:
     """Pass times that were taken elsewhere to pytest-benchmark, for its tables, JSON and storage."""
-    session = item.config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001
+    session = item.config._benchmarksession  # type: ignore[attr-defined]
     marker = item.get_closest_marker("benchmark")
     benchmark = BenchmarkFixture(  # type: ignore[no-untyped-call]
         item,
@@ -289,6 +289,6 @@ def record(item: pytest.Item, times_s: Iterable[float], group: str | None, extra
     )
     benchmark.group = group
     benchmark.extra_info.update(extra_info)
-    stats = benchmark._make_stats(1)  # type: ignore[no-untyped-call]  # noqa: SLF001
+    stats = benchmark._make_stats(1)  # type: ignore[no-untyped-call]
     for time_s in times_s:
         stats.update(time_s)

@@ -170,12 +170,12 @@ DEVICES = (
     Device(
         "cupy",
         lambda cupy, value: isinstance(value, cupy.ndarray),
-        lambda cupy, result: cupy.cuda.Device().synchronize(),  # noqa: ARG005
+        lambda cupy, result: cupy.cuda.Device().synchronize(),
     ),
     Device(
         "numba.cuda",
         lambda cuda, value: cuda.is_cuda_array(value) and type(value).__module__.startswith("numba"),
-        lambda cuda, result: cuda.synchronize(),  # noqa: ARG005
+        lambda cuda, result: cuda.synchronize(),
     ),
     Device(
         "pyopencl.array",
@@ -186,7 +186,7 @@ DEVICES = (
     Device(
         "tensorflow",
         lambda tf, value: isinstance(value, tf.Tensor) and "CPU" not in value.device,
-        lambda tf, result: tf.test.experimental.sync_devices(),  # noqa: ARG005
+        lambda tf, result: tf.test.experimental.sync_devices(),
     ),
 )
 

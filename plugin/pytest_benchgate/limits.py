@@ -38,7 +38,7 @@ class Limit:
 
 
 def _copy_seconds(moved_bytes: float) -> list[float]:
-    from pytest_benchgate.copying import copy_seconds  # noqa: PLC0415
+    from pytest_benchgate.copying import copy_seconds
 
     return copy_seconds(moved_bytes)
 

@@ -211,7 +211,7 @@ def read_race(config: pytest.Config) -> RaceConfig | None:
         raise pytest.UsageError("--race and --race-base-python both say what base is; give one of them")
     if os.name != "posix":
         raise pytest.UsageError("--race needs Linux or macOS: its workers inherit pipes, as POSIX has them")
-    from pytest_benchgate.race.verdicts import accepted  # noqa: PLC0415
+    from pytest_benchgate.race.verdicts import accepted
 
     race = RaceConfig(**{field: option.value(config) for field, option in RACE_OPTIONS.items()})
     return dataclasses.replace(
@@ -233,7 +233,7 @@ def _executable(python: Path) -> Path:
 
 def _builds(config: pytest.Config, cache: Path | None) -> Path:
     """Return the folder of the builds."""
-    import platformdirs  # noqa: PLC0415
+    import platformdirs
 
     try:
         return config.rootpath / (cache or Path(platformdirs.user_cache_dir("pytest-benchgate"))).expanduser()

@@ -16,7 +16,7 @@ def write(path: Path, text: str) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     handle, half = tempfile.mkstemp(prefix=f".{place.name[:50]}.", dir=place.parent)
     try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123
+        with open(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
         Path(half).chmod(place.stat().st_mode if place.exists() else 0o666 & ~_umask())
         Path(half).replace(place)
@@ -44,7 +44,7 @@ def check(path: Path) -> None:
 
 def _put(path: Path, text: str, flags: int) -> None:
     handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
-    with open(handle, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123
+    with open(handle, "w", encoding="utf-8", newline="\n") as file:
         # Opening must not wait for a reader; writing may.
         os.set_blocking(handle, True)
         file.write(text)

@@ -34,7 +34,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     if given.race is not None or given.race_base_python is not None:
         host.measure_no_coverage(early_config)
     if given.race is not None:
-        from pytest_benchgate.race import startup  # noqa: PLC0415
+        from pytest_benchgate.race import startup
 
         startup.prepare(early_config, given)
     return (yield)
@@ -167,7 +167,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture
 def gate(request: pytest.FixtureRequest, benchmark: host.BenchmarkFixture) -> Gate:
     """Benchmark a function whose answer is verified before its time counts: gate(function, *args, expect=...)."""
-    from pytest_benchgate.gate import Gate  # noqa: PLC0415
+    from pytest_benchgate.gate import Gate
 
     made = Gate(benchmark)
     if "cl_queue" in request.fixturenames:
@@ -193,7 +193,7 @@ def cl_device(request: pytest.FixtureRequest) -> devices.Device:
 @pytest.fixture(scope="session")
 def cl_context(cl_device: devices.Device) -> Any:
     """Return a pyopencl.Context of the device, one for the session."""
-    import pyopencl as cl  # noqa: PLC0415
+    import pyopencl as cl
 
     return cl.Context([cl_device.handle])
 
@@ -201,7 +201,7 @@ def cl_context(cl_device: devices.Device) -> Any:
 @pytest.fixture
 def cl_queue(cl_context: Any) -> Iterator[Any]:
     """Return a new pyopencl.CommandQueue on the device, with profiling, which is finished after the test."""
-    import pyopencl as cl  # noqa: PLC0415
+    import pyopencl as cl
 
     queue = cl.CommandQueue(cl_context, properties=cl.command_queue_properties.PROFILING_ENABLE)
     yield queue

@@ -41,7 +41,7 @@ def start(config: pytest.Config) -> None:
         _check_markdown(chosen.markdown, others)
     session = config.stash[SESSION] = Session(chosen, config.rootpath)
     if chosen.race is not None:
-        from pytest_benchgate.race.hooks import start as start_race  # noqa: PLC0415
+        from pytest_benchgate.race.hooks import start as start_race
 
         start_race(config, chosen.race, session)
 
@@ -251,7 +251,7 @@ class Session:
 
         Raises pytest.UsageError where the other run, read from source, lacks what pytest-benchmark needs.
         """
-        from pytest_benchgate.reports import runs  # noqa: PLC0415
+        from pytest_benchgate.reports import runs
 
         try:
             runs.check_compared(compared)

@@ -43,7 +43,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         return Same(value, _state(value))
     try:
         return copy.deepcopy(value, {id(item): item for item in _attributes(value).values() if has_identity(item)})
-    except Exception:  # noqa: BLE001
+    except Exception:
         return _buffer(value) if has_buffer(value) else value
 
 
@@ -75,7 +75,7 @@ def _state(value: Any) -> Any:
         return None
     try:
         return copy.deepcopy(_attributes(value))
-    except Exception:  # noqa: BLE001
+    except Exception:
         return None
 
 

@@ -137,7 +137,7 @@ def overwrite(place: Any) -> bool:
     """Overwrite each element of place with another value of its type; return whether that is possible."""
     try:
         _overwrite(place)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return False
     return True
 

@@ -118,7 +118,7 @@ def plain(tmp_path: Path, race_cache: Path) -> Iterator[Project]:
 @pytest.fixture
 def reaper() -> Iterator[Starts]:
     """Give the reaper of a launch, which counts what it starts."""
-    from launching import Starts  # noqa: PLC0415  # needs POSIX
+    from launching import Starts
 
     with Starts() as started:
         yield started
@@ -127,6 +127,6 @@ def reaper() -> Iterator[Starts]:
 @pytest.fixture
 def sides(tmp_path: Path) -> Callable[..., tuple[Side, Side]]:
     """Give sides(head, base, suite): two folders with one suite, and a build of their own for each: its source."""
-    from launching import make_sides  # noqa: PLC0415  # needs POSIX
+    from launching import make_sides
 
     return lambda *arguments, **more: make_sides(tmp_path, *arguments, **more)

@@ -185,7 +185,7 @@ def attribute(value: Any, name: str) -> Any:
     """Return an attribute that is not a method, or None; foreign types may raise anything."""
     try:
         found = getattr(value, name, None)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return None
     return None if callable(found) else found
 
@@ -197,7 +197,7 @@ def shape(value: Any) -> str:
         return str(found)
     try:
         return f"({len(value)},)"
-    except Exception:  # noqa: BLE001
+    except Exception:
         return "()"
 
 
@@ -209,6 +209,6 @@ def text(value: Any, most: int = MOST_TEXT) -> str:
         if isinstance(value, np.datetime64 | np.timedelta64):
             return f"{value} ({value.dtype})"
         shown = " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         shown = f"a {type(value).__name__}, whose repr failed: {type(error).__name__}"
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."

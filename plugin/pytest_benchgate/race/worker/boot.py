@@ -56,7 +56,7 @@ def _wait(worker: int) -> int:
     # Its ends of the pipes would hide that the worker's are closed.
     os.closerange(0, os.sysconf("SC_OPEN_MAX"))
     with contextlib.suppress(ImportError, OSError):
-        import ctypes  # noqa: PLC0415  # not in the worker
+        import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     while True:
@@ -95,7 +95,7 @@ def _children() -> list[int]:
 def _end_alike(status: int) -> None:
     """End as the worker did: by the same signal, or with the same exit status."""
     if os.WIFSIGNALED(status):
-        import resource  # noqa: PLC0415  # not in the worker
+        import resource
 
         number = os.WTERMSIG(status)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

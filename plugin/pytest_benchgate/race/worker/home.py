@@ -219,7 +219,7 @@ def install(roots: Iterable[str]) -> None:
     """Put the home that this copy of the module lies in first; where the sources are, a race's workers are told."""
     sources: dict[str, list[str]] = {"roots": [], "folders": [], "patterns": []}
     if given := os.environ.get(SOURCES):
-        import json  # noqa: PLC0415  # most processes have no use for it
+        import json
 
         sources = json.loads(given)
     Home(os.path.dirname(__file__), {*roots, *sources["roots"]}, sources["folders"], sources["patterns"]).first()
@@ -227,7 +227,7 @@ def install(roots: Iterable[str]) -> None:
 
 def environment(roots: Iterable[str], folders: Iterable[str], patterns: Iterable[str]) -> dict[str, str]:
     """Return what tells a process, by its environment variables, what is raced, and where its sources and tests are."""
-    import json  # noqa: PLC0415
+    import json
 
     return {SOURCES: json.dumps({"roots": [*roots], "folders": [*folders], "patterns": [*patterns]})}
 
@@ -268,7 +268,7 @@ def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
 
     A pattern that takes any file, such as *.py, does not tell a test from the project's own module.
     """
-    import fnmatch  # noqa: PLC0415  # only where there is a home
+    import fnmatch
 
     telling = [one for one in patterns if not fnmatch.fnmatch("__init__.py", one.rsplit("/", 1)[-1])]
     wanted = [*(telling or DEFAULT), "conftest.py"]
