@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -16,7 +17,7 @@ import sys
 import time
 import tomllib
 import venv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,11 @@ import build
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from pytest_benchgate.race.building import git, keys, overlay, remedies
+from pytest_benchgate.race.building import flags, git, keys, overlay, remedies
 from pytest_benchgate.race.building.store import CacheError, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_benchgate.race.building.commands import Output
 
@@ -107,12 +108,14 @@ class Builder:
     store: the cache.
     say: shows progress.
     environment: patterns of the names of variables that steer the project's build.
+    added: variables that are set for the build, the compilers' flags among them.
 
     """
 
     store: Store
     say: Callable[[str], None]
     environment: tuple[str, ...] = ()
+    added: Mapping[str, str] = field(default_factory=flags.environment)
 
     def build(self, order: Order, output: Output) -> Built:
         """Return the environment of a side. Raises BuildFailed."""
@@ -136,6 +139,7 @@ class Builder:
         key = keys.key(
             "side", order.tree, str(order.project), tools.versions,
             keys.interpreter(), keys.installing(), keys.steering(self.environment),
+            json.dumps(sorted(self.added.items())),
         )  # fmt: skip
         with self.store.entry(key, usable) as entry:
             if cached := entry.told is not None:
@@ -159,10 +163,14 @@ class Builder:
     ) -> dict[str, Any]:
         """Build a wheel with the tools and install it into a new environment; return what is to be known of it."""
         project, wheels = order.source / order.project, output.temporary / "wheel"
-        builder = build.ProjectBuilder(project, python_executable=str(tools.python), runner=output.run)
+
+        def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+            output.run(cmd, cwd, {**self.added, **(extra_environ or {})})
+
+        builder = build.ProjectBuilder(project, python_executable=str(tools.python), runner=run)
         if more := sorted(builder.get_requires_for_build("wheel")):
             tools = self._tools((*requires, *more), output)
-            builder = build.ProjectBuilder(project, python_executable=str(tools.python), runner=output.run)
+            builder = build.ProjectBuilder(project, python_executable=str(tools.python), runner=run)
         wheel = builder.build("wheel", wheels)
         venv.EnvBuilder(symlinks=True).create(folder)
         output.run([*tools.pip, "--python", str(_python(folder)), "install", "--no-deps", "--no-index", wheel])
