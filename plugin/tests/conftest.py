@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from hypothesis import settings
 from racing import KERN, PLAIN, Project
 
 if TYPE_CHECKING:
@@ -49,7 +50,17 @@ class Run:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--thorough", action="store_true", help="also run the tests that are marked so")
+    parser.addoption(
+        "--thorough", action="store_true", help="add the tests marked thorough; try far more random inputs"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis try far more inputs with --thorough. Shared runners stall for seconds: no input has a deadline."""
+    settings.register_profile(
+        "suite", deadline=None, print_blob=True, max_examples=400 if config.option.thorough else 40
+    )
+    settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
