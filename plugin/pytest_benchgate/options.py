@@ -218,7 +218,7 @@ def read_race(config: pytest.Config) -> RaceConfig | None:
         race,
         base_python=base_python and _executable(base_python),
         builds=_builds(config, race.cache),
-        accepted=accepted.load(config.rootpath, race.accepted_file, base, race.threshold),
+        accepted=accepted.load(config, race.accepted_file, base, race.threshold),
         given=_given(config),
     )
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-# Of the addition to pytest-benchmark's JSON: increased when a field changes its meaning or is removed.
-SCHEMA = 1
-
 
 @dataclass(frozen=True)
 class Work:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from launching import Starts
-    from pytest_benchgate.race.launching.process import Side
+    from pytest_benchgate.race.launching.plan import Side
 
 FAST = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider")
 

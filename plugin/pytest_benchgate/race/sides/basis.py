@@ -6,7 +6,6 @@ Head must not be its own judge: a threshold that it raises, or a benchmark that 
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ import pytest
 from pytest_benchgate.options import MARKS, SETTINGS
 from pytest_benchgate.race.arguments import own_arguments
 from pytest_benchgate.race.building import git
-from pytest_benchgate.race.launching.process import Missing, Plan, Side, Worker
+from pytest_benchgate.race.launching.plan import Plan
+from pytest_benchgate.race.launching.process import Worker, WorkerLost
 from pytest_benchgate.race.worker import listing
 
 if TYPE_CHECKING:
@@ -24,20 +24,13 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.declaration import Option
     from pytest_benchgate.options import RaceConfig
+    from pytest_benchgate.race.launching.plan import Side
     from pytest_benchgate.race.reaper import Reaper
+    from pytest_benchgate.race.worker.listing import Benchmark
 
 # Files that choose no tests and no settings: prose, and what is compiled.
 ELSEWHERE = {".md", ".rst", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".cl", ".cu", ".f", ".f90", ".rs", ".s"}
 SHOWN = 5  # tests whose markers a note names
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """A benchmark of base's own: its name, its line, and the settings that its markers have."""
-
-    name: str
-    line: int
-    marks: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -146,8 +139,8 @@ def read(config: pytest.Config, side: Side, root: Path, reaper: Reaper) -> Basis
         try:
             worker.collect()
             return dataclasses.replace(_basis(config, own, worker), known_only=known_only)
-        except Missing as missing:
-            reason = missing.failed.reason
+        except WorkerLost as lost:
+            reason = lost.failed.reason
         finally:
             worker.close()
     note = "base's own tests and settings are not known: the defaults count, and what head lacks is not listed"
@@ -155,22 +148,20 @@ def read(config: pytest.Config, side: Side, root: Path, reaper: Reaper) -> Basis
 
 
 def _basis(config: pytest.Config, side: Side, worker: Worker) -> Basis:
-    """Return what a worker has told in its listing."""
+    """Return what a worker has listed."""
     assert side.temporary is not None  # noqa: S101
-    told = json.loads((side.temporary / listing.FILE).read_text("utf-8"))
+    listed = listing.read(side.temporary)
     benchmarks = {
-        nodeid: Benchmark(**one)
-        for nodeid, one in told["benchmarks"].items()
-        if _is_selected(nodeid, _selected(config))
+        nodeid: benchmark for nodeid, benchmark in listed.benchmarks.items() if _is_selected(nodeid, _selected(config))
     }
-    notes = [
-        *told["notes"],
+    notes = (
+        *listed.notes,
         *(
             f"base's own {place or 'tests'} cannot be collected, so that what head lacks of it is not listed"
             for place in worker.collected.errors
         ),
-    ]
-    return Basis(told["settings"], benchmarks, worker.nodeids, worker.collected.errors, told["accepted"], tuple(notes))
+    )
+    return Basis(listed.settings, benchmarks, worker.nodeids, worker.collected.errors, listed.accepted, notes)
 
 
 def gone(basis: Basis, collected: Mapping[str, bool], suite: Iterable[str]) -> dict[str, str]:
