@@ -93,7 +93,7 @@ def _launch(
 ) -> Generator[Event, None, None]:
     """Launch until all is decided."""
     races = [_race(agreed, nodeid, len(suite.nodeids)) for nodeid in suite.benchmarks]
-    # With a small budget, too, a hang must be told from a slow test.
+    # With a small budget, too, a hang must be distinguished from a slow test.
     plan = Plan(names=sides.names, limit_s=max([Plan.limit_s, *(race.budget_s for race in races)]))
     identity = Identity(dict(zip(("base", "head"), sides.homes, strict=True)), same=sides.null)
     outcomes = Outcomes(config, agreed, sides, Failures(sides, plan, reaper))

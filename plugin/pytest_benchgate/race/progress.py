@@ -24,8 +24,10 @@ class Progress:
 
     Parameters
     ----------
-    quiet: whether to print nothing.
-    reporter: pytest's terminal reporter, which knows whether a line of its own is unfinished; None before it exists.
+    quiet : bool
+        Whether to print nothing.
+    reporter : Any
+        Pytest's terminal reporter, which knows whether a line of its own is unfinished; None before it exists.
 
     """
 

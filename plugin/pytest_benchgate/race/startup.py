@@ -52,9 +52,12 @@ class Startup:
 
     Attributes
     ----------
-    stack: ends what it has started.
-    project: the folder of the project in the repository; None if there is nothing to build.
-    trees: None until they are built.
+    stack : ExitStack
+        Ends what it has started.
+    project : Path | None
+        The folder of the project in the repository; None if there is nothing to build.
+    trees : revisions.Trees | None
+        None until they are built.
 
     """
 

@@ -34,17 +34,21 @@ TRIALS, POWER, RESOLUTION = 100, 0.95, 0.0005
 
 
 class Verdict(Enum):
-    """The result of a race, for head compared with base."""
+    """The result of a race, for head compared with base.
+
+    NEW: base has no such benchmark. ERROR: it cannot be raced, or it fails. GONE: head lacks it, or newly skips it.
+    ACCEPTED: slower, within an accepted limit.
+    """
 
     SLOWER = "slower"
     FASTER = "faster"
     SAME = "same"
     UNSURE = "unsure"
-    NEW = "new"  # base has no such benchmark
-    ERROR = "error"  # it cannot be raced, or it fails
+    NEW = "new"
+    ERROR = "error"
     SKIPPED = "skipped"
-    GONE = "gone"  # head lacks it, or newly skips it
-    ACCEPTED = "accepted"  # slower, within an accepted limit
+    GONE = "gone"
+    ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,20 @@ class Rule:
 
     Attributes
     ----------
-    threshold: the relative slowdown that matters: 0.03 is 3 %.
-    alpha: the probability of any false alarm in the suite.
-    races: the number of races in the suite; each gets alpha / races.
-    beta: how cautious `same` is; too much caution only costs time.
-    scale: the distance from the threshold, in ln(ratio), from which on a launch counts fully.
-    stakes: of the bets whose mean is the evidence.
-    least_launches: the launches needed for `same`.
+    threshold : float
+        The relative slowdown that matters: 0.03 is 3 %.
+    alpha : float
+        The probability of any false alarm in the suite.
+    races : int
+        The number of races in the suite; each gets alpha / races.
+    beta : float
+        How cautious `same` is; too much caution only costs time.
+    scale : float
+        The distance from the threshold, in ln(ratio), from which on a launch counts fully.
+    stakes : tuple[float, ...]
+        Of the bets whose mean is the evidence.
+    least_launches : int
+        The launches needed for `same`.
 
     """
 
@@ -93,8 +104,10 @@ class Decision:
 
     Attributes
     ----------
-    launches: those until the decision; all of them for UNSURE.
-    evidence: the e-value of the alarm (SLOWER or FASTER): equal builds reach x with a probability of at most 1 / x.
+    launches : int
+        Those until the decision; all of them for UNSURE.
+    evidence : float
+        The e-value of the alarm (SLOWER or FASTER): equal builds reach x with a probability of at most 1 / x.
 
     """
 

@@ -16,11 +16,16 @@ class Benchmark:
 
     Attributes
     ----------
-    nodeid, name: of the test.
-    function: its function's name, without parameters.
-    file: its file, relative to rootdir.
-    path, line: for reports; lines count from 1.
-    marks: the settings that its markers have.
+    nodeid, name : str
+        Of the test.
+    function : str
+        Its function's name, without parameters.
+    file : Path
+        Its file, relative to rootdir.
+    path, line
+        For reports; lines count from 1.
+    marks : Mapping[str, Any]
+        The settings that its markers have.
 
     """
 
@@ -39,9 +44,12 @@ class Suite:
 
     Attributes
     ----------
-    nodeids: of the whole suite, with all shards, sorted.
-    benchmarks: those of this shard, by their ids.
-    collected: all tests that were collected, before any selection, and whether each is a benchmark.
+    nodeids : tuple[str, ...]
+        Of the whole suite, with all shards, sorted.
+    benchmarks : Mapping[str, Benchmark]
+        Those of this shard, by their ids.
+    collected : Mapping[str, bool]
+        All tests that were collected, before any selection, and whether each is a benchmark.
 
     """
 

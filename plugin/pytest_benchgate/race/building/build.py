@@ -54,9 +54,12 @@ class Built:
 
     Attributes
     ----------
-    python: its interpreter.
-    folder: its folder.
-    names: the packages and modules of the project; see overlay.roots.
+    python : Path
+        Its interpreter.
+    folder : Path
+        Its folder.
+    names : tuple[str, ...]
+        The packages and modules of the project; see overlay.roots.
 
     """
 
@@ -71,11 +74,16 @@ class Order:
 
     Attributes
     ----------
-    source: its source tree, which is clean afterwards.
-    project: the folder in it that is built.
-    tree: the hash of its content.
-    who: its name in messages.
-    original: the user's own tree, whose paths must not be seen.
+    source : Path
+        Its source tree, which is clean afterwards.
+    project : Path
+        The folder in it that is built.
+    tree : str
+        The hash of its content.
+    who : str
+        Its name in messages.
+    original : Path
+        The user's own tree, whose paths must not be seen.
 
     """
 
@@ -101,9 +109,12 @@ class Builder:
 
     Attributes
     ----------
-    store: the cache.
-    environment: patterns of the names of variables that change the project's build.
-    added: variables that are set for the build, including the compilers' flags.
+    store : Store
+        The cache.
+    environment : tuple[str, ...]
+        Patterns of the names of variables that change the project's build.
+    added : Mapping[str, str]
+        Variables that are set for the build, including the compilers' flags.
 
     """
 

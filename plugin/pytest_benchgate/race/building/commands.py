@@ -51,11 +51,16 @@ class Output:
 
     Attributes
     ----------
-    reaper: ends them with the session.
-    temporary: the folder of their temporary files, which is removed with the session.
-    stop: ends them earlier.
-    steps: gets a line for each step of the build, from its thread.
-    text: the output of all finished commands.
+    reaper : Reaper
+        Ends them with the session.
+    temporary : Path
+        The folder of their temporary files, which is removed with the session.
+    stop : Stop
+        Ends them earlier.
+    steps : queue.SimpleQueue[str]
+        Gets a line for each step of the build, from its thread.
+    text : str
+        The output of all finished commands.
 
     """
 

@@ -33,9 +33,12 @@ class Tree:
 
     Attributes
     ----------
-    commit: its commit; for a working tree with changes, one that exists only in its clone.
-    tree: git's hash of its content.
-    label: its name in reports.
+    commit : str
+        Its commit; for a working tree with changes, one that exists only in its clone.
+    tree : str
+        Git's hash of its content.
+    label : str
+        Its name in reports.
 
     """
 

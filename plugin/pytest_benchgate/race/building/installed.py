@@ -20,8 +20,10 @@ class Installed:
 
     Attributes
     ----------
-    folder: the folder of its modules.
-    names: its packages and modules; see overlay.roots_of. Empty for an editable install, whose modules are elsewhere.
+    folder : Path
+        The folder of its modules.
+    names : tuple[str, ...]
+        Its packages and modules; see overlay.roots_of. Empty for an editable install, whose modules are elsewhere.
 
     """
 

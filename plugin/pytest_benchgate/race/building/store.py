@@ -33,7 +33,8 @@ UNUSED_S = 14 * 86400.0
 COMPLETE = "benchgate.json"
 ENTRY = re.compile(r"[0-9a-f]{16}")
 TAG, IGNORE = "CACHEDIR.TAG", ".gitignore"
-SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"  # https://bford.info/cachedir/
+# https://bford.info/cachedir/
+SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
 TEXT = f"{SIGNATURE}# This folder is the cache of pytest-benchgate's races. It can be deleted at any time.\n"
 WAIT_S = 0.05
 # Attempts to lock an entry exclusively that another session uses, but does not make.
@@ -81,9 +82,12 @@ class Entry:
 
     Attributes
     ----------
-    folder: its environment.
-    record: what its maker has written of it; None if it is to be made.
-    built: when it was made, in seconds since 1970.
+    folder : Path
+        Its environment.
+    record : dict[str, Any] | None
+        What its maker has written of it; None if it is to be made.
+    built : float
+        When it was made, in seconds since 1970.
 
     """
 
@@ -121,11 +125,16 @@ class Store:
 
     Attributes
     ----------
-    folder: of all entries.
-    reaper: removes entries that are not complete when the session ends.
-    locks: of the entries that this session uses, so that no other session removes them.
-    stop: ends the wait for another session.
-    oldest: entries from before this time, in seconds since 1970, are made again.
+    folder : Path
+        Of all entries.
+    reaper : Reaper
+        Removes entries that are not complete when the session ends.
+    locks : ExitStack
+        Of the entries that this session uses, so that no other session removes them.
+    stop : Stop
+        Ends the wait for another session.
+    oldest : float
+        Entries from before this time, in seconds since 1970, are made again.
 
     """
 

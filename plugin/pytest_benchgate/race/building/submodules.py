@@ -22,8 +22,10 @@ def fill(original: Path, clone: Path) -> None:
 
     Parameters
     ----------
-    original: the user's repository or, for nested ones, submodule.
-    clone: its clone.
+    original : Path
+        The user's repository or, for nested ones, submodule.
+    clone : Path
+        Its clone.
 
     """
     if not (clone / ".gitmodules").is_file():

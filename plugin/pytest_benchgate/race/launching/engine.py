@@ -29,13 +29,20 @@ class Race:
 
     Attributes
     ----------
-    rule: when it is decided.
-    budget_s: how many seconds it may take, SUSPECT times as many if it looks slower; its share of the starts counts.
-    max_launches: how many launches it may take.
-    launches: the times of each launch.
-    seconds: how many it took.
-    decision: UNSURE until there is one.
-    failed: why it was given up, or None.
+    rule : Rule
+        When it is decided.
+    budget_s : float
+        How many seconds it may take, SUSPECT times as many if it looks slower; its share of the starts counts.
+    max_launches : int
+        How many launches it may take.
+    launches : tuple[Timed, ...]
+        The times of each launch.
+    seconds : float
+        How many it took.
+    decision : Decision
+        UNSURE until there is one.
+    failed : Failed | None
+        Why it was given up, or None.
 
     """
 
@@ -87,9 +94,12 @@ class Launched:
 
     Attributes
     ----------
-    count: the number of launches so far.
-    races: the state of all races.
-    closed: those that this launch has decided, or that have failed or spent their budgets in it.
+    count : int
+        The number of launches so far.
+    races : tuple[Race, ...]
+        The state of all races.
+    closed : tuple[Race, ...]
+        Those that this launch has decided, or that have failed or spent their budgets in it.
 
     """
 

@@ -133,7 +133,8 @@ def _start(workers: Sequence[Worker], run: messages.Run) -> Generator[Loaded, No
 def _lacks(workers: Sequence[Worker], nodeid: str) -> Failed:
     """Describe a test that these workers have not collected."""
     file = nodeid.partition("::")[0]
-    errors = {  # of the file, or of a folder that it is in
+    # Errors of the file, or of a folder that it is in.
+    errors = {
         worker.side.name: (worker, text)
         for worker in workers
         for place, text in worker.collected.errors.items()

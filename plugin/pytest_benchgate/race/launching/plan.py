@@ -16,12 +16,18 @@ class Side:
 
     Attributes
     ----------
-    name: "base" or "head".
-    python: the interpreter.
-    folder: the current directory of its worker.
-    arguments: the command line of its pytest.
-    temporary: the folder for temporary files of its tests; None for the system's.
-    environment: environment variables beside the session's own.
+    name : str
+        "base" or "head".
+    python : Path
+        The interpreter.
+    folder : Path
+        The current directory of its worker.
+    arguments : tuple[str, ...]
+        The command line of its pytest.
+    temporary : Path | None
+        The folder for temporary files of its tests; None for the system's.
+    environment : Mapping[str, str]
+        Environment variables beside the session's own.
 
     """
 
@@ -39,16 +45,26 @@ class Plan:
 
     Attributes
     ----------
-    names: the top-level modules that are raced; each worker reports their files.
-    pairs: the most pairs of a launch.
-    agreeing_pairs: how many are enough if they agree: if the interval of their median is no wider than precision.
-    least_pairs: how many are enough if they take longer than timed_ns together.
-    precision: in ln(ratio); a fraction of the threshold.
-    block_ns: the aimed length of a block.
-    most_block_ns: the longest block with its setups, which are not timed.
-    lead_ns: how long calls are made, untimed, before each block of a function that uses threads.
-    limit_s: how long any answer of a worker may take; a longer one is a hang.
-    start_limit_s: how long a worker may take to start and to collect its tests.
+    names : tuple[str, ...]
+        The top-level modules that are raced; each worker reports their files.
+    pairs : int
+        The most pairs of a launch.
+    agreeing_pairs : int
+        How many are enough if they agree: if the interval of their median is no wider than precision.
+    least_pairs : int
+        How many are enough if they take longer than timed_ns together.
+    precision : float
+        In ln(ratio); a fraction of the threshold.
+    block_ns : float
+        The aimed length of a block.
+    most_block_ns : float
+        The longest block with its setups, which are not timed.
+    lead_ns : float
+        How long calls are made, untimed, before each block of a function that uses threads.
+    limit_s : float
+        How long any answer of a worker may take; a longer one is a hang.
+    start_limit_s : float
+        How long a worker may take to start and to collect its tests.
 
     """
 

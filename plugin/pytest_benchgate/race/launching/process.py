@@ -51,9 +51,12 @@ class TimedBlock:
 
     Attributes
     ----------
-    call_ns: the nanoseconds of one call.
-    threaded: whether threads other than the main one worked in it.
-    wall_ns: the nanoseconds of the whole block, with what is not timed.
+    call_ns : float
+        The nanoseconds of one call.
+    threaded : bool
+        Whether threads other than the main one worked in it.
+    wall_ns : float
+        The nanoseconds of the whole block, with what is not timed.
 
     """
 
@@ -68,10 +71,14 @@ class Worker:
 
     Attributes
     ----------
-    files: the test files that it collects, as in node ids; None for all.
-    collecting: the file that is being imported; None after the collection.
-    collected: its answer about the collection.
-    nodeids: the tests that it has collected.
+    files : frozenset[str] | None
+        The test files that it collects, as in node ids; None for all.
+    collecting : str | None
+        The file that is being imported; None after the collection.
+    collected : messages.Collected
+        Its answer about the collection.
+    nodeids : frozenset[str]
+        The tests that it has collected.
 
     """
 

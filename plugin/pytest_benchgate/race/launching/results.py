@@ -7,13 +7,17 @@ from enum import Enum
 
 
 class FailureKind(Enum):
-    """Why a test has no number."""
+    """Why a test has no number.
 
-    LACKS = "lacks"  # a side has no such test
+    LACKS: a side has no such test. FAILED: the test itself, or the collection of its file. BROKEN: a side cannot import
+    what is raced. LOST: a worker has died, hangs, or sends what cannot be true.
+    """
+
+    LACKS = "lacks"
     SKIPPED = "skipped"
-    FAILED = "failed"  # the test itself, or the collection of its file
-    BROKEN = "broken"  # a side cannot import what is raced
-    LOST = "lost"  # a worker has died, hangs, or sends what cannot be true
+    FAILED = "failed"
+    BROKEN = "broken"
+    LOST = "lost"
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,14 @@ class Timed:
 
     Attributes
     ----------
-    number: ln(head / base).
-    base_ns, head_ns: the nanoseconds of one call in each pair, by side.
-    group: the benchmark's group, on head.
-    alike: whether both sides had drawn the same random numbers, from the same seeds, when the benchmark began.
+    number : float
+        Ln(head / base).
+    base_ns, head_ns : tuple[float, ...]
+        The nanoseconds of one call in each pair, by side.
+    group : str | None
+        The benchmark's group, on head.
+    alike : bool
+        Whether both sides had drawn the same random numbers, from the same seeds, when the benchmark began.
 
     """
 

@@ -35,7 +35,8 @@ except ImportError as error:
     sys.exit(f"{error}")
 found = {}
 for d in m.distributions():
-    if d.name:  # the first is the one that is imported
+    # The first of a name is the one that is imported.
+    if d.name:
         found.setdefault(d.name, [d.version, [str(f) for f in d.files or ()]])
 print(json.dumps(found))
 """

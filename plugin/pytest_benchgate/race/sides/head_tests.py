@@ -20,9 +20,12 @@ def copy(config: pytest.Config, files: Sequence[Path], scratch: Path, root: Path
 
     Parameters
     ----------
-    files: the test files, relative to rootdir.
-    scratch: the folder with both trees.
-    root: rootdir within a tree.
+    files : Sequence[Path]
+        The test files, relative to rootdir.
+    scratch : Path
+        The folder with both trees.
+    root : Path
+        Rootdir within a tree.
 
     """
     changed = [

@@ -44,12 +44,18 @@ class Trees:
 
     Attributes
     ----------
-    scratch: the folder in which they are checked out, as base and head.
-    root: pytest's rootdir within a tree.
-    projects: the folder of the project within each side's tree; empty if there is nothing to build.
-    base, head: git's names of them.
-    built: the environments, by side; empty if there is nothing to build.
-    notes: what the user should know.
+    scratch : Path
+        The folder in which they are checked out, as base and head.
+    root : Path
+        Pytest's rootdir within a tree.
+    projects : tuple[Path, ...]
+        The folder of the project within each side's tree; empty if there is nothing to build.
+    base, head : git.Tree
+        Git's names of them.
+    built : tuple[Built, ...]
+        The environments, by side; empty if there is nothing to build.
+    notes : tuple[str, ...]
+        What the user should know.
 
     """
 

@@ -25,17 +25,28 @@ class Sides:
 
     Attributes
     ----------
-    both: base and head.
-    labels: their names in reports.
-    names: the top-level modules that are raced; empty if that is not known.
-    homes: the folders from which each side's raced modules must come; empty if any will do.
-    repeat: the option that repeats this race.
-    notes: what the user should know.
-    is_new: whether a test, by its file and function, is not in base's own tree.
-    null: whether both sides are known to be the same.
-    trees: git's hashes of the two source trees; empty without a repository.
-    basis: what base's own tree says; None if head's says the same, or there is no such tree.
-    unmodified_base: returns the side that runs base's own tests in base's own tree; None if there is no such tree.
+    both : tuple[Side, Side]
+        Base and head.
+    labels : tuple[str, str]
+        Their names in reports.
+    names : tuple[str, ...]
+        The top-level modules that are raced; empty if that is not known.
+    homes : tuple[tuple[Path, ...], tuple[Path, ...]]
+        The folders from which each side's raced modules must come; empty if any will do.
+    repeat : str
+        The option that repeats this race.
+    notes : tuple[str, ...]
+        What the user should know.
+    is_new : Callable[[str, str], bool]
+        Whether a test, by its file and function, is not in base's own tree.
+    null : bool
+        Whether both sides are known to be the same.
+    trees : tuple[str, str]
+        Git's hashes of the two source trees; empty without a repository.
+    basis : Basis | None
+        What base's own tree says; None if head's says the same, or there is no such tree.
+    unmodified_base : Callable[[], Side] | None
+        Returns the side that runs base's own tests in base's own tree; None if there is no such tree.
 
     """
 

@@ -29,9 +29,12 @@ class Entry:
 
     Attributes
     ----------
-    test: a test's id; without parameters, it stands for all of them.
-    limit: the largest relative slowdown that is accepted: 0.12 is 12 %.
-    reason: why.
+    test : str
+        A test's id; without parameters, it stands for all of them.
+    limit : float
+        The largest relative slowdown that is accepted: 0.12 is 12 %.
+    reason : str
+        why.
 
     """
 

@@ -26,10 +26,14 @@ class Agreement:
 
     Attributes
     ----------
-    race: the session's, from base unless the command line gives them.
-    races: of each test, by its id, with the settings of its markers.
-    accepted: the entries that count, by test id.
-    notes: what the user should know.
+    race : RaceConfig
+        The session's, from base unless the command line gives them.
+    races : dict[str, RaceConfig]
+        Of each test, by its id, with the settings of its markers.
+    accepted : dict[str, Entry]
+        The entries that count, by test id.
+    notes : tuple[str, ...]
+        What the user should know.
 
     """
 

@@ -30,8 +30,10 @@ class Identity:
 
     Attributes
     ----------
-    homes: for each side, the folders from which its files must come; empty if any will do.
-    same: whether the sides are meant to be one build.
+    homes : Mapping[str, tuple[Path, ...]]
+        For each side, the folders from which its files must come; empty if any will do.
+    same : bool
+        Whether the sides are meant to be one build.
 
     """
 

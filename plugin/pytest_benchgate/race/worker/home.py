@@ -38,10 +38,14 @@ class Home:
 
     Parameters
     ----------
-    folder: the site-packages that the project's wheel is installed into.
-    roots: the project's packages and modules by their dotted names, such as "kern" or "space.kern" in a namespace.
-    folders: of the source tree, with the tests: pytest's root folder, and that of the project.
-    patterns: the names of test files, as in pytest's python_files.
+    folder : str
+        The site-packages that the project's wheel is installed into.
+    roots : Iterable[str]
+        The project's packages and modules by their dotted names, such as "kern" or "space.kern" in a namespace.
+    folders : Iterable[str]
+        Of the source tree, with the tests: pytest's root folder, and that of the project.
+    patterns : Iterable[str]
+        The names of test files, as in pytest's python_files.
 
     """
 
@@ -139,7 +143,7 @@ class Home:
         return self._is_source(file) or _exists(os.path.join(self.folder, *name.split(".")))
 
     def is_test(self, file: str) -> bool:
-        """Return whether a file of the source tree is a test, a conftest.py, or lies in a folder of tests."""
+        """Return whether a file of the source tree is a test, a conftest.py, or in a folder of tests."""
         for folder in self._folders:
             if _within(file, folder):
                 above = os.path.relpath(file, folder).split(os.sep)[:-1]

@@ -35,10 +35,14 @@ class Listing:
 
     Attributes
     ----------
-    settings: the session's, by their fields in RaceConfig; empty if they are not valid.
-    accepted: the name of the file of accepted slowdowns.
-    benchmarks: by their ids.
-    notes: what the user should know.
+    settings : dict[str, Any]
+        The session's, by their fields in RaceConfig; empty if they are not valid.
+    accepted : str
+        The name of the file of accepted slowdowns.
+    benchmarks : dict[str, Benchmark]
+        By their ids.
+    notes : tuple[str, ...]
+        What the user should know.
 
     """
 

@@ -34,10 +34,14 @@ class Start(NamedTuple):
 
     Attributes
     ----------
-    orders, answers: the file descriptors of the pipes that it reads from and writes to.
-    seed: of this launch.
-    names: the top-level modules that are raced.
-    files: the test files that are collected, as in node ids; None for all.
+    orders, answers : int
+        The file descriptors of the pipes that it reads from and writes to.
+    seed : int
+        Of this launch.
+    names : list[str]
+        The top-level modules that are raced.
+    files : list[str] | None
+        The test files that are collected, as in node ids; None for all.
 
     """
 
@@ -81,9 +85,12 @@ class Collected(NamedTuple):
 
     Attributes
     ----------
-    process: the worker's process id.
-    errors: what could not be collected, by file or folder, and why.
-    broken: the raced modules that cannot be imported, and why; empty unless there are errors.
+    process : int
+        The worker's process id.
+    errors : dict[str, str]
+        What could not be collected, by file or folder, and why.
+    broken : dict[str, str]
+        The raced modules that cannot be imported, and why; empty unless there are errors.
 
     """
 
@@ -101,11 +108,16 @@ class Ready(NamedTuple):
 
     Attributes
     ----------
-    once_ns: the time of the first call.
-    iterations: the number of calls in a round.
-    group: the benchmark's.
-    files: the raced files that were loaded since the last Ready, by their real paths.
-    drawn: a fingerprint of the random numbers that were drawn before; see seeds.py.
+    once_ns : int
+        The time of the first call.
+    iterations : int
+        The number of calls in a round.
+    group : str | None
+        The benchmark's.
+    files : list[str]
+        The raced files that were loaded since the last Ready, by their real paths.
+    drawn : str
+        A fingerprint of the random numbers that were drawn before; see seeds.py.
 
     """
 

@@ -39,7 +39,8 @@ class Fixtures:
         return RacedBenchmark.of(benchmark, request.config.stash[STATE])
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-cov, which starts here
+# Before pytest-cov, which starts in this hook.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
     """Open the pipes; seed for what a conftest.py draws at import."""
     host.measure_no_coverage(early_config)

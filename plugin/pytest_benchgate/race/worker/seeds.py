@@ -107,9 +107,11 @@ def install(seed: int) -> None:
 def seed_plugins(option: Any) -> None:
     """Give plugins that have a seed of their own the launch's, unless the suite's options name one."""
     number = SEEDS.number("plugins")
-    if getattr(option, "randomly_seed", 0) in {None, "default", "last"}:  # pytest-randomly
+    # Of pytest-randomly.
+    if getattr(option, "randomly_seed", 0) in {None, "default", "last"}:
         option.randomly_seed = number
-    if str(getattr(option, "random_order_seed", "")).startswith("default:"):  # pytest-random-order
+    # Of pytest-random-order.
+    if str(getattr(option, "random_order_seed", "")).startswith("default:"):
         option.random_order_seed = f"default:{number}"
 
 
