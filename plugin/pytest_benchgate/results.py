@@ -62,7 +62,7 @@ class Result:
     ----------
     nodeid, name, group : str
         Of the test, as in pytest-benchmark.
-    median_s, min_s, iqr_s : float
+    median_s, iqr_s : float
         Of the seconds of one call.
     rounds : int
         How often it was timed.
@@ -87,7 +87,6 @@ class Result:
     name: str
     group: str | None
     median_s: float
-    min_s: float
     iqr_s: float
     rounds: int
     verified: bool = False

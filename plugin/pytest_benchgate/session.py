@@ -12,7 +12,7 @@ import pytest
 
 from pytest_benchgate import devices, host, machine, options, output
 from pytest_benchgate.limits import Limits
-from pytest_benchgate.reports import github, markdown, terminal
+from pytest_benchgate.reports import terminal
 from pytest_benchgate.reports.quantity import printable
 from pytest_benchgate.results import RaceReport, Report, Result, Withheld
 
@@ -212,7 +212,6 @@ class Session:
             name=item.name,
             group=benchmark.group,
             median_s=stats.median,
-            min_s=stats.min,
             iqr_s=stats.iqr,
             rounds=stats.rounds,
         )
@@ -238,8 +237,10 @@ class Session:
     def write_files(self) -> None:
         """Write the reports that go to files; one that cannot be written does not affect the others."""
         report = self.report()
-        if not (report.results or report.withheld or report.race):
+        if not (report.results or report.withheld or report.race) or not (self.config.markdown or self.config.summary):
             return
+        from pytest_benchgate.reports import markdown
+
         if self.config.markdown:
             with self.losing(self.config.markdown):
                 output.write(self.config.markdown, markdown.render(report))
@@ -280,7 +281,11 @@ class Session:
 
     def annotations(self) -> list[str]:
         """Return the annotations for GitHub Actions, where it runs there."""
-        return github.render(self.report()) if self.config.annotate else []
+        if not self.config.annotate:
+            return []
+        from pytest_benchgate.reports import github
+
+        return github.render(self.report())
 
     @contextmanager
     def losing(self, place: object) -> Iterator[None]:
