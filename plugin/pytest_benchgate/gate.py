@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 import statistics
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchgate import devices, host, lazy
+from pytest_benchgate import amounts, devices, host, lazy
 from pytest_benchgate.calls import Call, Samples, Seen
 from pytest_benchgate.check import Before, make_check
 from pytest_benchgate.results import Work
@@ -79,10 +78,10 @@ class Gate:
 
         """
         given = {"items": items, "bytes": bytes, "operations": operations}
-        amounts = {name: _amount(name, amount) for name, amount in given.items() if amount is not None}
-        if not amounts:
+        stated = {name: amounts.work(name, amount) for name, amount in given.items() if amount is not None}
+        if not stated:
             raise ValueError("no work is stated; pass items=, bytes= or operations=")
-        self.stated = Work(**amounts, unit=str(unit))
+        self.stated = Work(**stated, unit=str(unit))
 
     def __call__(
         self,
@@ -332,7 +331,7 @@ class Gate:
             call.run(lambda result, *_: found.append((device_ns or devices.events_ns)(result)))  # noqa: B023
             if found[0] is None:
                 return
-            spent.append(_nanoseconds(found[0]))
+            spent.append(amounts.nanoseconds(found[0]))
         self.device_ns = statistics.median(spent)
 
 
@@ -340,24 +339,3 @@ def _refuse_lazy(result: Any) -> None:
     __tracebackhide__ = True
     if words := lazy.unfinished(result):
         raise UnfinishedWork(f"the function returned {words}; only the request for it would be timed")
-
-
-def _amount(name: str, amount: Any) -> float:
-    """Return an amount of work as an int or float."""
-    try:
-        number: float = operator.index(amount) if hasattr(amount, "__index__") else float(amount)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(amount, str | bool) or not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{name}={amount!r} is not an amount of work; pass a number above 0")
-    return number
-
-
-def _nanoseconds(found: Any) -> float:
-    try:
-        number = math.nan if isinstance(found, str | bool) else float(found)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (math.isfinite(number) and number >= 0):
-        raise TypeError(f"device_ns returned {found!r}; return the nanoseconds as a number")
-    return number
