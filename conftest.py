@@ -19,11 +19,14 @@ from logmap_cy._registry import cpu_features, widest
 from logmap_cy._threads import available
 
 Oracle: TypeAlias = Callable[[Array, int, int, int], Array]
+# Random inputs that Hypothesis tries in each of its tests.
+QUICK_EXAMPLES, THOROUGH_EXAMPLES = 40, 400
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's own options."""
     group = parser.getgroup("logmap-cy")
+    group.addoption("--thorough", action="store_true", help="add the tests marked thorough; try far more random inputs")
     group.addoption("--full", action="store_true", help="add the article's run: 2^25 elements, 10 steps; takes minutes")
     group.addoption(
         "--implementation",
@@ -42,17 +45,27 @@ def pytest_configure(config: pytest.Config) -> None:
         if not fnmatch.filter(known, pattern):
             raise pytest.UsageError(f"--implementation={pattern} is none of the rows: {', '.join(known)}")
     option.benchmark_disable = option.benchmark_disable or not (option.benchmark_only or option.benchmark_enable)
+    if not option.benchmark_only:
+        # Only here: the workers of a race start often, and this import is slow.
+        from hypothesis import settings  # noqa: PLC0415
+
+        # Shared runners stall for seconds, so no example has a deadline.
+        examples = THOROUGH_EXAMPLES if option.thorough else QUICK_EXAMPLES
+        settings.register_profile("suite", deadline=None, print_blob=True, max_examples=examples)
+        settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what is no benchmark under --benchmark-only, where pytest-benchmark would skip it line by line.
 
-    And without --full the large arrays that go through Python's integers, a second or more a call.
+    Without --thorough also what is marked so, and without --full the large arrays that go through Python's integers, a
+    second or more a call.
     """
     others = {
         item
         for item in items
         if (config.option.benchmark_only and "benchmark" not in getattr(item, "fixturenames", ()))
+        or (not config.option.thorough and item.get_closest_marker("thorough"))
         or (not config.option.full and _takes_long(getattr(item, "callspec", None)))
     }
     config.hook.pytest_deselected(items=[*others])

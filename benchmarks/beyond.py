@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,35 +25,31 @@ from typing import Any
 
 import dask  # type: ignore[import-not-found, unused-ignore]
 import dask.array as da  # type: ignore[import-not-found, unused-ignore]
-import numpy as np
 import psutil  # type: ignore[import-not-found, import-untyped, unused-ignore]
 import zarr  # type: ignore[import-not-found, unused-ignore]
+from _harness import MU, P, Samples, expected, machine, parser, within
 from distributed import Client, LocalCluster  # type: ignore[import-not-found, unused-ignore]
-from quartiles import quartiles
 
 from logmap_cy import logmap
 
 if sys.platform != "win32":
     import resource
 
-P, MU = 6700417, 22
 BLOCK = 2**20  # elements of 8 bytes
 THREADS = 2
 ALLOWED = 2**28  # bytes of address space: the stacks of threads count in full
 
 
-def answers(num: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return the right answers for x = 0 .. P - 1, after which they repeat; every product is below 2**51."""
-    values = np.arange(P)
-    for _ in range(num):
-        values = MU * values * (values + 1) % P
-    return values
+def total(length: int, num: int) -> int:
+    """Return the sum of the answers for x = 0 .. length - 1, without an array of that length."""
+    period = expected(P, num)
+    return length // P * int(period.sum()) + int(period[: length % P].sum())
 
 
-def expected(length: int, num: int) -> int:
-    """Return the sum of the answers for x = 0 .. length - 1."""
-    right = answers(num)
-    return length // P * int(right.sum()) + int(right[: length % P].sum())
+def check(found: int, length: int, num: int) -> None:
+    """End the report where the sum of the answers is wrong."""
+    if found != total(length, num):
+        sys.exit(f"the sum of the answers is {found}, not {total(length, num)}: no time is reported")
 
 
 def status(name: str) -> int:
@@ -98,9 +93,7 @@ def report_through(length: int) -> None:
         command = [sys.executable, __file__, "--child", folder, "--megabytes", str(8 * length >> 20)]
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         stored = da.from_zarr(Path(folder, "answer"))
-        total = int(stored.sum().compute(scheduler="threads", num_workers=THREADS))
-    if total != expected(length, 10):
-        sys.exit(f"the sum of the answers is {total}, not {expected(length, 10)}")
+        check(int(stored.sum().compute(scheduler="threads", num_workers=THREADS)), length, 10)
     print(
         f"Zarr to Zarr: {found['bytes'] / 1e6:.0f} MB in and as many out, {THREADS} threads:"
         f" {found['seconds']:.2f} s ({found['bytes'] / found['seconds'] / 1e6:.0f} MB/s);"
@@ -108,10 +101,9 @@ def report_through(length: int) -> None:
     )
 
 
-def workers(length: int, num: int, rounds: int, implementation: str) -> dict[int, list[float]]:
+def workers(length: int, num: int, rounds: int, implementation: str) -> dict[int, Samples]:
     """Return the seconds of each round, for clusters of one and of two workers."""
-    total = expected(length, num)
-    seconds: dict[int, list[float]] = {1: [], 2: []}
+    seconds = {1: Samples(), 2: Samples()}
     options: dict[str, Any] = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": ":0"}
     with (
         LocalCluster(n_workers=1, **options) as one,
@@ -127,42 +119,33 @@ def workers(length: int, num: int, rounds: int, implementation: str) -> dict[int
                 found = int(client.compute(lazy).result())
                 if turn:
                     seconds[count].append(time.perf_counter() - start)
-                if found != total:
-                    sys.exit(f"the sum of the answers is {found}, not {total}")
+                check(found, length, num)
     return seconds
 
 
 def report_workers(length: int, num: int, rounds: int, implementation: str) -> None:
     seconds = workers(length, num, rounds, implementation)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    print(f"2^{length.bit_length() - 1} elements, {num} steps, {implementation}, {cores} cores, {rounds} rounds:")
+    print(f"2^{length.bit_length() - 1} elements, {num} steps, {implementation}, {rounds} rounds:")
     for count, values in seconds.items():
-        lower, median, upper = quartiles(values)
+        lower, median, upper = values.quartiles()
         print(f"  {count} worker{'s'[: count - 1]}: {median:.3f} s (quartiles {lower:.3f} to {upper:.3f})")
-    lower, median, upper = quartiles([a / b for a, b in zip(seconds[1], seconds[2], strict=True)])
+    lower, median, upper = Samples(a / b for a, b in zip(seconds[1], seconds[2], strict=True)).quartiles()
     print(f"  speed-up of two over one: {median:.2f} (quartiles {lower:.2f} to {upper:.2f})")
 
 
 def main() -> None:
-    summary, _, more = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--megabytes", type=int, default=512, help="of the array from Zarr to Zarr (default 512)")
-    parser.add_argument("--length", type=int, default=24, metavar="BITS", help="2^BITS elements (default 24)")
-    parser.add_argument("--steps", type=int, default=30, help="for the workers (default 30)")
-    parser.add_argument("--rounds", type=int, default=7, help="samples of each cluster (default 7)")
-    parser.add_argument("--implementation", default="memoryview", help="for the workers (default memoryview)")
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    for name, least in (("megabytes", 2 * ALLOWED >> 20), ("steps", 1), ("rounds", 1)):
-        if getattr(options, name) < least:
-            parser.error(f"--{name} {getattr(options, name)} is below {least}")
-    if not 20 <= options.length <= 32:
-        parser.error(f"--length {options.length} is outside 20 .. 32")
+    options_of = parser(__doc__, rounds=7)
+    megabytes = within(8)
+    options_of.add_argument("--megabytes", type=megabytes, default=512, help="of the array from Zarr to Zarr")
+    options_of.add_argument("--length", type=within(20, 32), default=24, metavar="BITS", help="2^BITS elements")
+    options_of.add_argument("--steps", type=within(1), default=30, help="for the workers")
+    options_of.add_argument("--implementation", default="memoryview", help="for the workers")
+    options_of.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    options = options_of.parse_args()
     if options.child:
         print(json.dumps(through(options.child, options.megabytes << 17)))
         return
+    print(machine())
     report_through(options.megabytes << 17)
     report_workers(2**options.length, options.steps, options.rounds, options.implementation)
 

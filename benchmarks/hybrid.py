@@ -11,21 +11,18 @@ is made with the programs built and nothing known, as often as there are rounds.
 
 from __future__ import annotations
 
-import argparse
 import functools
-import statistics
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from quartiles import spread
+from _harness import MU, P, Samples, machine, parser, verify, within
 
 from logmap_cy import _registry, _threads, logmap
 from logmap_cy._drive import drive
 from logmap_cy.hybrid import call
 from logmap_cy.hybrid.sharing import Shares
-from logmap_cy.opencl.device import discover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,17 +30,8 @@ if TYPE_CHECKING:
     from logmap_cy import Device
     from logmap_cy._contract import Array
 
-P, MU = 6700417, 22
 SIZES = [(20, 10), (22, 10), (25, 10), (20, 1000)]
 HYBRID = next(row for row in _registry.ROWS if row.name == "hybrid")
-
-
-def expected(length: int, num: int) -> Array:
-    """Return the answers for x = 0 .. length - 1; from x = P on they repeat."""
-    residues = np.arange(min(length, P), dtype=np.uint64)
-    for _ in range(num):
-        residues = MU * residues * (residues + 1) % P  # below 2**51
-    return np.resize(residues.astype(np.int64), length)
 
 
 def hybrid(x: Array, out: Array, num: int) -> Shares:
@@ -86,9 +74,8 @@ def measure(bits: int, num: int, rounds: int) -> str:
     """Return the table of one size."""
     x = np.arange(2**bits)
     out = np.zeros_like(x)
-    answers = expected(len(x), num)
     runs = contenders()
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    seconds = {name: Samples() for name in runs}
     shares: dict[str, Shares] = {}
     for index in range(-2, rounds):  # the first two build what is built once, and are no samples
         for name, run in runs.items():
@@ -96,44 +83,37 @@ def measure(bits: int, num: int, rounds: int) -> str:
             begin = time.perf_counter()
             done = run(x, out, num)
             spent = time.perf_counter() - begin
-            if not np.array_equal(out, answers):
-                sys.exit(f"{name} is wrong for 2^{bits} elements and {num} steps: no time is reported")
+            verify(name, out, num)
             if index >= 0:
                 seconds[name].append(spent)
                 if done:
                     shares[name] = shares[name] + done if name in shares else done
-    best = min(statistics.median(times) for name, times in seconds.items() if name.endswith("alone"))
+    best = min(times.median for name, times in seconds.items() if name.endswith("alone"))
     width = max(map(len, runs))
     lines = [
         f"2^{bits} elements x {num} steps, {rounds} rounds",
         f"  {'':{width}}  median ms  spread  of the best alone",
     ]
     for name, times in seconds.items():
-        median, apart = statistics.median(times), f"{100 * spread(times):.0f} %"
-        lines.append(f"  {name:{width}}  {1e3 * median:9.3f}  {apart:>6}  {median / best:17.3f}")
+        spread = f"{times.spread:.0%}"
+        lines.append(f"  {name:{width}}  {1e3 * times.median:9.3f}  {spread:>6}  {times.median / best:17.3f}")
     for name, done in shares.items():
         lines += [f"  who did what, {name}:", *(f"    {line}" for line in done.table().splitlines())]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    summary, _, more = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=21, help="samples of each (default 21)")
-    parser.add_argument(
-        "--size", nargs=2, type=int, action="append", metavar=("BITS", "STEPS"), help="2^BITS elements, STEPS steps"
-    )
-    options = parser.parse_args()
-    if options.rounds < 2:
-        parser.error(f"--rounds {options.rounds} is below 2")
-    for bits, num in options.size or SIZES:
-        if not (1 <= bits <= 28 and num >= 1):
-            parser.error(f"--size {bits} {num} is outside 1 .. 28 and 1 ..")
+    options_of = parser(__doc__, rounds=21)
+    options_of.add_argument(
+        "--size", nargs=2, type=within(1), action="append", default=[], metavar=("BITS", "STEPS"),
+        help="2^BITS elements, STEPS steps",
+    )  # fmt: skip
+    options = options_of.parse_args()
+    if max((bits for bits, _ in options.size), default=0) > 28:
+        options_of.error(f"--size {max(options.size)[0]} is above 28: 2 GB an array")
     if HYBRID.unavailable:
         sys.exit(f"no hybrid here: {HYBRID.unavailable}")
-    print(f"{_threads.available()} threads; " + "; ".join(f"{d}: {d.name}" for d in discover().devices) + "\n")
+    print(f"{machine()}\n")
     for bits, num in options.size or SIZES:
         print(measure(bits, num, options.rounds), flush=True)
 

@@ -11,20 +11,16 @@ counts in milliseconds. Each answer is verified before its row's time and after 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import functools
-import os
-import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from quartiles import quartiles
+from _harness import Samples, machine, parser, table, verify, within
 
 from logmap_cy import logmap
 from logmap_cy.chunks import asynchronous
@@ -33,28 +29,29 @@ from logmap_cy.chunks.asynchronous import logmap_async
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from logmap_cy._contract import Array
-
 TICK_S = 1e-3
 BUDGETS_S = (1e-3, 5e-3)
-ROWS = {"memoryview": 2**22, "list": 2**20}  # releases the GIL, holds it; each call takes about 0.1 s
+# The first releases the GIL, the second holds it; each call takes about 0.1 s.
+ROWS = {"memoryview": 2**22, "list": 2**20}
 
 
-@dataclass(frozen=True)
 class Work:
     """One array and one implementation, and the ways to map it on a loop."""
 
-    row: str
-    x: Array
-    out: Array
-    expected: Array
+    def __init__(self, row: str, length: int) -> None:
+        self.row = row
+        self.x = np.arange(length)
+        self.out = np.empty_like(self.x)
 
-    async def idle(self) -> None:
-        await asyncio.sleep(0.1)
+    def ways(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        chunks = {f"logmap_async, {1e3 * budget:g} ms": functools.partial(self.chunks, budget) for budget in BUDGETS_S}
+        return {"the plain call": self.plain, "run_in_executor": self.thread, **chunks}
 
     async def plain(self) -> None:
         self.call()
-        await asynchronous.turn()
+        # The loop runs what is due in its next iteration, and what that wakes in the one after.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     async def thread(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self.call)
@@ -62,9 +59,9 @@ class Work:
     async def chunks(self, budget: float) -> None:
         await logmap_async(self.x, out=self.out, budget=budget, implementation=self.row)
 
-    async def calibrated(self, budget: float) -> None:
+    async def calibrated(self) -> None:
         asynchronous._paces.clear()
-        await self.chunks(budget)
+        await self.chunks(BUDGETS_S[0])
 
     def call(self) -> None:
         logmap(self.x, out=self.out, threads=1, implementation=self.row)
@@ -72,13 +69,7 @@ class Work:
     async def verify(self, way: Callable[[], Awaitable[None]], name: str) -> None:
         self.out[:] = -1
         await way()
-        if not np.array_equal(self.out, self.expected):
-            sys.exit(f"{self.row}, {name} is wrong: no time is reported")
-
-
-def prepared(row: str, length: int) -> Work:
-    x = np.arange(length)
-    return Work(row, x, np.empty_like(x), logmap(x))
+        verify(f"{self.row}, {name}", self.out, 10)
 
 
 @contextlib.contextmanager
@@ -120,75 +111,63 @@ async def delays(way: Callable[[], Awaitable[None]], seconds: float) -> tuple[in
     return calls, late
 
 
-def line(name: str, calls: int | str, late: list[float]) -> str:
-    quantiles = [f"{1e3 * float(np.quantile(late, share)):.3g}" for share in (0.5, 0.99, 0.999, 1)]
-    return f"| {name} | {calls} | {' | '.join(quantiles)} |"
+async def latencies(works: list[Work], seconds: float) -> str:
+    """Return the table of the loop's delays."""
 
+    def line(name: str, calls: int | str, late: list[float]) -> list[object]:
+        return [name, calls, *(f"{1e3 * delay:.3g}" for delay in np.quantile(late, (0.5, 0.99, 0.999, 1)))]
 
-async def latencies(works: list[Work], seconds: float) -> None:
-    """Print the table of the loop's delays."""
-    print("| on the loop | calls | 50 % (ms) | 99 % | 99.9 % | most |\n|---|---:|---:|---:|---:|---:|")
-    print(line("nothing", "", (await delays(works[0].idle, seconds))[1]), flush=True)
+    idle = functools.partial(asyncio.sleep, 0.1)
+    lines = [line("nothing", "", (await delays(idle, seconds))[1])]
     for work in works:
-        ways: dict[str, Callable[[], Awaitable[None]]] = {
-            "the plain call": work.plain,
-            "run_in_executor": work.thread,
-        }
-        for budget in BUDGETS_S:
-            ways[f"logmap_async, {1e3 * budget:g} ms"] = functools.partial(work.chunks, budget)
-        first = BUDGETS_S[0]
-        ways[f"logmap_async, {1e3 * first:g} ms, calibrated in each call"] = functools.partial(work.calibrated, first)
-        for name, way in ways.items():
+        calibrated = f"logmap_async, {1e3 * BUDGETS_S[0]:g} ms, calibrated in each call"
+        for name, way in {**work.ways(), calibrated: work.calibrated}.items():
             await work.verify(way, name)
             calls, late = await delays(way, seconds)
             await work.verify(way, name)
-            print(line(f"{work.row}: {name}", calls, late), flush=True)
+            lines.append(line(f"{work.row}: {name}", calls, late))
+    return table(["on the loop", "calls:", "50 % (ms):", "99 %:", "99.9 %:", "most:"], lines)
 
 
-async def throughput(works: list[Work], rounds: int) -> None:
-    """Print what the chunks cost: all ways in turn, round after round, as a share of the plain call's time."""
-    print("\n| one call | ms | times the plain call | quartiles |\n|---|---:|---:|---:|")
+async def throughput(works: list[Work], rounds: int) -> str:
+    """Return what the chunks cost: all ways in turn, round after round, as a share of the plain call's time."""
+    lines: list[list[object]] = []
     for work in works:
-        ways: dict[str, Callable[[], Awaitable[None]]] = {"the plain call": work.plain, "run_in_executor": work.thread}
-        for budget in BUDGETS_S:
-            ways[f"logmap_async, {1e3 * budget:g} ms"] = functools.partial(work.chunks, budget)
-        found: dict[str, list[float]] = {name: [] for name in ways}
+        ways = work.ways()
+        found = {name: Samples() for name in ways}
         for _ in range(rounds):
             for name, way in ways.items():
                 start = time.perf_counter()
                 await way()
                 found[name].append(time.perf_counter() - start)
         for name, seconds in found.items():
-            ratios = [one / plain for one, plain in zip(seconds, found["the plain call"], strict=True)]
-            low, middle, high = quartiles(ratios)
-            millis = 1e3 * statistics.median(seconds)
-            print(f"| {work.row}: {name} | {millis:.4g} | {middle:.3f} | {low:.3f} to {high:.3f} |", flush=True)
+            ratios = Samples(one / plain for one, plain in zip(seconds, found["the plain call"], strict=True))
+            low, middle, high = ratios.quartiles()
+            millis = f"{1e3 * seconds.median:.4g}"
+            lines.append([f"{work.row}: {name}", millis, f"{middle:.3f}", f"{low:.3f} to {high:.3f}"])
+    return table(["one call", "ms:", "times the plain call:", "quartiles:"], lines)
 
 
-async def run(options: argparse.Namespace) -> None:
-    works = [prepared(row, length) for row, length in ROWS.items() if row in options.only]
-    await latencies(works, options.seconds)
-    await throughput(works, options.rounds)
-    print()
-    for key, (work, *_) in asynchronous._paces.items():
-        print(f"chunk for {key}: {work:.0f} elements times steps")
+async def run(works: list[Work], seconds: float, rounds: int) -> None:
+    print(await latencies(works, seconds), flush=True)
+    print(await throughput(works, rounds))
 
 
 def main() -> None:
-    summary, _, more = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
+    options_of = parser(__doc__, rounds=9)
+    options_of.add_argument("--load", type=within(0), default=0, metavar="N", help="busy processes beside it")
+    options_of.add_argument("--seconds", type=float, default=2, help="for each row of the first table")
+    options_of.add_argument(
+        "--length", type=within(10, 28), metavar="BITS", help="2^BITS elements, not what takes 0.1 s"
     )
-    parser.add_argument("--load", type=int, default=0, metavar="N", help="busy processes beside it (default 0)")
-    parser.add_argument("--seconds", type=float, default=2, help="for each row of the first table (default 2)")
-    parser.add_argument("--rounds", type=int, default=9, help="of the second table (default 9)")
-    parser.add_argument("--only", nargs="+", choices=ROWS, default=[*ROWS], help="these implementations only")
-    options = parser.parse_args()
-    if options.load < 0 or options.rounds < 2 or not options.seconds > 0:
-        parser.error("--load must be 0 or more, --rounds 2 or more, --seconds above 0")
-    print(f"{os.cpu_count()} cores, {options.load} busy processes; 10 steps, int64, each millisecond an event\n")
+    options_of.add_argument("--only", nargs="+", choices=ROWS, default=[*ROWS], help="these implementations only")
+    options = options_of.parse_args()
+    if not options.seconds > 0:
+        options_of.error(f"--seconds {options.seconds} is not above 0")
+    print(f"{machine()}; {options.load} busy processes; 10 steps, int64, each millisecond an event\n")
+    works = [Work(row, 2**options.length if options.length else ROWS[row]) for row in options.only]
     with loaded(options.load):
-        asyncio.run(run(options))
+        asyncio.run(run(works, options.seconds, options.rounds))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logmap_cy import logmap_buffer, logmap_list, logmap_scalar
@@ -21,9 +21,6 @@ from logmap_cy.rows.python import iterate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-settings.register_profile("suite", deadline=None, print_blob=True)
-settings.load_profile("suite")
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 ANY_64_BITS = st.integers(-(2**63), 2**64 - 1)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
@@ -130,7 +130,6 @@ def test_a_device_travels_by_its_name(opencl_case: Case, compute: Compute, oracl
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
 def test_any_array_any_chunks_and_any_parameters(oracle: Oracle, data: st.DataObject) -> None:
     dtype = data.draw(stnp.integer_dtypes(sizes=(32, 64)) | stnp.unsigned_integer_dtypes(sizes=(32, 64)), "dtype")
     x = data.draw(stnp.arrays(dtype, stnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=9)), "x")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
@@ -16,10 +16,6 @@ from logmap_cy.vector import quick
 if TYPE_CHECKING:
     from conftest import Oracle
     from logmap_cy._contract import Array
-
-# Shared runners stall for seconds. Not in conftest.py: the workers of a race start it often, and this import is slow.
-settings.register_profile("suite", deadline=None, print_blob=True)
-settings.load_profile("suite")
 
 P, MU = 6700417, 22
 

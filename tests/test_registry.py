@@ -122,39 +122,6 @@ def test_the_source_folder_says_that_it_is_not_the_package() -> None:
     assert "pip install" in done.stderr
 
 
-def test_the_limits_are_a_table_of_verified_rows(tmp_path: Path) -> None:
-    options = ["--length=10", "--rounds=1", "--no-growth", "--only", "vector", "python", "--out", str(tmp_path)]
-    done = run(str(ROOT / "benchmarks" / "limits.py"), *options)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "limits.md").read_text("utf-8").strip() == done.stdout.strip()
-    for name in ("copy, 1 thread", "vector_baseline", "python", "np.multiply(x, x)", "logmap(x, out=out)"):
-        assert f"| {name} |" in done.stdout
-    assert re.search(r"^Multiply-add peak: \d", done.stdout, re.MULTILINE)
-
-
-def test_the_articles_tables_are_of_verified_rows(tmp_path: Path) -> None:
-    options = ["--length=10", "--rounds=1", "--no-pictures", "--out", str(tmp_path)]
-    chosen = ["--implementation=list*", "--implementation=python", "--implementation=numpy_*", "--implementation=cupy"]
-    done = run(str(ROOT / "benchmarks" / "articles.py"), *options, *chosen)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "articles.md").read_text("utf-8").strip() in done.stdout
-    for name in ("python", "numpy_article_nine", "list", "memoryview"):
-        assert re.search(rf"^\| [^|]+ \| `{name}` \| [^|]* \| [^|]* \| [\d.e+-]+ \|", done.stdout, re.MULTILINE)
-    assert re.search(r"^\| CuPy \| `cupy` \|", done.stdout, re.MULTILINE)
-    assert (
-        len(re.findall(r"^\| `list_(?:pool|window)`, here, ms( \| [\d.e+-]+){8} \|$", done.stdout, re.MULTILINE)) == 2
-    )
-    for claim in ("converting lists eats the gain", "inlining", "slower than one call"):
-        assert (claim in done.stdout) == (claim != "inlining")
-    assert len((tmp_path / "articles.csv").read_text("utf-8").splitlines()) > 20
-
-
-def test_a_row_that_does_not_exist_is_no_choice() -> None:
-    done = run(str(ROOT / "benchmarks" / "articles.py"), "--implementation=nonsense")
-    assert done.returncode == 2
-    assert "--implementation nonsense is none of: python, " in done.stderr
-
-
 @pytest.mark.parametrize(
     ("length", "num"),
     [(1, 1), (7, 10**9), (2**16, 10), (2**16, 10**5), (2**16 + 1, 1), (10**6, 1000), (2**26, 1), (2**26, 10)],

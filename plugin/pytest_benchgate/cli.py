@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate import machine, output, reading
-from pytest_benchgate.reports import markdown, race_json, runs, shards, terminal
+from pytest_benchgate.reports import json_addition, markdown, race_json, shards, terminal
 from pytest_benchgate.reports.quantity import line, scaled, shortened
 from pytest_benchgate.results import Report
 
@@ -33,7 +33,7 @@ class Run:
 def as_run(path: Path, data: Any) -> Run:
     """Return the run in data, from the file at path; ValueError if pytest-benchmark did not write it."""
     try:
-        file = runs.read(data)
+        file = json_addition.read(data)
     except ValueError as error:
         raise ValueError(f"{path} was not written by pytest-benchmark: {error}; use --benchmark-json") from error
     cells = {bench.fullname: _cell(bench) for bench in file.benchmarks}
@@ -42,8 +42,8 @@ def as_run(path: Path, data: Any) -> Run:
     return Run(path.stem, cells, info.benchgate or {"cpu": info.cpu.brand_raw, "python": info.python_version})
 
 
-def _cell(bench: runs.Benchmark) -> str:
-    median, added = scaled(bench.stats.median, "s"), bench.extra_info.benchgate or runs.Added()
+def _cell(bench: json_addition.Benchmark) -> str:
+    median, added = scaled(bench.stats.median, "s"), bench.extra_info.benchgate or json_addition.Added()
     marks = [f"device {scaled(added.device_ns * 1e-9, 's')}"] if added.device_ns is not None else []
     marks += ["suspicious"] if added.suspicious else []
     return f"{median} ({', '.join(marks)})" if marks else median

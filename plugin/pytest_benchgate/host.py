@@ -65,7 +65,7 @@ def times_s(benchmark: BenchmarkFixture) -> list[float]:
 
 
 def statistics(benchmark: BenchmarkFixture) -> Any:
-    """Return pytest-benchmark's statistics of the times, with attributes median, min, iqr and rounds."""
+    """Return pytest-benchmark's statistics of the times, with attributes median, iqr and rounds."""
     if benchmark.stats is None:
         raise ValueError(f"{benchmark.name} was not timed")
     return benchmark.stats.stats

@@ -16,7 +16,6 @@ from pytest_benchgate import devices
 
 # Characters of a value that differs.
 MOST_TEXT = 300
-KEY = "benchgate"
 PACKAGES = ("pytest", "pytest-benchmark", "pytest-benchgate", "numpy", "cython", "pyopencl", "pocl-binary-distribution")
 SIMD = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512dq", "avx512_ifma", "avx512ifma", "asimd", "sve", "sve2")
 # These change from run to run on one machine, or with the code itself.

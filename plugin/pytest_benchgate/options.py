@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MARKER = "benchgate"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RaceConfig:
     """What a race is asked to be: the options, and what follows from them.
 
@@ -128,7 +128,7 @@ class RaceConfig:
         ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Config:
     """What the command line and the environment ask for.
 
@@ -218,7 +218,7 @@ def read_race(config: pytest.Config) -> RaceConfig | None:
         race,
         base_python=base_python and _executable(base_python),
         builds=_builds(config, race.cache),
-        accepted=accepted.load(config.rootpath, race.accepted_file, base, race.threshold),
+        accepted=accepted.load(config, race.accepted_file, base, race.threshold),
         given=_given(config),
     )
 

@@ -10,7 +10,6 @@ from pytest_benchgate import devices, hookspec, host, machine, options
 
 # Imported before a conftest.py may freeze time.
 from pytest_benchgate.race.worker import clock  # noqa: F401
-from pytest_benchgate.reports import json_addition
 from pytest_benchgate.session import BENCHMARK, GATE, SESSION, start
 
 if TYPE_CHECKING:
@@ -117,7 +116,9 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:  # noqa: ARG001
     """Say where it ran."""
-    machine_info[machine.KEY] = machine.describe(machine_info.get("cpu") or {})
+    from pytest_benchgate.reports import json_addition
+
+    machine_info[json_addition.KEY] = machine.describe(machine_info.get("cpu") or {})
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -131,7 +132,9 @@ def pytest_benchmark_compare_machine_info(
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add the withheld benchmarks to pytest-benchmark's JSON."""
-    output_json[machine.KEY] = json_addition.render(config.stash[SESSION].report())
+    from pytest_benchgate.reports import json_addition
+
+    output_json.update(json_addition.of_report(config.stash[SESSION].report()))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-# Of the addition to pytest-benchmark's JSON: increased when a field changes its meaning or is removed.
-SCHEMA = 1
-
 
 @dataclass(frozen=True)
 class Work:
@@ -65,7 +62,7 @@ class Result:
     ----------
     nodeid, name, group : str
         Of the test, as in pytest-benchmark.
-    median_s, min_s, iqr_s : float
+    median_s, iqr_s : float
         Of the seconds of one call.
     rounds : int
         How often it was timed.
@@ -90,7 +87,6 @@ class Result:
     name: str
     group: str | None
     median_s: float
-    min_s: float
     iqr_s: float
     rounds: int
     verified: bool = False

@@ -12,9 +12,9 @@ import pytest
 
 from pytest_benchgate import devices, host, machine, options, output
 from pytest_benchgate.limits import Limits
-from pytest_benchgate.reports import github, markdown, terminal
+from pytest_benchgate.reports import terminal
 from pytest_benchgate.reports.quantity import printable
-from pytest_benchgate.results import SCHEMA, RaceReport, Report, Result, Withheld
+from pytest_benchgate.results import RaceReport, Report, Result, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -212,7 +212,6 @@ class Session:
             name=item.name,
             group=benchmark.group,
             median_s=stats.median,
-            min_s=stats.min,
             iqr_s=stats.iqr,
             rounds=stats.rounds,
         )
@@ -230,14 +229,18 @@ class Session:
             device=gate.device,
             suspicious=doubt,
         )
-        benchmark.extra_info[machine.KEY] = {"schema": SCHEMA, **as_json(result)}
+        from pytest_benchgate.reports import json_addition
+
+        benchmark.extra_info.update(json_addition.of_result(result))
         return result
 
     def write_files(self) -> None:
         """Write the reports that go to files; one that cannot be written does not affect the others."""
         report = self.report()
-        if not (report.results or report.withheld or report.race):
+        if not (report.results or report.withheld or report.race) or not (self.config.markdown or self.config.summary):
             return
+        from pytest_benchgate.reports import markdown
+
         if self.config.markdown:
             with self.losing(self.config.markdown):
                 output.write(self.config.markdown, markdown.render(report))
@@ -251,13 +254,13 @@ class Session:
 
         Raises pytest.UsageError where the other run, read from source, lacks what pytest-benchmark needs.
         """
-        from pytest_benchgate.reports import runs
+        from pytest_benchgate.reports import json_addition
 
         try:
-            runs.check_compared(compared)
+            json_addition.check_compared(compared)
         except ValueError as error:
             raise pytest.UsageError(f"--benchmark-compare: {printable(source)} is damaged: {error}") from error
-        ours, theirs = now.pop(machine.KEY, None), compared["machine_info"].pop(machine.KEY, None)
+        ours, theirs = now.pop(json_addition.KEY, None), compared["machine_info"].pop(json_addition.KEY, None)
         if ours and theirs:
             self.unlike += machine.differences(ours, theirs)
 
@@ -278,7 +281,11 @@ class Session:
 
     def annotations(self) -> list[str]:
         """Return the annotations for GitHub Actions, where it runs there."""
-        return github.render(self.report()) if self.config.annotate else []
+        if not self.config.annotate:
+            return []
+        from pytest_benchgate.reports import github
+
+        return github.render(self.report())
 
     @contextmanager
     def losing(self, place: object) -> Iterator[None]:
@@ -295,17 +302,3 @@ def _words(report: pytest.TestReport | None, excinfo: Raised | None) -> str:
     if excinfo is not None:
         return excinfo.exconly().removeprefix(f"{excinfo.type.__module__}.")
     return report.longreprtext if report is not None else ""
-
-
-def as_json(result: Result) -> dict[str, Any]:
-    """Return what the plugin adds to a benchmark in the JSON; rates are per second."""
-    return {
-        "verified": result.verified,
-        "sampled": result.sampled,
-        "work": dataclasses.asdict(result.work) if result.work else None,
-        "rates": result.rates(),
-        "limits": {share.limit: {"seconds": share.limit_s, "share": share.share} for share in result.shares},
-        "device_ns": result.device_ns,
-        "device": result.device,
-        "suspicious": result.suspicious,
-    }

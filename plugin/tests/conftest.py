@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from hypothesis import settings
 from racing import KERN, PLAIN, Project
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from launching import Starts
-    from pytest_benchgate.race.launching.process import Side
+    from pytest_benchgate.race.launching.plan import Side
 
 FAST = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider")
 
@@ -49,7 +50,17 @@ class Run:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--thorough", action="store_true", help="also run the tests that are marked so")
+    parser.addoption(
+        "--thorough", action="store_true", help="add the tests marked thorough; try far more random inputs"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis try far more inputs with --thorough. Shared runners stall for seconds: no input has a deadline."""
+    settings.register_profile(
+        "suite", deadline=None, print_blob=True, max_examples=400 if config.option.thorough else 40
+    )
+    settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

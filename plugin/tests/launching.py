@@ -7,12 +7,14 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchgate.race.launching.launch import Timed, launch
-from pytest_benchgate.race.launching.process import Failed, Plan, Side, Why
+from pytest_benchgate.race.launching.launch import launch
+from pytest_benchgate.race.launching.plan import Plan, Side
+from pytest_benchgate.race.launching.results import Failed, FailureKind, LaunchResult, Timed
 from pytest_benchgate.race.reaper import Reaper
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Sequence
 
 PLAN = Plan(pairs=7, block_ns=1e6)
 FEW = Plan(pairs=1, block_ns=1e4)
@@ -57,16 +59,24 @@ def ids(*names: str) -> list[str]:
     return [f"test_it.py::test_{name}" for name in names]
 
 
+def launched(
+    sides: tuple[Side, Side], nodeids: Sequence[str], plan: Plan, reaper: Reaper, seed: int = 1
+) -> dict[str, Timed | Failed]:
+    """Launch tests, and return the result of each by its id."""
+    results = [event for event in launch(sides, nodeids, plan, seed, reaper) if isinstance(event, LaunchResult)]
+    assert sorted(result.nodeid for result in results) == sorted(nodeids)
+    assert all(result.seconds >= 0 for result in results)
+    return {result.nodeid: result.result for result in results}
+
+
 def raced(sides: tuple[Side, Side], names: str, plan: Plan, reaper: Reaper, seed: int = 1) -> dict[str, Timed | Failed]:
-    """Launch the tests with these names, and return what came of each by its name."""
-    found = launch(sides, ids(*names.split()), plan, seed, reaper)
-    assert sorted(found) == sorted(ids(*names.split()))
-    assert all(seconds >= 0 for _, seconds in found.values())
-    return {nodeid.partition("::test_")[2]: what for nodeid, (what, _) in found.items()}
+    """Launch the tests with these names, and return the result of each by its name."""
+    results = launched(sides, ids(*names.split()), plan, reaper, seed)
+    return {nodeid.partition("::test_")[2]: result for nodeid, result in results.items()}
 
 
-def broken(what: Timed | Failed, side: str, reason: str, why: Why = Why.FAILED) -> None:
-    """Assert that a test gave no number, with this side, reason and kind of reason."""
-    assert isinstance(what, Failed), what
-    assert (what.side, what.why) == (side, why), what
-    assert reason in what.reason, what
+def broken(result: Timed | Failed, side: str, reason: str, kind: FailureKind = FailureKind.FAILED) -> None:
+    """Assert that a test has no number, with this side, reason and kind of failure."""
+    assert isinstance(result, Failed), result
+    assert (result.side, result.kind) == (side, kind), result
+    assert reason in result.reason, result

@@ -11,10 +11,14 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_benchgate.race.events import Status, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
+
+T = TypeVar("T")
 
 LIMIT_S = 120.0  # for whatever a test waits for
 # One launch is enough for an alarm, three for `same`; what differs by less than half is the same, however loaded it is.
@@ -257,6 +261,17 @@ def wait_for(what: Callable[[], Any], limit_s: float = LIMIT_S, *, strict: bool 
 def kill(session: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:
     """Send a signal to a session alone, not to its children."""
     os.kill(session.pid, number)
+
+
+def followed(events: Generator[Step | Status, None, T]) -> tuple[T, list[str], list[str]]:
+    """Return the result of a generator of events, and the texts of its steps and statuses."""
+    texts: dict[type, list[str]] = {Step: [], Status: []}
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            return end.value, texts[Step], texts[Status]
+        texts[type(event)].append(event.text)
 
 
 def copied(project: Project, folder: Path) -> Project:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchgate import cli, reading
-from pytest_benchgate.reports import runs
+from pytest_benchgate.reports import json_addition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,13 @@ RUN: dict[str, Any] = {
             "param": None,
             "extra_info": {"benchgate": {"schema": 1, "verified": True, "device_ns": 1.5, "suspicious": None}},
             "options": {},
-            "stats": {**dict.fromkeys(runs.STATS, 1.0), "rounds": 3, "iterations": 1, "outliers": "0;0", "q1": 1.0},
+            "stats": {
+                **dict.fromkeys(json_addition.STATS, 1.0),
+                "rounds": 3,
+                "iterations": 1,
+                "outliers": "0;0",
+                "q1": 1.0,
+            },
         }
         for name in ("test_a", "test_b")
     ],
@@ -183,7 +189,7 @@ def test_what_is_compared_with_is_checked_field_by_field(suite: Suite) -> None:
     first = suite(source, "--benchmark-save=base")
     (saved,) = first.json_path.parent.glob(".benchmarks/*/*.json")
     data = json.loads(saved.read_text("utf-8"))
-    runs.check_compared(data)
+    json_addition.check_compared(data)
     data["benchmarks"][0]["stats"]["median"] = EVIL
     saved.write_text(json.dumps(data), "utf-8")
     run = suite(source, "--benchmark-compare")
@@ -198,7 +204,7 @@ def test_each_field_that_is_compared_with_is_checked() -> None:
     refused = 0
     for _ in range(FILES):
         try:
-            runs.check_compared(mutated(RUN, draw))
+            json_addition.check_compared(mutated(RUN, draw))
         except ValueError:
             refused += 1
     assert 0.2 < refused / FILES < 0.9

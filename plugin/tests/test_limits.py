@@ -29,7 +29,7 @@ def test_rates_and_shares_are_of_the_median() -> None:
     assert doubt is None
     assert asked == [100]  # once an amount
 
-    result = Result("f.py::t", "t", None, 4.0, 4.0, 0.0, 5, work=work)
+    result = Result("f.py::t", "t", None, 4.0, 0.0, 5, work=work)
     assert result.rates() == {"items": 2.5, "operations": 25.0}
 
 

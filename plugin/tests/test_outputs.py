@@ -176,7 +176,7 @@ def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def long_report(count: int) -> Report:
     name = "x" * 5000
-    results = tuple(Result(f"t.py::{name}", name, None, 1.0, 1.0, 0.0, 1) for _ in range(count))
+    results = tuple(Result(f"t.py::{name}", name, None, 1.0, 0.0, 1) for _ in range(count))
     return Report(results, tuple(Withheld(name, name, "call", False, name, name, name, 1) for _ in range(3)))  # noqa: FBT003
 
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
 
 import pytest
 from pytest_benchgate.race.verdicts import accepted
 from racing import PLAIN, Project
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 FILE = "benchgate-accepted.toml"
@@ -48,7 +44,7 @@ def test_an_accepted_slowdown_passes_and_is_shown(slow: Project) -> None:
     assert "--race-threshold=50%" in one["repeat"]
 
 
-def test_beyond_its_limit_it_fails_and_says_so(slow: Project) -> None:
+def test_a_slowdown_beyond_its_limit_fails_and_names_the_limit(slow: Project) -> None:
     slow.write(**{FILE: entry(limit="60%")})
     run = slow.run("--race=HEAD")
     assert (run.returncode, run.verdicts) == (pytest.ExitCode.TESTS_FAILED, {"test_count": "slower"})
@@ -57,7 +53,7 @@ def test_beyond_its_limit_it_fails_and_says_so(slow: Project) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", [FILE, "perf/accepted.toml"])
-def test_it_counts_only_until_base_has_it(slow: Project, name: str) -> None:
+def test_an_entry_counts_only_until_base_has_it(slow: Project, name: str) -> None:
     """A reason in other words, or another file, makes no new entry; another limit does."""
     slow.write(**{"calc.py": PLAIN["calc.py"], FILE: entry()})
     slow.commit()
@@ -81,7 +77,7 @@ def test_all_parameters_or_one(slow: Project) -> None:
 
 
 @pytest.mark.thorough
-def test_an_entry_that_is_of_no_use_is_said(slow: Project) -> None:
+def test_a_useless_entry_is_reported(slow: Project) -> None:
     slow.write(**{"calc.py": PLAIN["calc.py"], FILE: entry() + entry("tests/test_calc.py::test_coun")})
     run = slow.run("--race=HEAD")
     assert (run.returncode, run.verdicts) == (0, {"test_count": "same"})
@@ -100,39 +96,37 @@ def test_without_a_revision_nothing_is_accepted(slow: Project) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[[accept]\n", "is no TOML: "),
+        ("[[accept]\n", "not valid TOML: "),
         ("accept = 1\n", "accept must be tables, each under [[accept]]"),
         ("limit = '3%'\n" + entry(), "unknown key 'limit'; entries are tables [[accept]]"),
         (entry() + "till = 1\n", "entry 1: unknown key 'till'; the keys are test, limit, reason"),
         ("[[accept]]\ntest = 'a::b'\n",
-         "entry 1: limit must be a text that is not empty; entry 1: reason must be a text that is not empty"),
-        (entry(reason=" "), "entry 1: reason must be a text that is not empty"),
+         "entry 1: limit must be a text, not empty; entry 1: reason must be a text, not empty"),
+        (entry(reason=" "), "entry 1: reason must be a text, not empty"),
         (entry(limit="12"), "entry 1: limit '12' must be in percent, as in 12%"),
         (entry(limit="-1%"), "entry 1: limit '-1%' must be in percent, as in 12%"),
-        (entry("test_count"), "entry 1: test 'test_count' is no test's id, as in tests/test_x.py::test_work[64]"),
+        (entry("test_count"), "entry 1: test 'test_count' must be a test's id, as in tests/test_x.py::test_work[64]"),
         (entry() + entry(limit="5%"), "entry 2: a second entry for 'tests/test_calc.py::test_count'"),
         ("# \udcff", "can't decode byte 0xff"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_file(tmp_path: Path, text: str, words: str) -> None:
-    (tmp_path / FILE).write_bytes(text.encode("utf-8", "surrogateescape"))
+def test_an_invalid_file_is_refused_with_every_problem(pytester: pytest.Pytester, text: str, words: str) -> None:
+    (pytester.path / FILE).write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(pytest.UsageError) as raised:
-        accepted.load(tmp_path, FILE, "self", 0.03)
-    assert f"{tmp_path / FILE}: " in str(raised.value)
+        accepted.load(pytester.parseconfig("-p", "no:cacheprovider"), FILE, "self", 0.03)
+    assert f"{pytester.path / FILE}: " in str(raised.value)
     assert words in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({FILE: entry(limit="2%")}, "the limit must be above the threshold of 3 %, below which nothing need be accepted"),
-        ({FILE: entry(reason="")}, f"{FILE}: entry 1: reason must be a text that is not empty"),
+        ({FILE: entry(limit="2%")}, "the limit must be above the threshold of 3 %, below which nothing needs to be accepted"),
+        ({FILE: entry(reason="")}, f"{FILE}: entry 1: reason must be a text, not empty"),
         ({"pytest.ini": "[pytest]\nrace_accepted = none.toml\n"}, "none.toml cannot be read: No such file or directory"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_wrong_is_refused_before_anything_is_built(
-    kern: Project, files: dict[str, str], words: str
-) -> None:
+def test_an_invalid_file_is_refused_before_anything_is_built(kern: Project, files: dict[str, str], words: str) -> None:
     kern.write(**files)
     run = kern.run("--race=HEAD")
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
@@ -142,6 +136,6 @@ def test_a_file_that_is_wrong_is_refused_before_anything_is_built(
 
 
 @pytest.mark.thorough
-def test_a_limit_below_the_threshold_that_base_has_already_is_no_error(slow: Project) -> None:
+def test_a_limit_below_the_threshold_that_base_has_already_is_not_an_error(slow: Project) -> None:
     slow.commit(**{FILE: entry(limit="2%"), "calc.py": SLOW})
     assert slow.run("--race=HEAD").returncode == 0

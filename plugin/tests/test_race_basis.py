@@ -166,7 +166,7 @@ def test_what_head_lacks_is_listed(hiding: Project) -> None:
     assert (gone["test_deleted"]["path"], gone["test_deleted"]["line"]) == ("tests/test_calc.py", 6)
 
 
-def test_what_head_lacks_fails_if_base_says_so(hiding: Project) -> None:
+def test_what_head_lacks_fails_if_base_has_it_configured(hiding: Project) -> None:
     hiding.git("stash", "--include-untracked")
     hiding.commit(**{"pytest.ini": f"{INI}race_gone = fail\n"})
     hiding.git("checkout", "--quiet", "stash@{0}", "--", ".")
@@ -194,7 +194,9 @@ def test_what_head_lacks_fails_if_base_says_so(hiding: Project) -> None:
         (["-k=shrunk", "--deselect=tests/test_calc.py::test_shrunk[1]"], set()),
     ],
 )
-def test_nothing_is_gone_for_not_being_selected(hiding: Project, options: list[str], gone: set[str]) -> None:
+def test_a_benchmark_is_not_gone_because_it_is_not_selected(
+    hiding: Project, options: list[str], gone: set[str]
+) -> None:
     other = f"import calc\ndef test_kept_too{BENCH}"
     hiding.write(**{"more/test_other.py": other, "pytest.ini": INI})
     given = [one.replace(f"{os.sep}ROOT", str(hiding.root)) for one in options]
@@ -204,7 +206,7 @@ def test_nothing_is_gone_for_not_being_selected(hiding: Project, options: list[s
 
 
 @pytest.mark.thorough
-def test_each_that_is_gone_is_in_one_shard(hiding: Project) -> None:
+def test_each_missing_benchmark_is_in_one_shard(hiding: Project) -> None:
     hiding.write(**{"tests/test_calc.py": f"import calc\ndef test_kept{BENCH}"})
     runs = [hiding.run("--race=HEAD", "--race-max-launches=1", f"--race-shard={number}/2") for number in (1, 2)]
     gone = [name for run in runs for name, verdict in run.verdicts.items() if verdict == "gone"]
@@ -223,7 +225,7 @@ def test_a_suite_that_has_lost_all_of_its_benchmarks(plain: Project) -> None:
 
 
 @pytest.mark.thorough
-def test_a_base_that_cannot_be_collected_is_said(plain: Project) -> None:
+def test_a_base_that_cannot_be_collected_is_reported(plain: Project) -> None:
     plain.commit(**{"tests/test_calc.py": "import no_such_module\n"})
     plain.write(**{"tests/test_calc.py": TEST})
     run = plain.race("HEAD")

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_benchgate.race.building import git
-from pytest_benchgate.race.building.build import Builder, BuildFailed, Built, Order, build_requires, find_project
+from pytest_benchgate.race.building import git, project
+from pytest_benchgate.race.building.build import Builder, BuildFailed, Built, Order
 from pytest_benchgate.race.building.parallel import build_all
 from pytest_benchgate.race.building.store import Store, prepare_folder
 from pytest_benchgate.race.reaper import Reaper
-from racing import KERN, KERNEL, SLOW_KERNEL, Project
+from racing import KERN, KERNEL, SLOW_KERNEL, Project, followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,14 +32,18 @@ HERE = Path()
 
 @dataclass
 class Session:
-    """What a session has to build with, and what it was told."""
+    """What a session needs to build, and the steps of its last build."""
 
     project: Project
     reaper: Reaper
     locks: ExitStack
-    said: list[str] = field(default_factory=list)
-    shown: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
     environment: tuple[str, ...] = ()
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether the last build came from the cache."""
+        return any("from the cache" in step for step in self.steps)
 
     def build(self, oldest: float = 0.0) -> Built:
         """Build the project's working tree."""
@@ -49,9 +53,8 @@ class Session:
         source = scratch / f"head{len(list(scratch.iterdir()))}"
         tree = git.Repository.around(self.project.root).check_out_working_tree(source)
         store = Store(self.project.cache, self.reaper, self.locks, oldest=oldest)
-        builder = Builder(store, self.said.append, self.environment)
         order = Order(source, HERE, tree.tree, "head", self.project.root)
-        (built,) = build_all(builder, [order], self.said.append, self.shown.append)
+        (built,), self.steps, _ = followed(build_all(Builder(store, self.environment), [order]))
         assert self.project.git("status", "--porcelain", "--ignored", cwd=source) == ""  # the tree is clean afterwards
         return built
 
@@ -82,29 +85,27 @@ def unlike(text: str) -> str:
 def test_it_is_built_once_and_kept_by_content(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     session.project.write(**{"kern/_kern.c": unlike(KERNEL)})
     first = session.build()
-    assert [one for one in session.said if one.startswith("head")] == [
-        "head: building ...",
-        next(one for one in session.said if one.startswith("head: built in ")),
-    ]
-    assert not first.cached
+    assert [re.sub(r"\d.*", "", step) for step in session.steps if step.startswith("head")] == [
+        "head: building ...", "head: built in ",
+    ]  # fmt: skip
     assert first.names == ("kern",)
-    session.said.clear()
     again = session.build()
-    assert (again.cached, again.folder, again.names) == (True, first.folder, first.names)
-    (said,) = session.said
-    assert re.fullmatch(r"head: built (less than a second|\d+ (second|minute)s?) ago, from the cache", said)
+    assert (again.folder, again.names) == (first.folder, first.names)
+    (step,) = session.steps
+    assert re.fullmatch(r"head: built (less than a second|\d+ (second|minute)s?) ago, from the cache", step)
     session.project.write(**{"kern/__init__.py": "from kern._kern import spin\nfast = True\n"})
     changed = session.build()
-    assert not changed.cached
+    assert not session.from_cache
     assert run(changed, "import kern; print(kern.fast)") == "True"
     monkeypatch.setenv("CFLAGS", "-O0 -DMORE")
     other = session.build()
-    assert not other.cached
+    assert not session.from_cache
     assert other.folder != changed.folder
-    assert session.build().cached
+    session.build()
+    assert session.from_cache
 
 
-def test_all_else_is_the_session_s_own(session: Session) -> None:
+def test_everything_else_comes_from_the_session(session: Session) -> None:
     built = session.build()
     code = "import importlib.metadata as m; print([(d.name.lower(), d.version) for d in m.distributions()])"
     own = {(one.name.lower(), one.version) for one in importlib.metadata.distributions()}
@@ -117,7 +118,7 @@ def test_all_else_is_the_session_s_own(session: Session) -> None:
     assert files[2] == pytest.__file__
 
 
-def test_a_build_that_fails_shows_what_the_compiler_says(session: Session) -> None:
+def test_a_failed_build_shows_the_compiler_s_output(session: Session) -> None:
     session.build()
     before = entries(session.project.cache)
     session.project.write(**{"kern/_kern.c": KERNEL.replace("volatile long total", "volatile lnog total")})
@@ -127,7 +128,8 @@ def test_a_build_that_fails_shows_what_the_compiler_says(session: Session) -> No
     assert "lnog" in str(raised.value)
     assert entries(session.project.cache) == before
     session.project.write(**{"kern/_kern.c": KERNEL})
-    assert session.build().cached
+    session.build()
+    assert session.from_cache
 
 
 def test_build_tools_that_do_not_exist(session: Session) -> None:
@@ -140,7 +142,7 @@ def test_build_tools_that_do_not_exist(session: Session) -> None:
 
 
 @pytest.mark.parametrize("text", ["[project", "[build-system]\nrequires = 'setuptools'\n", "build-system = 1\n"])
-def test_a_pyproject_that_is_none(session: Session, text: str) -> None:
+def test_an_invalid_pyproject(session: Session, text: str) -> None:
     session.project.write(**{"pyproject.toml": text})
     with pytest.raises(BuildFailed, match=r"^head could not be built: pyproject\.toml: "):
         session.build()
@@ -157,7 +159,7 @@ def test_two_sessions_build_at_once(kern: Project) -> None:
     assert [json.loads(file.read_text())["raced"][0]["verdict"] for file in files] == ["slower", "slower"]
 
 
-def test_a_race_makes_its_builds_fresh(session: Session) -> None:
+def test_a_race_renews_the_expiry_of_its_builds(session: Session) -> None:
     built = session.build()
     lock = built.folder.with_suffix(".lock")
     os.utime(lock, times=(0, 0))
@@ -180,13 +182,12 @@ def test_the_project_of_a_folder(tmp_path: Path, files: dict[str, str], folder: 
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    project = find_project(tmp_path, Path(folder))
-    assert project == (None if found is None else Path(found))
+    assert project.find(tmp_path, Path(folder)) == (None if found is None else Path(found))
 
 
 def test_a_setup_py_alone_is_built_as_pep_517_has_it(tmp_path: Path) -> None:
     (tmp_path / "setup.py").touch()
-    assert build_requires(tmp_path) == ("setuptools>=40.8.0", "wheel")
+    assert project.requires(tmp_path) == ("setuptools>=40.8.0", "wheel")
 
 
 def test_a_project_s_own_variables_are_a_part_of_the_key(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,19 +199,20 @@ def test_a_project_s_own_variables_are_a_part_of_the_key(session: Session, monke
     assert session.build().folder != plain.folder
 
 
-def test_all_is_built_anew_where_that_is_asked_for(session: Session) -> None:
+def test_everything_is_built_again_on_request(session: Session) -> None:
     first = session.build()
     session.locks.close()  # as if that session had ended
     now = time.time()
     again = session.build(oldest=now)
-    assert (again.cached, again.folder) == (False, first.folder)
-    assert session.build(oldest=now).cached  # once
-    assert any(one.startswith("installing the build tools") for one in session.said)
+    assert any(step.startswith("installing the build tools") for step in session.steps)
+    assert (session.from_cache, again.folder) == (False, first.folder)
+    session.build(oldest=now)
+    assert session.from_cache, "built again more than once"
 
 
-def test_what_another_session_uses_is_not_built_anew(session: Session) -> None:
+def test_an_entry_that_another_session_uses_is_not_built_again(session: Session) -> None:
     session.build()
-    with pytest.raises(BuildFailed, match="must be built anew, but another session uses it"):
+    with pytest.raises(BuildFailed, match="must be built again, but another session uses it"):
         session.build(oldest=time.time())
 
 
@@ -242,12 +244,12 @@ def damage_package(folder: Path) -> None:
     [damage_marker, damage_bin, damage_interpreter, damage_module, damage_package],
     ids=lambda one: one.__name__,
 )
-def test_what_is_damaged_is_built_anew(session: Session, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_entry_is_built_again(session: Session, damage: Callable[[Path], None]) -> None:
     built = session.build()
     session.locks.close()
     damage(built.folder)
     again = session.build()
-    assert (again.cached, again.folder) == (False, built.folder)
+    assert (session.from_cache, again.folder) == (False, built.folder)
     assert run(again, "import kern; print(kern.spin(1))") == "None"
 
 
@@ -264,7 +266,7 @@ def build_wheel(*arguments):
 """
 
 
-def test_tools_that_only_the_build_knows_of(session: Session) -> None:
+def test_tools_that_only_the_backend_requires(session: Session) -> None:
     """They go into an environment of their own: the other side's tools stay as they are."""
     session.build()
     before = entries(session.project.cache)
@@ -272,6 +274,8 @@ def test_tools_that_only_the_build_knows_of(session: Session) -> None:
     session.project.write(**{
         "pyproject.toml": text, "backend.py": DYNAMIC,
     })  # fmt: skip
-    assert not session.build().cached
+    session.build()
+    assert not session.from_cache
     assert len(entries(session.project.cache) - before) == 2
-    assert session.build().cached
+    session.build()
+    assert session.from_cache

@@ -6,18 +6,18 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from pytest_benchgate.race.launching import engine
-from pytest_benchgate.race.launching.engine import Race
-from pytest_benchgate.race.launching.launch import Timed
-from pytest_benchgate.race.launching.process import Failed, Plan, Side, Why
+from pytest_benchgate.race.launching.engine import Launched, Race
+from pytest_benchgate.race.launching.plan import Plan, Side
+from pytest_benchgate.race.launching.results import Failed, FailureKind, LaunchResult, Loaded, Timed
 from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.statistics import Rule, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 SUITE = """
 import os
@@ -49,19 +49,16 @@ def test_a_planted_slowdown_is_found_and_a_null_is_none(tmp_path: Path) -> None:
         sides.append(Side(name, Path(sys.executable), tmp_path / name, ("-p", "no:cacheprovider")))
     (tmp_path / "head" / "slow").touch()
     rule = Rule(races=4, alpha=0.01)
-    races = {name: Race(f"test_it.py::test_{name}", rule, 300, 40) for name in ("null", "slower", "faster", "broken")}
-    # Too few for an alarm, of which one in a hundred would be false; and a busy machine may leave the verdict open.
-    races["null"].max_launches = 9
-    closed: list[Race] = []
-    launches: list[int] = []
+    # For null, too few launches for an alarm, of which one in a hundred would be false; and a busy machine may leave the
+    # verdict open.
+    most = {"null": 9, "slower": 40, "faster": 40, "broken": 40}
+    entered = [Race(f"test_it.py::test_{name}", rule, 300, launches) for name, launches in most.items()]
     plan = Plan(pairs=5, block_ns=1e6, names=("test_it",))
-    told: set[tuple[str, str]] = set()
     with Reaper() as reaper:
-        engine.run(
-            sides, [*races.values()], plan, seed=1, reaper=reaper,
-            loaded=lambda side, files: told.update((side, Path(path).parent.name) for path in files),
-            closed=closed.append, progress=launches.append,
-        )  # fmt: skip
+        events = [*engine.run(sides, entered, plan, seed=1, reaper=reaper)]
+    launches = [event for event in events if isinstance(event, Launched)]
+    closed = [race for event in launches for race in event.closed]
+    races = {race.nodeid.partition("test_it.py::test_")[2]: race for race in closed}
     assert races["null"].decision.verdict in {Verdict.SAME, Verdict.UNSURE}
     assert races["slower"].decision.verdict is Verdict.SLOWER
     assert races["faster"].decision.verdict is Verdict.FASTER
@@ -71,10 +68,13 @@ def test_a_planted_slowdown_is_found_and_a_null_is_none(tmp_path: Path) -> None:
     assert broken is not None
     assert (broken.side, "head is broken" in broken.reason) == ("head", True)
     assert closed[0] is races["broken"]
-    assert sorted(race.nodeid for race in closed) == sorted(race.nodeid for race in races.values())
-    assert launches == [*range(1, max(len(race.launches) for race in races.values()) + 1)]
-    assert all(race.seconds > 0 for race in races.values())
-    assert told == {("base", "base"), ("head", "head")}
+    assert sorted(race.nodeid for race in closed) == sorted(race.nodeid for race in entered)
+    assert [event.count for event in launches] == [*range(1, max(len(race.launches) for race in closed) + 1)]
+    assert all(race.seconds > 0 for race in closed)
+    loaded = [event for event in events if isinstance(event, Loaded)]
+    assert {(event.side, Path(path).parent.name) for event in loaded for path in event.files} == {
+        ("base", "base"), ("head", "head"),
+    }  # fmt: skip
 
 
 @dataclass
@@ -103,44 +103,41 @@ class Script:
         _plan: Plan,
         seed: int,
         _reaper: Reaper,
-        loaded: Callable[[str, dict[str, str]], None],
-    ) -> dict[str, tuple[Timed | Failed, float]]:
+    ) -> Iterator[Loaded | LaunchResult]:
         number = len(self.asked)
         self.asked.append([*nodeids])
         self.seeds.append(seed)
         self.now += self.start_s
-        found: dict[str, tuple[Timed | Failed, float]] = {}
         for nodeid in self.asked[-1]:
             given = self.gives[nodeid]
             what = given[min(number, len(given) - 1)]
             seconds = self.takes_s.get(nodeid, 1.0)
             self.now += seconds
-            loaded("head", {nodeid: "content"})
-            found[nodeid] = (what if isinstance(what, Failed) else Timed(what, (), ())), seconds
-        return found
+            yield Loaded("head", (nodeid,))
+            yield LaunchResult(nodeid, what if isinstance(what, Failed) else Timed(what, (), ()), seconds)
 
-    def run(self, *races: Race, seed: int = 1, **options: Any) -> list[Race]:
-        """Run these races by this script; return them as they were closed."""
-        closed: list[Race] = []
+    def events(self, *races: Race, seed: int = 1) -> list[Loaded | Launched]:
+        """Run these races by this script; return all events."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(engine, "launch", self.launch)
-            engine.run(
-                [], races, Plan(), seed=seed, reaper=Reaper(), closed=closed.append, clock=lambda: self.now, **options
-            )
-        return closed
+            return [*engine.run([], races, Plan(), seed=seed, reaper=Reaper(), clock=lambda: self.now)]
+
+    def run(self, *races: Race, seed: int = 1) -> dict[str, Race]:
+        """Run these races by this script; return them by their ids, in the order in which they were closed."""
+        launches = [event for event in self.events(*races, seed=seed) if isinstance(event, Launched)]
+        return {race.nodeid: race for event in launches for race in event.closed}
 
 
-GONE = Failed("base", "gone", Why.LACKS)
+GONE = Failed("base", "gone", FailureKind.LACKS)
 
 
 def test_only_the_undecided_are_launched_again() -> None:
     script = Script({"same": [0.0], "slower": [1.0], "faster": [-1.0], "unsure": [0.03], "gone": [GONE]})
-    races = {name: Race(name, budget_s=1e9, max_launches=100) for name in script.gives}
-    closed = script.run(*races.values())
+    races = script.run(*(Race(name, budget_s=1e9, max_launches=100) for name in script.gives))
     assert {name: race.decision.verdict.value for name, race in races.items()} == {
         "same": "same", "slower": "slower", "faster": "faster", "unsure": "unsure", "gone": "unsure",
     }  # fmt: skip
-    assert [race.nodeid for race in closed] == ["gone", "same", "slower", "faster", "unsure"]
+    assert [*races] == ["gone", "same", "slower", "faster", "unsure"]
     assert script.asked[0] == ["same", "slower", "faster", "unsure", "gone"]
     assert script.asked[1] == ["same", "slower", "faster", "unsure"]
     assert script.asked[3] == ["slower", "faster", "unsure"]
@@ -148,29 +145,29 @@ def test_only_the_undecided_are_launched_again() -> None:
     assert len(script.asked) == len(races["unsure"].launches) == 100
     assert races["gone"].failed is GONE
     assert races["same"].numbers == [0.0] * 3
-    assert not any(race.open for race in closed)
+    assert not any(race.open for race in races.values())
 
 
 def test_each_race_has_launches_and_seconds_of_its_own() -> None:
     """A launch takes 4 s to start both sides, which its tests share, and then what each takes by itself."""
     script = Script({"few": [0.03], "short": [0.03], "long": [0.03]}, {"few": 1.0, "short": 10.0, "long": 2.0})
-    few, short, long = Race("few", budget_s=1e9, max_launches=2), Race("short", budget_s=30), Race("long", budget_s=60)
-    closed = script.run(few, short, long)
-    assert closed == [few, short, long]
-    assert [len(race.launches) for race in closed] == [2, 3, 12]
+    races = script.run(Race("few", budget_s=1e9, max_launches=2), Race("short", budget_s=30), Race("long", budget_s=60))
+    assert [*races] == ["few", "short", "long"]
+    few, short, long = races.values()
+    assert [len(race.launches) for race in races.values()] == [2, 3, 12]
     assert few.seconds == pytest.approx(2 * (4 / 3 + 1))
     assert short.seconds == pytest.approx(2 * (4 / 3 + 10) + (4 / 2 + 10))
     assert long.seconds == pytest.approx(2 * (4 / 3 + 2) + (4 / 2 + 2) + 9 * (4 + 2))
-    assert sum(race.seconds for race in closed) == pytest.approx(script.now - 100)
+    assert sum(race.seconds for race in races.values()) == pytest.approx(script.now - 100)
 
 
-def test_what_looks_slower_has_more_seconds() -> None:
+def test_a_benchmark_that_looks_slower_gets_more_seconds() -> None:
     """On a busy machine, or with a slow benchmark, the budget is spent before an alarm has the launches it needs."""
     script = Script(
         {"slower": [0.1], "luck": [0.1, 0.1, 0.02], "endless": [0.1]}, {"slower": 10.0, "luck": 10.0, "endless": 50.0}
     )
-    slower, luck, endless = Race("slower", budget_s=60), Race("luck", budget_s=30), Race("endless", budget_s=60)
-    script.run(slower, luck, endless)
+    races = script.run(Race("slower", budget_s=60), Race("luck", budget_s=30), Race("endless", budget_s=60))
+    slower, luck, endless = (races[name] for name in script.gives)
     assert slower.decision.verdict is Verdict.SLOWER
     assert 60 < slower.seconds < 240
     assert (luck.decision.verdict, len(luck.launches)) == (Verdict.UNSURE, 3)
@@ -180,8 +177,9 @@ def test_what_looks_slower_has_more_seconds() -> None:
 def test_a_race_ends_where_it_fails_later_and_keeps_what_it_had() -> None:
     failed = Failed("head", "flaky")
     script = Script({"flaky": [0.03, 0.04, failed], "other": [0.0]})
-    flaky, other = Race("flaky"), Race("other")
-    assert script.run(flaky, other) == [flaky, other]
+    races = script.run(Race("flaky"), Race("other"))
+    assert [*races] == ["flaky", "other"]
+    flaky, other = races.values()
     assert flaky.failed is failed
     assert flaky.numbers == [0.03, 0.04]
     assert flaky.decision.verdict is Verdict.UNSURE
@@ -190,25 +188,25 @@ def test_a_race_ends_where_it_fails_later_and_keeps_what_it_had() -> None:
 
 def test_each_race_has_a_rule_of_its_own() -> None:
     script = Script({"strict": [0.05], "loose": [0.05]})
-    strict, loose = Race("strict", Rule(threshold=0.01), 1e9), Race("loose", Rule(threshold=0.2), 1e9)
-    script.run(strict, loose)
-    assert strict.decision.verdict is Verdict.SLOWER
-    assert loose.decision.verdict is Verdict.SAME
+    races = script.run(Race("strict", Rule(threshold=0.01), 1e9), Race("loose", Rule(threshold=0.2), 1e9))
+    assert races["strict"].decision.verdict is Verdict.SLOWER
+    assert races["loose"].decision.verdict is Verdict.SAME
 
 
-def test_progress_is_told_after_each_launch_and_after_what_it_has_closed() -> None:
+def test_a_launch_is_reported_at_its_end_and_its_files_at_once() -> None:
     script = Script({"same": [0.0], "gone": [GONE]})
-    told: list[Any] = []
-    closed = told.append
-    races = [Race("same"), Race("gone")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "launch", script.launch)
-        engine.run(
-            [], races, Plan(), seed=1, reaper=Reaper(), closed=lambda race: closed(race.nodeid), progress=told.append,
-            loaded=lambda side, files: told.append((side, *files)), clock=lambda: script.now,
-        )  # fmt: skip
-    same = ("head", "same")
-    assert told == [same, ("head", "gone"), "gone", 1, same, 2, same, "same", 3]
+    events = [
+        event.files[0] if isinstance(event, Loaded) else (event.count, [race.nodeid for race in event.closed])
+        for event in script.events(Race("same"), Race("gone"))
+    ]
+    assert events == ["same", "gone", (1, ["gone"]), "same", (2, []), "same", (3, ["same"])]
+
+
+def test_each_launch_reports_the_state_of_all_races() -> None:
+    script = Script({"same": [0.0], "gone": [GONE]})
+    launches = [event for event in script.events(Race("same"), Race("gone")) if isinstance(event, Launched)]
+    assert [[len(race.launches) for race in event.races] for event in launches] == [[1, 0], [2, 0], [3, 0]]
+    assert [[race.open for race in event.races] for event in launches] == [[True, False], [True, False], [False, False]]
 
 
 def test_each_launch_has_a_seed_of_its_own_and_a_race_can_be_repeated() -> None:
@@ -223,6 +221,6 @@ def test_each_launch_has_a_seed_of_its_own_and_a_race_can_be_repeated() -> None:
 
 def test_without_races_or_budget_nothing_is_launched() -> None:
     script = Script({"spent": [0.0]})
-    assert script.run() == []
+    assert script.run() == {}
     script.run(Race("spent", budget_s=0), Race("spent", max_launches=0))
     assert script.asked == []

@@ -57,7 +57,7 @@ def test_revisions(project: Project, revision: str, commit: str, label: str) -> 
     assert tree.label == label.replace("SHORT", tree.commit[:10])
 
 
-def test_a_commit_is_called_by_its_beginning(project: Project) -> None:
+def test_a_commit_is_labelled_by_its_first_characters(project: Project) -> None:
     commit = project.git("rev-parse", "side")
     for revision in (commit, commit[:12]):
         assert repository(project).resolve(revision) == git.Tree(
@@ -71,12 +71,12 @@ def test_an_annotated_tag_is_its_commit(project: Project) -> None:
 
 
 @pytest.mark.parametrize("revision", ["nothing", "-x", "--all", "", "main:a.txt", "nothing..."])
-def test_what_is_no_revision(project: Project, revision: str) -> None:
-    with pytest.raises(git.GitError, match=r"nothing|no revision"):
+def test_invalid_revisions_are_refused(project: Project, revision: str) -> None:
+    with pytest.raises(git.GitError, match=r"nothing|not a revision"):
         repository(project).resolve(revision)
 
 
-def test_a_folder_that_is_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_outside_of_any_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(git.GitError, match=r"not a git repository.*--race-base-python"):
         git.Repository.around(tmp_path)
@@ -156,7 +156,7 @@ def test_a_clean_working_tree_is_its_commit(project: Project, tmp_path: Path) ->
     assert tree == git.Tree(head, project.git("rev-parse", "HEAD^{tree}"), f"the working tree ({head[:10]})")
 
 
-def test_a_change_in_the_same_second_and_of_the_same_size_is_seen(project: Project, tmp_path: Path) -> None:
+def test_a_change_in_the_same_second_and_of_the_same_size_is_detected(project: Project, tmp_path: Path) -> None:
     for number in range(4):
         project.commit(**{"a.txt": f"{number}1\n"})
         project.write(**{"a.txt": f"{number}2\n"})
@@ -283,7 +283,7 @@ def test_nested_submodules_come_from_the_local_copies(
     assert (tmp_path / "head" / "vendor" / "lib" / "nested" / "deep.h").exists()
 
 
-def test_a_submodule_s_commit_that_the_local_copy_lacks(
+def test_a_submodule_s_commit_that_the_local_copy_lacks_comes_from_the_remote(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = with_library(project, tmp_path, monkeypatch)
@@ -298,7 +298,7 @@ def test_a_submodule_s_commit_that_the_local_copy_lacks(
         found.check_out(found.resolve("HEAD"), tmp_path / "again")
 
 
-def test_without_git_there_is_another_way(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_the_alternative_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(git.GitError, match=r"^git is not installed; without it, .*--race-base-python=PYTHON$"):
         repository(project)
@@ -306,11 +306,11 @@ def test_without_git_there_is_another_way(project: Project, monkeypatch: pytest.
 
 def test_one_file_of_a_tree(project: Project) -> None:
     found = repository(project)
-    assert found.has(found.resolve("v1"), "a.txt") == "one"
-    assert found.has(found.resolve("v1"), "side.txt") is None
+    assert found.text(found.resolve("v1"), "a.txt") == "one"
+    assert found.text(found.resolve("v1"), "side.txt") is None
 
 
-def test_what_a_build_left_is_taken_back(project: Project, tmp_path: Path) -> None:
+def test_what_a_build_left_is_removed(project: Project, tmp_path: Path) -> None:
     repository(project).check_out_working_tree(tmp_path / "head")
     (tmp_path / "head" / "build").mkdir()
     (tmp_path / "head" / "build" / "x.log").write_text("built\n")
@@ -326,6 +326,6 @@ def test_files_and_folders_replace_others(tmp_path: Path) -> None:
             (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name / file).write_text(name)
     (tmp_path / "source" / "t" / "link").symlink_to("new")
-    git.overlay(tmp_path / "source", tmp_path / "target", [Path("t"), Path("f"), Path("d"), Path("t/link")])
+    git.replace(tmp_path / "source", tmp_path / "target", [Path("t"), Path("f"), Path("d"), Path("t/link")])
     assert listed(tmp_path / "target") == {"t/new", "t/link", "f", "d/x", "kept"}
     assert (tmp_path / "target" / "t" / "link").is_symlink()

@@ -42,7 +42,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
     def find(name: str) -> str:
         module = importlib.import_module(name)
-        assert home.strangers() == {}
+        assert home.foreign() == {}
         return str(module.__file__).removeprefix(f"{tmp_path}/")
 
     hidden = {name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] in {"kern", "tests"}}
@@ -74,7 +74,7 @@ def test_tests_come_from_the_tree(place: Callable[[str], str], name: str) -> Non
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("kern.forgotten", "the wheel that was built has none"),
+        ("kern.forgotten", "it is not in the wheel that was built"),
         ("other", "this side of the race has none"),
         ("kern.no", "No module named"),
     ],
@@ -84,7 +84,7 @@ def test_what_the_wheel_lacks(place: Callable[[str], str], name: str, why: str) 
         place(name)
 
 
-def test_patterns_that_take_any_file_do_not_tell(tmp_path: Path) -> None:
+def test_patterns_that_match_any_file_are_ignored(tmp_path: Path) -> None:
     home = Home(str(tmp_path / "wheel"), ["kern"], [str(tmp_path / "tree")], ["*.py", "cases/*.py", "check_*.py"])
     told = {
         name: home.is_test(str(tmp_path / "tree" / name))
@@ -106,7 +106,7 @@ def test_a_package_that_extends_its_path_finds_nothing_in_the_sources(tmp_path: 
         (tmp_path / name).write_text("")
     home = Home(str(tmp_path / "wheel"), ["kern"], [str(tmp_path / "tree")], DEFAULT)
     path = [str(tmp_path / place / "kern") for place in ("wheel", "tree", "other")]
-    with pytest.raises(ModuleNotFoundError, match="the wheel that was built has none"):
+    with pytest.raises(ModuleNotFoundError, match="it is not in the wheel that was built"):
         home.find_spec("kern._fast", path)
     shared = home.find_spec("kern.more", path)
     assert shared is not None

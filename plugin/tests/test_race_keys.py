@@ -67,7 +67,7 @@ def test_a_project_s_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("place", [".config/pip/pip.conf", ".pip/pip.conf"])
-def test_what_pip_s_configuration_says(home: Path, place: str) -> None:
+def test_pip_s_configuration_is_part_of_the_key(home: Path, place: str) -> None:
     seen = {keys.installing()}
     file = home / place
     file.parent.mkdir(parents=True)

@@ -7,15 +7,17 @@ import math
 import os
 import random
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from launching import FEW, PLAN, Starts, broken, ids, raced
-from pytest_benchgate.race.launching.launch import Timed, _enough, launch
-from pytest_benchgate.race.launching.process import Failed, Plan, Side, Why
+from launching import FEW, PLAN, Starts, broken, ids, launched, raced
+from pytest_benchgate.race.launching.launch import _enough, launch
+from pytest_benchgate.race.launching.plan import Plan, Side
+from pytest_benchgate.race.launching.results import Failed, FailureKind, Loaded, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,34 +74,37 @@ ALLOCATION = """keep = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (2**34, keep[1]))
     try: bytearray(2**36)
     finally: resource.setrlimit(resource.RLIMIT_AS, keep)"""
+# The body of a function on head, the reason, and whether the worker is lost.
 BREAKS = {
-    "crash": ("os.abort()", "the worker died (signal SIGABRT)", 4),
-    "exit": ("print('last words', flush=True); os._exit(3)", "the worker died (exit status 3):", 4),
-    "memory": ("os.kill(os.getpid(), signal.SIGKILL)", "signal SIGKILL; the system kills so where memory runs out", 4),
-    "allocation": (ALLOCATION, "MemoryError", 2),
-    "error": ("raise OSError('no good')", "OSError: no good", 2),
-    "later": ("calls.append(1); assert len(calls) < 4", "AssertionError", 2),
-}  # fmt: skip
+    "crash": ("os.abort()", "the worker died (signal SIGABRT)", True),
+    "exit": ("print('last words', flush=True); os._exit(3)", "the worker died (exit status 3):", True),
+    "memory": ("os.kill(os.getpid(), signal.SIGKILL)", "signal SIGKILL, probably by the out-of-memory killer", True),
+    "error": ("raise OSError('no good')", "OSError: no good", False),
+    "later": ("calls.append(1); assert len(calls) < 4", "AssertionError", False),
+    # Only Linux limits the address space of a process.
+    **({"allocation": (ALLOCATION, "MemoryError", False)} if sys.platform == "linux" else {}),
+}
 
 
-@pytest.mark.parametrize(("body", "reason", "starts"), BREAKS.values(), ids=BREAKS.keys())
-def test_what_breaks_costs_its_test_only(
-    sides: Callable[..., tuple[Side, Side]], reaper: Starts, body: str, reason: str, starts: int
-) -> None:
-    """And a new start of both sides only where a worker is lost."""
-    if body is ALLOCATION and sys.platform != "linux":
-        pytest.skip("only Linux limits a process's address space so")
-    head = f"import os, resource, signal, time\ncalls = []\ndef broken():\n    {body}\n    return 1\n"
-    found = raced(sides(head), "before broken after", dataclasses.replace(PLAN, pairs=3, block_ns=1e5), reaper)
-    broken(found["broken"], "head", reason, Why.LOST if starts == 4 else Why.FAILED)
-    assert isinstance(found["before"], Timed)
-    assert isinstance(found["after"], Timed)
-    assert reaper.count == starts
-    if "last words" in body:
-        assert "last words" in getattr(found["broken"], "reason", "").partition("status 3")[2]
+def test_a_failure_costs_its_test_only(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> None:
+    """Both sides are started again only if a worker is lost."""
+    head = "import os, resource, signal, time\ncalls = []\n"
+    head += "".join(f"def {name}():\n    {body}\n    return 1\n" for name, (body, _, _) in BREAKS.items())
+    suite = "import build\ndef test_before(benchmark): benchmark(lambda: sum(range(1000)))\n" + "".join(
+        f"def test_{name}(benchmark): benchmark(build.{name})\ndef test_after_{name}(benchmark): benchmark(lambda: 1)\n"
+        for name in BREAKS
+    )
+    both = sides(head, "".join(f"def {name}(): return 1\n" for name in BREAKS), suite)
+    names = " ".join(["before", *(f"{name} after_{name}" for name in BREAKS)])
+    found = raced(both, names, dataclasses.replace(PLAN, pairs=3, block_ns=1e5), reaper)
+    assert "last words" in getattr(found["exit"], "reason", "").partition("status 3")[2]
+    for name, (_, reason, lost) in BREAKS.items():
+        broken(found.pop(name), "head", reason, FailureKind.LOST if lost else FailureKind.FAILED)
+    assert [name for name, result in found.items() if not isinstance(result, Timed)] == []
+    assert reaper.count == 2 + 2 * sum(lost for _, _, lost in BREAKS.values())
 
 
-def test_whose_side_it_is_and_why_is_said(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> None:
+def test_the_side_and_the_reason_are_reported(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> None:
     suite = """
         import build, os, pytest
 
@@ -151,21 +156,21 @@ def test_whose_side_it_is_and_why_is_said(sides: Callable[..., tuple[Side, Side]
     found = raced(both, names, FEW, reaper)
     assert reaper.count == 2
     assert isinstance(found["fine"], Timed)
-    broken(found["skip_base"], "base", "not on base", Why.SKIPPED)
-    broken(found["skip_head"], "head", "not on head", Why.SKIPPED)
-    broken(found["skip_both"], "base and head", "nowhere", Why.SKIPPED)
+    broken(found["skip_base"], "base", "not on base", FailureKind.SKIPPED)
+    broken(found["skip_head"], "head", "not on head", FailureKind.SKIPPED)
+    broken(found["skip_both"], "base and head", "nowhere", FailureKind.SKIPPED)
     broken(found["skip_and_fail"], "base and head", "wrong")
     broken(found["fail_both"], "base and head", "wrong")
     broken(found["fail_late"], "base and head", "wrong in the end")
     broken(found["fail_late_on_base"], "base", "wrong in the end")
     broken(found["nothing"], "base and head", "it calls no benchmark that can be raced")
     broken(found["nothing_on_head"], "head", "it calls no benchmark that can be raced")
-    assert found["new"] == Failed("base", "there is no such test", Why.LACKS)
-    assert found["old"] == Failed("head", "there is no such test", Why.LACKS)
-    assert found["none"] == Failed("base and head", "there is no such test", Why.LACKS)
+    assert found["new"] == Failed("base", "there is no such test", FailureKind.LACKS)
+    assert found["old"] == Failed("head", "there is no such test", FailureKind.LACKS)
+    assert found["none"] == Failed("base and head", "there is no such test", FailureKind.LACKS)
 
 
-def test_a_file_that_one_side_cannot_import_fails_its_own_tests_with_its_words(
+def test_a_file_that_one_side_cannot_import_fails_its_own_tests_with_its_error(
     sides: Callable[..., tuple[Side, Side]], reaper: Starts
 ) -> None:
     """As well where it is the conftest.py of its folder that cannot be imported."""
@@ -177,10 +182,10 @@ def test_a_file_that_one_side_cannot_import_fails_its_own_tests_with_its_words(
     (both[1].folder / "deep" / "conftest.py").write_text("import build")
     (both[1].folder / "deep" / "__init__.py").touch()
     nodeids = [*ids("before", "after"), "deep/er/test_deep.py::test_it", "test_plain.py::test_it"]
-    found = launch(both, nodeids, FEW, 4, reaper)
+    found = launched(both, nodeids, FEW, reaper, 4)
     for nodeid in nodeids[:-1]:
-        broken(found[nodeid][0], "head", "undefined symbol: fast")
-    assert isinstance(found[nodeids[-1]][0], Timed)
+        broken(found[nodeid], "head", "undefined symbol: fast")
+    assert isinstance(found[nodeids[-1]], Timed)
 
 
 def test_a_test_that_base_lacks_must_run_on_head_and_base_must_import_what_is_raced(
@@ -211,52 +216,58 @@ def test_a_test_that_base_lacks_must_run_on_head_and_base_must_import_what_is_ra
     names = "fine fails fails_late nothing skips dies last old"
     found = raced((base, head_side), names, dataclasses.replace(FEW, names=("build",)), reaper)
     for name in ("fine", "last"):
-        broken(found[name], "base", "there is no such test", Why.LACKS)
+        broken(found[name], "base", "there is no such test", FailureKind.LACKS)
     broken(found["fails"], "head", "OSError: no good")
     broken(found["fails_late"], "head", "wrong in the end")
     broken(found["nothing"], "head", "it calls no benchmark that can be raced")
-    broken(found["skips"], "head", "not here", Why.SKIPPED)
-    broken(found["dies"], "head", "exit status 3", Why.LOST)
+    broken(found["skips"], "head", "not here", FailureKind.SKIPPED)
+    broken(found["dies"], "head", "exit status 3", FailureKind.LOST)
     assert isinstance(found["old"], Timed)
 
     def of_feature(*names: str) -> Failed:
         plan = dataclasses.replace(FEW, names=names)
-        what, _ = launch((base, head_side), ["test_feature.py::test_it"], plan, 1, reaper)["test_feature.py::test_it"]
+        what = launched((base, head_side), ["test_feature.py::test_it"], plan, reaper)["test_feature.py::test_it"]
         assert isinstance(what, Failed)
         return what
 
     broken(of_feature("build"), "base", "cannot import name 'feature'")
     # What only head has is no sign of a broken base; what base has none of is.
     broken(of_feature("build", "added", "space.added"), "base", "cannot import name 'feature'")
-    broken(of_feature("added"), "base", "base cannot import added: ModuleNotFoundError", Why.BROKEN)
+    broken(of_feature("added"), "base", "base cannot import added: ModuleNotFoundError", FailureKind.BROKEN)
     (base.folder / "build.py").write_text("raise ImportError('undefined symbol: fast')")
-    broken(of_feature("build"), "base", "base cannot import build: ImportError: undefined symbol: fast", Why.BROKEN)
+    broken(
+        of_feature("build"), "base", "base cannot import build: ImportError: undefined symbol: fast", FailureKind.BROKEN
+    )
 
 
-ENDS = {  # with the starts that it takes: a death by a signal may have been chance, and is tried twice
-    "sys.exit('enough')": ("enough", Why.FAILED, 2),
-    "pytest.exit('enough')": ("enough", Why.FAILED, 2),
-    "raise KeyboardInterrupt('enough')": ("enough", Why.FAILED, 2),
-    "__import__('os')._exit(7)": ("exit status 7", Why.LOST, 4),
-    "__import__('os').abort()": ("signal SIGABRT", Why.LOST, 6),
+# With the starts that it takes: a death by a signal may have been chance, and is tried twice.
+ENDS = {
+    "exit": ("sys.exit('enough')", "enough", FailureKind.FAILED, 0),
+    "pytest": ("pytest.exit('enough')", "enough", FailureKind.FAILED, 0),
+    "interrupt": ("raise KeyboardInterrupt('enough')", "enough", FailureKind.FAILED, 0),
+    "status": ("os._exit(7)", "exit status 7", FailureKind.LOST, 2),
+    "signal": ("os.abort()", "signal SIGABRT", FailureKind.LOST, 4),
 }
 
 
-@pytest.mark.parametrize("end", ENDS)
 def test_a_module_that_ends_pytest_at_import_costs_its_own_tests_only(
-    sides: Callable[..., tuple[Side, Side]], reaper: Starts, end: str
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
 ) -> None:
     both = sides()
+    nodeids = [f"test_{name}.py::test_it" for name in ENDS]
     for side in both:
-        (side.folder / "test_another.py").write_text("import ends\ndef test_it(benchmark): benchmark(lambda: 1)")
-        (side.folder / "ends.py").write_text(f"import pytest, sys\n{end}\n" if side.name == "head" else "")
-    found = launch(both, [*ids("before"), "test_another.py::test_it"], FEW, 1, reaper)
-    assert isinstance(found[ids("before")[0]][0], Timed)
-    reason, why, starts = ENDS[end]
-    broken(found["test_another.py::test_it"][0], "head", reason, why)
-    assert reaper.count == starts
-    (both[1].folder / "ends.py").write_text("import os; os._exit(7)")
-    assert isinstance(launch(both, ids("before"), FEW, 1, reaper)[ids("before")[0]][0], Timed), "it is imported"
+        for name, (end, *_) in ENDS.items():
+            text = f"import ends_{name}\ndef test_it(benchmark): benchmark(lambda: 1)"
+            (side.folder / f"test_{name}.py").write_text(text)
+            ends = f"import os, pytest, sys\n{end}\n" if side.name == "head" else ""
+            (side.folder / f"ends_{name}.py").write_text(ends)
+    found = launched(both, [*ids("before"), *nodeids], FEW, reaper)
+    assert isinstance(found[ids("before")[0]], Timed)
+    for nodeid, (_, reason, kind, _) in zip(nodeids, ENDS.values(), strict=True):
+        broken(found[nodeid], "head", reason, kind)
+    assert reaper.count == 2 + sum(starts for *_, starts in ENDS.values())
+    (both[1].folder / "ends_exit.py").write_text("import os; os._exit(7)")
+    assert isinstance(raced(both, "before", FEW, reaper)["before"], Timed), "it is imported"
 
 
 def test_a_worker_that_is_killed_before_its_first_test_is_started_once_more(
@@ -269,21 +280,21 @@ def test_a_worker_that_is_killed_before_its_first_test_is_started_once_more(
     assert reaper.count == 4
     (head.folder / "conftest.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     for what in raced((base, head), "before after", FEW, reaper).values():
-        broken(what, "head", "signal SIGKILL", Why.LOST)
+        broken(what, "head", "signal SIGKILL", FailureKind.LOST)
     assert reaper.count == 8
 
 
-def test_a_side_whose_pytest_does_not_start_fails_every_test_with_its_words(
+def test_a_side_whose_pytest_does_not_start_fails_every_test_with_its_output(
     sides: Callable[..., tuple[Side, Side]], reaper: Starts
 ) -> None:
     base, head = sides()
     (head.folder / "conftest.py").write_text("raise ImportError('undefined symbol: fast')")
     for name, what in raced((base, head), "before after", FEW, reaper).items():
-        broken(what, "head", "undefined symbol: fast", Why.LOST)
+        broken(what, "head", "undefined symbol: fast", FailureKind.LOST)
         assert "exit status 4" in getattr(what, "reason", ""), name
     assert reaper.count == 2
     late = dataclasses.replace(FEW, start_limit_s=0.01)
-    broken(raced((base, base), "before", late, reaper)["before"], "base", "no answer within 0.01 s", Why.LOST)
+    broken(raced((base, base), "before", late, reaper)["before"], "base", "no answer within 0.01 s", FailureKind.LOST)
 
 
 def test_both_sides_hash_and_draw_alike_and_each_launch_differently(
@@ -354,25 +365,22 @@ def test_pairs_run_on_one_processor_but_for_a_function_that_uses_threads(
     assert base == head
 
 
-def test_the_raced_files_of_both_sides_are_told_of(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> None:
-    both = sides()
-    told: list[tuple[str, list[str]]] = []
-    plan = dataclasses.replace(FEW, names=("build",))
-    launch(both, ids("before", "after"), plan, 1, reaper, lambda side, files: told.append((side, [*files])))
-    expected = [(side.name, [str((side.folder / "build.py").resolve())]) for side in both]
-    assert sorted(told) == sorted([*expected, ("base", []), ("head", [])])
-
-
-def test_what_the_caller_raises_at_a_raced_file_ends_both_workers(
+def test_the_raced_files_of_both_sides_are_reported_once(
     sides: Callable[..., tuple[Side, Side]], reaper: Starts
 ) -> None:
     both = sides()
+    plan = dataclasses.replace(FEW, names=("build",))
+    loaded = [event for event in launch(both, ids("before", "after"), plan, 1, reaper) if isinstance(event, Loaded)]
+    assert loaded == [Loaded(side.name, (str((side.folder / "build.py").resolve()),)) for side in both]
 
-    def refuse(side: str, files: dict[str, str]) -> None:
-        raise ValueError(f"{side}: {len(files)}")
 
-    with pytest.raises(ValueError, match="base: 0"):
-        launch(both, ids("before"), FEW, 1, reaper, refuse)
+def test_a_launch_that_is_closed_early_ends_both_workers(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
+) -> None:
+    both = sides()
+    with closing(launch(both, ids("before"), dataclasses.replace(FEW, names=("build",)), 1, reaper)) as events:
+        assert isinstance(next(events), Loaded)
+        assert _left_in(both[0].folder.parent) != []
     assert _left_in(both[0].folder.parent) == []
 
 
@@ -385,7 +393,7 @@ def test_a_hang_is_ended_with_all_that_it_has_started(sides: Callable[..., tuple
     """
     both = sides(head)
     found = raced(both, "broken before", dataclasses.replace(FEW, limit_s=4), reaper)
-    broken(found["broken"], "head", "it hangs", Why.LOST)
+    broken(found["broken"], "head", "it hangs", FailureKind.LOST)
     assert isinstance(found["before"], Timed)
     assert reaper.count == 4
     assert _left_in(both[0].folder.parent) == []

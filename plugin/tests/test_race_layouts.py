@@ -169,7 +169,7 @@ def test_a_source_tree_in_place_of_the_build_is_an_error(tmp_path: Path, race_ca
     assert judged(run) == ({"test_spin": "error"}, 1), run.text
     reason = run.raced("test_spin")["reason"]
     assert told in reason
-    assert "src/kern/__init__.py, which is not of the build that is raced" in reason
+    assert "src/kern/__init__.py, which is not part of the build that is raced" in reason
     assert "Import the project by its installed name" in reason
 
 
@@ -208,15 +208,15 @@ def test_a_wheel_without_modules_is_refused(tmp_path: Path, race_cache: Path) ->
 
 
 @pytest.mark.thorough
-def test_what_the_wheel_lacks_is_said(tmp_path: Path, race_cache: Path) -> None:
+def test_a_module_that_the_wheel_lacks_is_named(tmp_path: Path, race_cache: Path) -> None:
     test = "import kern.more.deep\n" + TEST.format(package="kern")
     layout = files(**{"kern/more/__init__.py": "", "kern/more/deep.py": "", "tests/test_spin.py": test})
     run = made(tmp_path, race_cache, layout).race("HEAD~1", "-opythonpath=.", "tests")
     assert run.returncode == pytest.ExitCode.INTERRUPTED, run.text
-    assert "No module named 'kern.more': the wheel that was built has none" in run.text
+    assert "No module named 'kern.more': it is not in the wheel that was built" in run.text
 
 
-def test_another_python_is_asked_for_before_it_is_built(tmp_path: Path, race_cache: Path) -> None:
+def test_a_project_for_another_python_is_refused_before_it_is_built(tmp_path: Path, race_cache: Path) -> None:
     layout = files()
     layout["pyproject.toml"] += "requires-python = '>=99.1'\n"
     run = made(tmp_path, race_cache, layout).race("HEAD~1")
@@ -228,7 +228,7 @@ def test_another_python_is_asked_for_before_it_is_built(tmp_path: Path, race_cac
 def test_a_root_that_is_a_package_is_refused_before_it_is_built(tmp_path: Path, race_cache: Path) -> None:
     run = made(tmp_path, race_cache, files(**{"__init__.py": ""})).race("HEAD~1", "tests")
     assert run.returncode == pytest.ExitCode.USAGE_ERROR, run.text
-    assert "is a package itself" in run.text
+    assert "itself is a package" in run.text
     assert "building" not in run.text
 
 

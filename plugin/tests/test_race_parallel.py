@@ -16,7 +16,7 @@ from pytest_benchgate.race.building.build import Builder, BuildFailed, Built, Or
 from pytest_benchgate.race.building.parallel import build_all
 from pytest_benchgate.race.building.store import Store, prepare_folder
 from pytest_benchgate.race.reaper import Reaper
-from racing import KERN, Project
+from racing import KERN, Project, followed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +49,8 @@ class Session:
 
     def __init__(self, project: Project, reaper: Reaper, locks: ExitStack) -> None:
         self.project, self.reaper, self.locks = project, reaper, locks
-        self.said: list[str] = []
-        self.shown: list[str] = []
+        self.steps: list[str] = []
+        self.statuses: list[str] = []
 
     def build(self, base: str, head: str) -> list[Built]:
         """Build both sides, which do this."""
@@ -67,7 +67,8 @@ class Session:
             for name, tree in zip(("base", "head"), trees, strict=True)
         ]
         store = Store(self.project.cache, self.reaper, self.locks)
-        return build_all(Builder(store, self.said.append), orders, self.said.append, self.shown.append)
+        built, self.steps, self.statuses = followed(build_all(Builder(store), orders))
+        return built
 
 
 @pytest.fixture
@@ -83,12 +84,12 @@ def session(kern: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]
 def test_both_are_built_at_once_and_followed(session: Session) -> None:
     base, head = session.build(MEET.format(own="b", other="h"), MEET.format(own="h", other="b"))
     assert base.folder != head.folder
-    assert not base.cached
-    assert not head.cached
-    assert any(re.fullmatch(r"base \d+ s: b waits; head \d+ s: h waits", line) for line in session.shown), session.shown
-    assert session.shown[-1] == ""
+    assert any(re.fullmatch(r"base \d+ s: b waits; head \d+ s: h waits", line) for line in session.statuses), (
+        session.statuses
+    )
+    assert session.statuses[-1] == ""
     assert [
-        len([line for line in session.said if line.startswith(f"{name}: built in ")]) for name in ("base", "head")
+        len([line for line in session.steps if line.startswith(f"{name}: built in ")]) for name in ("base", "head")
     ] == [1, 1]
 
 
@@ -100,7 +101,7 @@ def test_on_one_processor_head_is_built_first(session: Session) -> None:
         session.build("", "x = 1\n")
     finally:
         os.sched_setaffinity(0, before)
-    lines = [line for line in session.said if re.match("(base|head): ", line)]
+    lines = [line for line in session.steps if re.match("(base|head): ", line)]
     assert [re.sub(r" \d.*", "", line) for line in lines] == [
         "head: building ...", "head: built in", "base: building ...", "base: built in",
     ]  # fmt: skip
@@ -115,10 +116,10 @@ def test_where_one_fails_the_other_is_stopped(session: Session) -> None:
     assert not [one for one in session.project.processes().values() if "build_wheel" in one]
 
 
-def test_a_tool_that_nothing_asks_for_is_named(kern: Project) -> None:
+def test_a_build_tool_that_is_not_required_is_named(kern: Project) -> None:
     kern.write(**{"setup.py": "import notatool.build\n" + KERN["setup.py"]})
     run = kern.race("HEAD")
     assert run.returncode == pytest.ExitCode.TESTS_FAILED
     assert "head, the working tree could not be built: " in run.text
-    assert 'likely remedy: the build needs notatool, which nothing asks for: add "notatool" to requires' in run.text
+    assert 'likely remedy: the build needs notatool, which is not required: add "notatool" to requires' in run.text
     assert "INTERNALERROR" not in run.text

@@ -87,7 +87,7 @@ def test_ctrl_c_amid_a_start_leaves_no_process() -> None:
     subprocess.run([sys.executable, "-c", AMID], stdout=subprocess.PIPE, check=True, timeout=LIMIT_S)
 
 
-def test_the_end_of_its_block_is_the_end_of_what_is_watched(tmp_path: Path) -> None:
+def test_the_end_of_its_block_ends_what_is_watched(tmp_path: Path) -> None:
     """And of the reaper itself; what it has forgotten lives on."""
     folder = tmp_path / "temporary"
     folder.mkdir()

@@ -49,7 +49,7 @@ def test_the_likely_remedy(output: str, remedy: str, tmp_path: Path) -> None:
         "gcc -c a.c\nNot found: nothing",
     ],
 )
-def test_none_where_nothing_is_known(output: str, tmp_path: Path) -> None:
+def test_no_remedy_for_an_unknown_failure(output: str, tmp_path: Path) -> None:
     assert "likely remedy" not in remedies.report("head could not be built", output, tmp_path, Path())
 
 
@@ -72,7 +72,7 @@ def test_a_version_from_tags_that_a_shallow_clone_lacks(tmp_path: Path, shallow:
     assert ("fetch-depth: 0" in remedies.report("base could not be built", output, tmp_path, Path())) is shallow
 
 
-def test_the_last_lines_come_first_and_all_of_them_after(tmp_path: Path) -> None:
+def test_the_last_lines_come_first_and_the_whole_output_after(tmp_path: Path) -> None:
     output = "\n".join(f"line {number}" for number in range(40))
     lines = remedies.report("base could not be built: why", output, tmp_path, Path()).splitlines()
     assert lines[:2] == ["base could not be built: why", "line 25"]

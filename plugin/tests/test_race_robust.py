@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from launching import FEW, Starts, broken, raced
+from launching import FEW, Starts, broken, launched, raced
 from pytest_benchgate.race import reaper as reapers
-from pytest_benchgate.race.launching.launch import Timed, launch
-from pytest_benchgate.race.launching.process import Failed, Why
+from pytest_benchgate.race.launching.results import Failed, FailureKind, Timed
 from pytest_benchgate.race.worker import boot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_benchgate.race.launching.process import Plan, Side
+    from pytest_benchgate.race.launching.plan import Plan, Side
 
     Sides = Callable[..., tuple[Side, Side]]
 
@@ -48,8 +47,8 @@ def again():
     calls.append(1)
     return len(calls) > 1
 """
-READY = '{"once_ns": 1, "iterations": 1, "group": null, "files": {}, "drawn": ""}'
-STRANGE = "the worker's pipe carries what the worker does not say"
+READY = '{"once_ns": 1, "iterations": 1, "group": null, "files": [], "drawn": ""}'
+INVALID = "invalid data on the worker's pipe"
 # What a function does to its worker, and what is said of it.
 DEBRIS = {
     "debris": r'write(b"garbage\n")',
@@ -94,17 +93,17 @@ def race_all(sides: Sides, reaper: Starts, bodies: Mapping[str, str], plan: Plan
 
 
 @needs_proc
-def test_debris_on_the_pipe_costs_its_test_only(sides: Sides, reaper: Starts) -> None:
+def test_invalid_data_on_the_pipe_costs_its_test_only(sides: Sides, reaper: Starts) -> None:
     # Each is the first test of its worker, whose order of a run is 1.
     bodies = {name: body.replace("N", "2" if "again" in body else "1") for name, body in DEBRIS.items()}
     for what in race_all(sides, reaper, bodies).values():
-        broken(what, "head", STRANGE, Why.LOST)
+        broken(what, "head", INVALID, FailureKind.LOST)
     assert reaper.count == 2 * (len(DEBRIS) + 1)
 
 
 @needs_proc
 @needs_guard
-def test_the_end_of_a_worker_costs_its_test_only_and_is_noticed_at_once(sides: Sides, reaper: Starts) -> None:
+def test_the_end_of_a_worker_costs_its_test_only_and_is_detected_at_once(sides: Sides, reaper: Starts) -> None:
     """Also where a child of it lives on, with the pipe open, or where the process lives on without its pipe."""
     start = time.monotonic()
     found = race_all(sides, reaper, {name: body for name, (body, _) in ENDS.items()})
@@ -113,15 +112,15 @@ def test_the_end_of_a_worker_costs_its_test_only_and_is_noticed_at_once(sides: S
         if reason is None:
             assert isinstance(found[name], Timed), found[name]
         else:
-            broken(found[name], "head", reason, Why.FAILED if "by_sys" in name else Why.LOST)
+            broken(found[name], "head", reason, FailureKind.FAILED if "by_sys" in name else FailureKind.LOST)
 
 
 @pytest.mark.thorough
 @needs_proc
-def test_a_stopped_worker_is_said_to_be_stopped(sides: Sides, reaper: Starts) -> None:
+def test_a_stopped_worker_is_reported_as_stopped(sides: Sides, reaper: Starts) -> None:
     bodies = {"stops": "os.kill(os.getpid(), signal.SIGSTOP)", "stops_its_group": "os.killpg(0, signal.SIGSTOP)"}
     for what in race_all(sides, reaper, bodies, dataclasses.replace(FEW, limit_s=2)).values():
-        broken(what, "head", "no answer within 2 s: it is stopped", Why.LOST)
+        broken(what, "head", "no answer within 2 s: it is stopped", FailureKind.LOST)
 
 
 def test_a_clock_that_stands_or_runs_too_fast_costs_its_test_only(sides: Sides, reaper: Starts) -> None:
@@ -129,8 +128,7 @@ def test_a_clock_that_stands_or_runs_too_fast_costs_its_test_only(sides: Sides, 
     suite = """
         import build, pytest
         from types import SimpleNamespace
-        from pytest_benchgate.race.worker import clock
-        from pytest_benchgate.race.worker import plugin as worker
+        from pytest_benchgate.race.worker import benchmark as worker, clock
 
         @pytest.fixture
         def patched(monkeypatch):
@@ -158,7 +156,7 @@ def test_a_clock_that_stands_or_runs_too_fast_costs_its_test_only(sides: Sides, 
     found = raced(sides("HEAD = True", "HEAD = False", suite), "stands fast backwards after", FEW, reaper)
     assert isinstance(found.pop("after"), Timed)
     for what in found.values():
-        broken(what, "head", "the clock of the test's process is wrong", Why.LOST)
+        broken(what, "head", "the clock of the test's process is wrong", FailureKind.LOST)
 
 
 def test_a_test_that_patches_the_clock_is_timed_by_the_real_one(sides: Sides, reaper: Starts) -> None:
@@ -168,7 +166,7 @@ def test_a_test_that_patches_the_clock_is_timed_by_the_real_one(sides: Sides, re
     suite = """
         import build, pytest, time, time_machine
         from freezegun import freeze_time
-        from pytest_benchgate.race.worker import plugin as worker
+        from pytest_benchgate.race.worker import benchmark as worker
 
         def work():
             sum(range(100 * build.FACTOR))
@@ -241,13 +239,13 @@ def test_daemons_end_with_their_worker(sides: Sides, reaper: Starts) -> None:
     start = time.monotonic()
     names = ["wraps", "crashes", "hangs"]
     plan = dataclasses.replace(FEW, limit_s=3)
-    found = launch(both, [f"test_it.py::test_it[{name}]" for name in names], plan, 1, reaper)
-    assert [type(what) for what, _ in found.values()] == [Timed, Failed, Failed], found
+    found = launched(both, [f"test_it.py::test_it[{name}]" for name in names], plan, reaper)
+    assert [type(result) for result in found.values()] == [Timed, Failed, Failed], found
     assert time.monotonic() - start < 60
     pids = [int(pid) for pid in (both[1].folder / "daemon").read_text().split()]
     assert len(pids) >= 6
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
 
 
-def test_the_signal_that_asks_a_guard_is_one() -> None:
+def test_the_reaper_and_the_guard_use_the_same_signal() -> None:
     assert reapers.END == boot.END

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from launching import FEW, Starts, raced
-from pytest_benchgate.race.launching.launch import Timed
+from pytest_benchgate.race.launching.results import Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_benchgate.race.launching.process import Side
+    from pytest_benchgate.race.launching.plan import Side
 
     Sides = Callable[..., tuple[Side, Side]]
 
@@ -167,7 +167,7 @@ def test_whatever_draws_without_a_seed_draws_alike_on_both_sides_and_anew_in_eac
         assert len({*launches[0][name]}) > 1, name
 
 
-def test_a_seed_that_the_sides_cannot_share_is_noticed(sides: Sides, reaper: Starts) -> None:
+def test_a_seed_that_the_sides_cannot_share_is_detected(sides: Sides, reaper: Starts) -> None:
     suite = """
         import os, random, time
         import numpy as np

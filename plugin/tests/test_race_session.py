@@ -119,7 +119,7 @@ def test_why_there_was_no_race(raced: tuple[Project, Run]) -> None:
         assert re.search(rf"(?m)^(error|new|skipped): {name} \({side}\): ", run.text)
 
 
-def test_a_slower_benchmark_says_how_much_and_how_sure(raced: tuple[Project, Run]) -> None:
+def test_a_slowdown_is_reported_with_its_interval_and_confidence(raced: tuple[Project, Run]) -> None:
     run = raced[1]
     message = next(line for line in run.text.splitlines() if line.startswith("slower: "))
     assert re.match(
@@ -251,9 +251,9 @@ def test_a_threshold_that_cannot_be_seen_is_refused(plain: Project) -> None:
         (["--race=main", "--race-tests=base"], "'base' must be head"),
         (["--race=main", "--race-base-python=python3"], "both say what base is"),
         (["--race-base-python=no/such/python"], "no/such/python is not an executable"),
-        (["--race=nothing"], "'nothing' is no revision of"),
+        (["--race=nothing"], "'nothing' is not a revision of"),
         (["--race=nothing..."], "fetch-depth: 0"),
-        (["--race=-x"], "'-x' is no revision"),
+        (["--race=-x"], "'-x' is not a revision"),
         (["--race=main", "--race-json=/proc/none/x.json"], "--race-json: cannot write"),
         (["--race=main", "-orace_threshold=3"], "race_threshold: '3' is not a percentage"),
         (["--race=main", "-orace_tests=base"], "race_tests: 'base' must be head"),
@@ -308,7 +308,7 @@ def test_a_spent_budget_ends_a_race(plain: Project) -> None:
         ("'3 %'", "the marker benchgate takes the keywords"),
     ],
 )
-def test_a_marker_that_says_nothing_known_is_refused(plain: Project, marker: str, words: str) -> None:
+def test_an_unknown_keyword_of_the_marker_is_refused(plain: Project, marker: str, words: str) -> None:
     test = PLAIN["tests/test_calc.py"].replace("def ", f"import pytest\n@pytest.mark.benchgate({marker})\ndef ")
     plain.write(**{"tests/test_calc.py": test})
     run = plain.race("HEAD")

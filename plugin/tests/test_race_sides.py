@@ -55,7 +55,7 @@ def test_head_s_tests_are_run_on_both_sides(plain: Project) -> None:
     assert "note: head's tests are run on both sides; they differ from base's own: tests" in run.text
 
 
-def test_what_python_has_compiled_is_no_difference_of_tests(plain: Project) -> None:
+def test_bytecode_files_are_not_a_difference_of_tests(plain: Project) -> None:
     """Base's own tests are collected first, where head's settings may differ."""
     plain.commit(**{"tests/__init__.py": "", "tests/helper.py": "\n", "tests/conftest.py": "from . import helper\n"})
     plain.write(**{"calc.py": SLOW_CALC})
@@ -87,13 +87,13 @@ def test_tests_beside_the_code(plain: Project) -> None:
     assert "--times 2" in run.raced("test_count")["repeat"]
 
 
-def test_the_same_source_tree_is_said(plain: Project) -> None:
+def test_the_same_source_tree_is_reported(plain: Project) -> None:
     run = plain.race("main")
     assert (run.verdicts, run.returncode) == ({"test_count": "same"}, 0)
     assert "note: base and head are the same source tree: this is a null race" in run.text
 
 
-def test_equal_files_are_said(plain: Project) -> None:
+def test_equal_files_are_reported(plain: Project) -> None:
     plain.write(**{"readme.txt": "only words differ\n"})
     run = plain.race("main")
     assert run.verdicts == {"test_count": "same"}
@@ -147,7 +147,7 @@ def test_tests_outside_of_the_root_are_refused(plain: Project) -> None:
     assert "so that it cannot be raced; set --rootdir" in run.text
 
 
-def test_a_silent_race_with_itself_is_refused(plain: Project) -> None:
+def test_an_unintended_race_with_itself_is_refused(plain: Project) -> None:
     """Both sides would find the same files, in the user's own tree, where there is no build that goes before it."""
     plain.write(**{"calc.py": SLOW_CALC})
     run = plain.race("HEAD", f"-opythonpath={plain.root}")
@@ -208,7 +208,7 @@ def test_an_environment_that_lacks_the_plugin(plain: Project) -> None:
     assert f"{bare} -m pip install pytest-benchgate" in run.text
 
 
-def test_a_crash_of_the_extension_is_told(kern: Project) -> None:
+def test_a_crash_of_the_extension_is_reported(kern: Project) -> None:
     kern.write(
         **{"kern/_kern.c": KERNEL.replace("volatile long total = 0;", "volatile long total = *(volatile long *)8;")}
     )

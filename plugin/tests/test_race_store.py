@@ -98,7 +98,7 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["/etc/hostname", "/etc/hostname/cache", "/proc/cache", "/dev/null"])
-def test_what_cannot_be_a_folder_is_refused_in_a_sentence(place: str) -> None:
+def test_an_impossible_cache_folder_is_refused(place: str) -> None:
     with pytest.raises(CacheError, match=rf"^--race-cache: {place} cannot be used: [^\n]*$"):
         prepare_folder(Path(place))
 
@@ -144,7 +144,7 @@ def test_only_entries_that_no_race_used_for_long_are_removed(tmp_path: Path) -> 
 
 def interrupted(made: Store, key: str, *, complete: bool = False, files: int = 0, again_s: float = 0) -> None:
     with made.entry(key) as entry:
-        assert (entry.told is not None) is complete
+        assert (entry.record is not None) is complete
         entry.folder.mkdir(exist_ok=True)
         for number in range(files):
             (entry.folder / str(number)).touch()
@@ -152,7 +152,7 @@ def interrupted(made: Store, key: str, *, complete: bool = False, files: int = 0
         raise KeyboardInterrupt
 
 
-def test_a_second_ctrl_c_while_what_is_half_made_is_removed(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_while_an_incomplete_build_is_removed(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
         with store(tmp_path) as made, pytest.raises(KeyboardInterrupt) as raised:
@@ -163,7 +163,7 @@ def test_a_second_ctrl_c_while_what_is_half_made_is_removed(tmp_path: Path) -> N
     assert not (tmp_path / KEY).exists()
 
 
-def test_an_error_removes_what_is_half_made_and_leaves_what_is_complete(tmp_path: Path) -> None:
+def test_an_error_removes_an_incomplete_entry_and_keeps_a_complete_one(tmp_path: Path) -> None:
     with store(tmp_path) as made:
         for complete in (False, True):
             with pytest.raises(KeyboardInterrupt):
@@ -174,8 +174,8 @@ def test_an_error_removes_what_is_half_made_and_leaves_what_is_complete(tmp_path
                     fill(entry)
 
 
-@pytest.mark.parametrize("text", ["", "{", "null", "[]", "3", "{}", '{"built": 1, "told": {}}', '{"built": 1, "told": 3, "sizes": {}}',
-                                  '{"built": "x", "told": {}, "sizes": {}}', '{"built": 1, "told": {}, "sizes": []}', "\x00" * 64])  # fmt: skip
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "3", "{}", '{"built": 1, "record": {}}', '{"built": 1, "record": 3, "sizes": {}}',
+                                  '{"built": "x", "record": {}, "sizes": {}}', '{"built": 1, "record": {}, "sizes": []}', "\x00" * 64])  # fmt: skip
 def test_a_marker_that_says_nothing(tmp_path: Path, text: str) -> None:
     with store(tmp_path) as made:
         with made.entry(KEY) as entry:
@@ -183,14 +183,14 @@ def test_a_marker_that_says_nothing(tmp_path: Path, text: str) -> None:
         (entry.folder / COMPLETE).write_text(text)
         made.locks.close()
         with made.entry(KEY) as entry:
-            assert entry.told is None
+            assert entry.record is None
             assert not entry.folder.exists()
             fill(entry)
         with made.entry(KEY) as entry:
-            assert entry.told == {}
+            assert entry.record == {}
 
 
-def test_a_link_in_the_place_of_an_entry_leads_nowhere(tmp_path: Path) -> None:
+def test_a_link_in_place_of_an_entry_is_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious").touch()
@@ -201,7 +201,7 @@ def test_a_link_in_the_place_of_an_entry_leads_nowhere(tmp_path: Path) -> None:
     assert [path.name for path in outside.iterdir()] == ["precious"]
 
 
-def test_a_cache_in_the_repository_is_no_part_of_head(kern: Project) -> None:
+def test_a_cache_in_the_repository_is_not_part_of_head(kern: Project) -> None:
     texts = []
     for _ in range(2):
         run = kern.race("HEAD", "--race-cache=.builds", "--race-max-launches=3")
@@ -223,7 +223,7 @@ def test_a_cache_in_the_repository_is_no_part_of_head(kern: Project) -> None:
         ("~nobody-at-all/x", "--race-cache=~nobody-at-all/x: "),
     ],
 )
-def test_a_race_refuses_a_folder_in_a_sentence(kern: Project, place: str, words: str) -> None:
+def test_a_race_refuses_a_folder_without_a_traceback(kern: Project, place: str, words: str) -> None:
     before = kern.state()
     run = kern.run("--race=HEAD", f"--race-cache={place}", HOME="/dev/null")
     assert run.returncode == pytest.ExitCode.USAGE_ERROR

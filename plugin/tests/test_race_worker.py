@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchgate.race.launching.process import command
-from pytest_benchgate.race.worker.boot import ORDERS
+from pytest_benchgate.race.worker.boot import START
 from pytest_benchgate.race.worker.channel import Channel, Closed, Late
 from pytest_benchgate.race.worker.messages import (
     Block,
@@ -24,10 +22,13 @@ from pytest_benchgate.race.worker.messages import (
     Done,
     End,
     Message,
+    Order,
     Quit,
     Ready,
     Run,
+    Start,
     Timed,
+    encode_start,
 )
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def started(
 ) -> Iterator[tuple[Channel, subprocess.Popen[str]]]:
     """Start a worker on the suite in the current folder; end it and its pipes afterwards."""
     (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
-    orders = {"pipes": [orders_in, answers_out], "seed": seed, "names": names, "files": files}
+    start = Start(orders_in, answers_out, seed, [*names], files)
     worker = subprocess.Popen(
         command(Path(sys.executable), *(options or NO_CACHE)),
-        env=os.environ | {ORDERS: json.dumps(orders)},
+        env=os.environ | {START: encode_start(start)},
         pass_fds=(orders_in, answers_out),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -74,7 +75,7 @@ def race(
     return answers if isinstance(answers[-1], Done) else [*answers, ask(channel, End())]
 
 
-def ask(channel: Channel, order: Message) -> Message:
+def ask(channel: Channel, order: Order) -> Message:
     """Send an order and return the answer."""
     channel.order(order)
     return channel.receive_answer(LIMIT_S)
@@ -224,7 +225,7 @@ def test_fixtures_of_a_wider_scope_are_kept_for_the_next_test_and_torn_down_afte
     assert again == both
 
 
-def test_what_cannot_be_raced_and_what_fails_is_said(pytester: pytest.Pytester) -> None:
+def test_tests_that_cannot_be_raced_or_fail_are_reported(pytester: pytest.Pytester) -> None:
     """With warnings as errors: what is said must not be that a coroutine was never awaited."""
     pytester.makepyfile(
         test_it="""
@@ -466,7 +467,7 @@ def test_equal_seeds_draw_alike_wherever_a_suite_draws_and_whatever_ran_before(p
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a system whose processors cannot be chosen")
-def test_what_a_suite_changes_at_import_is_settled_and_a_block_is_pinned_as_ordered(
+def test_what_a_suite_changes_at_import_is_undone_and_a_block_is_pinned_as_ordered(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makepyfile(
@@ -500,7 +501,7 @@ def test_what_a_suite_changes_at_import_is_settled_and_a_block_is_pinned_as_orde
         assert race(channel, "test_without_gc", 1)[-1] == PASSED
 
 
-def test_it_is_said_whether_other_threads_did_the_work(pytester: pytest.Pytester) -> None:
+def test_it_is_reported_whether_other_threads_did_the_work(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
         import threading
@@ -576,7 +577,7 @@ def test_a_plugin_that_runs_failed_tests_again_does_not_have_one_timed_twice(pyt
         assert race(channel, "test_after", 2)[-1] == PASSED
 
 
-def test_the_raced_files_are_told_of_once_with_their_content(pytester: pytest.Pytester) -> None:
+def test_the_raced_files_are_reported_once(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         fast="VALUE = 1",
         slow="VALUE = 2",
@@ -597,12 +598,10 @@ def test_the_raced_files_are_told_of_once_with_their_content(pytester: pytest.Py
     (package / "other.py").write_text("VALUE = 5")
     with started(names=("fast", "slow", "package")) as (channel, _):
         collected(channel)
-        told = [race(channel, name)[0].files for name in ("test_one", "test_two", "test_one")]
-
-    def hashes(*paths: Path) -> dict[str, str]:
-        return {str(path.resolve()): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-
-    assert told == [hashes(package / "__init__.py", package / "part.py"), hashes(pytester.path / "fast.py"), {}]
+        reported = [race(channel, name)[0].files for name in ("test_one", "test_two", "test_one")]
+    files = [package / "__init__.py", package / "part.py", pytester.path / "fast.py"]
+    first, second, third = map(str, (path.resolve() for path in files))
+    assert reported == [[first, second], [third], []]
 
 
 def test_a_crash_closes_the_channel_and_a_hang_is_late(pytester: pytest.Pytester) -> None:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from conftest import Suite
 
 HOSTILE = "a|b`c*<script>alert(1)</script>\n::error::x\r\x1b[31m%0A](http://e.vil) @all #1 é \u202e"
-GOOD = Result("t.py::good", "good", "g", 1e-3, 9e-4, 1e-5, 9, verified=True, work=Work(items=2e6, bytes=1.6e7, unit="rows"),
+GOOD = Result("t.py::good", "good", "g", 1e-3, 1e-5, 9, verified=True, work=Work(items=2e6, bytes=1.6e7, unit="rows"),
               shares=(Share("copy", 5e-4, 0.5),), device_ns=8e5, device="d")  # fmt: skip
 BAD = Withheld("t.py::bad", "bad", "call", True, "AssertionError: no", "AssertionError: no\nline two", "t.py", 12)  # noqa: FBT003
 
 
 def hostile() -> Report:
-    result = Result(f"t.py::{HOSTILE}", HOSTILE, HOSTILE, 1.0, 1.0, 0.0, 1, work=Work(items=1, unit=HOSTILE),
+    result = Result(f"t.py::{HOSTILE}", HOSTILE, HOSTILE, 1.0, 0.0, 1, work=Work(items=1, unit=HOSTILE),
                     shares=(Share(HOSTILE, 1.0, 1.0),), suspicious=HOSTILE, device=HOSTILE)  # fmt: skip
     return Report((result,), (Withheld(HOSTILE, HOSTILE, "call", False, HOSTILE, HOSTILE, HOSTILE, 1),))  # noqa: FBT003
 
@@ -56,7 +56,7 @@ def test_the_terminal_section() -> None:
 
 
 def test_the_terminal_has_nothing_to_say_about_plain_benchmarks() -> None:
-    assert terminal.render(Report((Result("n", "n", None, 1.0, 1.0, 0.0, 1),))) == []
+    assert terminal.render(Report((Result("n", "n", None, 1.0, 0.0, 1),))) == []
 
 
 def test_control_characters_are_escaped_in_the_terminal() -> None:

@@ -1,7 +1,7 @@
-"""Ends what a session leaves behind, however the session ends: Ctrl-C, kill -9, an error, or as it should.
+"""Ends what a session leaves behind, whether it ends by Ctrl-C, kill -9, an error, or regularly.
 
-A small process of its own reads from a pipe which processes and folders are temporary. Once the pipe closes, which the
-system does for a session that was killed too, it kills the processes, with their groups, and removes the folders.
+A small process reads from a pipe which processes and folders are temporary. Once the pipe is closed, which the system
+also does for a session that was killed, it kills the processes, with their groups, and removes the folders.
 
 A worker has a guard, which ends its daemons as well; see boot.py. So a guard is asked first, and given some seconds.
 """
@@ -24,13 +24,14 @@ from typing import IO, TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# The signal that asks a guard; this file runs alone, too, and boot.py imports nothing. Tests compare the two.
+# The signal that asks a guard. This file is also run by itself, and boot.py imports nothing: a test compares the two.
 END = getattr(signal, "SIGRTMIN", 0) + 7
-PATIENCE_S = 5.0  # for processes that still write into a folder while it is removed, and for guards
+# For guards, and for processes that still write into a folder while it is removed.
+PATIENCE_S = 5.0
 
 
 class Reaper:
-    """The session's handle of the process; a context manager, whose end is the end of all that was watched."""
+    """The session's handle of the process; a context manager that ends everything that is watched."""
 
     def __enter__(self) -> Self:
         """Start the process."""
@@ -41,27 +42,30 @@ class Reaper:
             stdin=orders,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the session
+            # Ctrl-C must reach only the session.
+            start_new_session=True,
         )
         os.close(orders)
         return self
 
     def start(self, command: Sequence[str | Path], *, guarded: bool = False, **options: Any) -> subprocess.Popen[bytes]:
-        """Start a process in a group of its own, which `end` ends, or the end of the session.
+        """Start a process in a group of its own, which ends by `end` or with the session.
 
-        `guarded` says that the process is a guard: it ends by itself when it gets the signal boot.END.
+        A `guarded` process is a guard, which ends by itself when it gets the signal boot.END.
         """
-        with _undisturbed():  # or it would live on unwatched
+        # Ctrl-C in between would leave the process unwatched.
+        with _without_interrupts():
             process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, **options)  # noqa: S603
-            self._tell("guarded" if guarded else "watch", process.pid)
+            self._order("guarded" if guarded else "watch", process.pid)
         if guarded:
             self._guarded.add(process.pid)
         return process
 
     @staticmethod
     def status(process: subprocess.Popen[bytes]) -> int | None:
-        """Return how a process has ended, below 0 for a signal; None while it runs. Its number stays its own."""
-        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        """Return how a process has ended, below 0 for a signal; None while it runs. Its process id stays reserved."""
+        # macOS before Python 3.13.
+        if not hasattr(os, "waitid"):
             return process.poll()
         state = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if state is None:
@@ -74,37 +78,38 @@ class Reaper:
         return self.status(process)
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill what is left of a process's group. Its number is its own, for it has not been waited for until here."""
+        """Kill what is left of a process's group; its process id is reserved until it is waited for, here."""
         if process.pid in self._guarded:
             self._guarded.discard(process.pid)
             _ask(process.pid)
             _wait_for_end(process.pid, PATIENCE_S)
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # all of the group have ended
+        # An error means that all processes of the group have ended.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         self.forget(process.pid)
 
     def watch(self, what: int | Path) -> None:
-        """Let a process group, by its leader's number, or a folder end with the session."""
-        self._tell("watch", what)
+        """End a process group, by its leader's id, or remove a folder with the session."""
+        self._order("watch", what)
 
     def forget(self, what: int | Path) -> None:
-        """Let it be: it has ended, or it is to stay."""
-        self._tell("forget", what)
+        """Watch something no more: it has ended, or it is to stay."""
+        self._order("forget", what)
 
-    def _tell(self, order: str, what: int | Path) -> None:
+    def _order(self, order: str, what: int | Path) -> None:
         line = json.dumps([order, what if isinstance(what, int) else str(what)])
         os.write(self._orders, line.encode() + b"\n")
 
     def __exit__(self, *error: object) -> None:
-        """End all that is watched, and the process."""
+        """End everything that is watched, and the process."""
         os.close(self._orders)
         self._process.wait()
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Answer Ctrl-C after the block, where it is Python's to answer: in the main thread."""
+def _without_interrupts() -> Iterator[None]:
+    """Handle Ctrl-C after the block, if this is the main thread, in which Python handles it."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
         yield
         return
@@ -119,22 +124,23 @@ def _undisturbed() -> Iterator[None]:
 
 
 def ended_fd(process: int) -> int | None:
-    """Return a descriptor that becomes readable when a process ends; None where the system has none."""
+    """Return a descriptor that becomes readable when a process ends, or None if the system has none."""
     try:
         return os.pidfd_open(process)
-    except (AttributeError, OSError):  # macOS; a sandbox that forbids it; no such process
+    except (AttributeError, OSError):
+        # macOS; a sandbox that forbids it; no such process.
         return None
 
 
 def _ask(guard: int) -> None:
-    """Ask a guard to end its worker and all that is left of it."""
+    """Ask a guard to end its worker and everything that is left of it."""
     for number in (END, signal.SIGCONT):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(guard, number)
 
 
 def _wait_for_end(process: int, limit_s: float) -> None:
-    """Wait until a process has ended, whether it has been waited for or not, for limit_s seconds at most."""
+    """Wait until a process has ended, for limit_s seconds at most; does not reap it."""
     deadline = time.monotonic() + limit_s
     fd = ended_fd(process)
     if fd is not None:
@@ -161,7 +167,7 @@ def _lives(process: int) -> bool:
 
 
 def main(orders: IO[str]) -> None:
-    """Read orders until there are no more, then end what is watched."""
+    """Read orders until the pipe is closed, then end everything that is watched."""
     watched: dict[int | str, bool] = {}
     for line in orders:
         order, what = json.loads(line)

@@ -1,10 +1,11 @@
-"""From the pairs of a race to its verdict: pure functions over numbers.
+"""From the pairs of a race to its decision: pure functions over numbers.
 
 A *launch* starts both workers once and gives one number: ln(head / base) of the means of each side's fastest quarter of
-blocks. What a machine does to a block only adds to it, and under load a function with threads has fast and slow moods:
-there the median of the pairs' ratios scattered by 30 % between launches, this by 1 %; elsewhere, too, by less. What
-differs between starts of one build (page placement, allocator, hash seeds) is as large as a slowdown worth finding, so
-the launch is the unit of evidence, and more pairs within one only measure its luck more exactly.
+blocks. Disturbances only add to the time of a block, and under load a function with threads has fast and slow states:
+there the median of the pairs' ratios scattered by 30 % between launches, and this number by 1 %; elsewhere, too, it
+scattered less. What differs between starts of one build (page placement, allocator, hash seeds) is as large as a
+slowdown worth finding, so the launch is the unit of evidence, and more pairs in a launch only measure the chance of
+that launch more exactly.
 
 If the builds are equal, the sides of a launch are exchangeable and its number is symmetric around 0, whatever the
 noise. Then y = clip((number - ln(1 + threshold)) / scale, -1, 1) has a mean of at most 0, so that for each stake g in
@@ -26,22 +27,28 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Iterator, Sequence
 
-FASTEST = 0.25  # of a launch's blocks, on each side
-TRIALS, POWER, RESOLUTION = 100, 0.95, 0.0005  # of smallest_visible: 0.05 % at best
+# Of a launch's blocks, on each side.
+FASTEST = 0.25
+# Of smallest_visible.
+TRIALS, POWER, RESOLUTION = 100, 0.95, 0.0005
 
 
 class Verdict(Enum):
-    """What a race found out about head, compared with base."""
+    """The result of a race, for head compared with base.
+
+    NEW: base has no such benchmark. ERROR: it cannot be raced, or it fails. GONE: head lacks it, or newly skips it.
+    ACCEPTED: slower, within an accepted limit.
+    """
 
     SLOWER = "slower"
     FASTER = "faster"
     SAME = "same"
     UNSURE = "unsure"
-    NEW = "new"  # base has no such benchmark
-    ERROR = "error"  # it cannot be raced, or fails
+    NEW = "new"
+    ERROR = "error"
     SKIPPED = "skipped"
-    GONE = "gone"  # head lacks it, or newly skips it
-    ACCEPTED = "accepted"  # slower, but not by more than people accept
+    GONE = "gone"
+    ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True)
@@ -50,13 +57,20 @@ class Rule:
 
     Attributes
     ----------
-    threshold: the relative slowdown that matters: 0.03 is 3 %.
-    alpha: the chance that any race of the suite raises a false alarm.
-    races: how many there are in the suite; each gets alpha / races.
-    beta: how cautious `same` is; too cautious costs only time.
-    scale: the distance from the threshold, in ln(ratio), from which on a launch counts fully.
-    stakes: the bets that the evidence is the mean of.
-    least_launches: how many there must be before `same`.
+    threshold : float
+        The relative slowdown that matters: 0.03 is 3 %.
+    alpha : float
+        The probability of any false alarm in the suite.
+    races : int
+        The number of races in the suite; each gets alpha / races.
+    beta : float
+        How cautious `same` is; too much caution only costs time.
+    scale : float
+        The distance from the threshold, in ln(ratio), from which on a launch counts fully.
+    stakes : tuple[float, ...]
+        Of the bets whose mean is the evidence.
+    least_launches : int
+        The launches needed for `same`.
 
     """
 
@@ -86,12 +100,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdict, after how many launches it fell, and how strong the evidence for an alarm is.
+    """The verdict, the number of launches that it took, and the evidence for an alarm.
 
     Attributes
     ----------
-    launches: how many it took; all of them for UNSURE.
-    evidence: the e-value of the alarm (SLOWER or FASTER): one of equal builds reaches x with a chance of at most 1 / x.
+    launches : int
+        Those until the decision; all of them for UNSURE.
+    evidence : float
+        The e-value of the alarm (SLOWER or FASTER): equal builds reach x with a probability of at most 1 / x.
 
     """
 
@@ -103,8 +119,8 @@ class Decision:
 def launch_number(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
     """Return the number of a launch: ln(head / base) of the means of each side's fastest quarter, rounded up.
 
-    Changing the sides changes only its sign: symmetric where they are exchangeable. Raises ValueError where the sides
-    have not equally many blocks, or none.
+    Exchanging the sides changes only its sign, so it is symmetric if they are exchangeable. Raises ValueError if the
+    sides have different numbers of blocks, or none.
     """
     if not base_ns or len(base_ns) != len(head_ns):
         raise ValueError(f"{len(base_ns)} blocks of base and {len(head_ns)} of head; there must be one of each a pair")
@@ -126,10 +142,10 @@ def evidence(payoffs: Iterable[float], stakes: Sequence[float]) -> Iterator[floa
 
 
 def decide(numbers: Sequence[float], rule: Rule) -> Decision:
-    """Return the first decision that the launches, in their order, come to; UNSURE where they come to none.
+    """Return the first decision that the launches, in their order, lead to, or UNSURE.
 
-    SLOWER and FASTER at races / alpha; SAME where "slower by the threshold" and "faster by it" are both refuted, at
-    1 / beta, and the interval that people read agrees: beta is generous, and much noise can refute what is true.
+    SLOWER and FASTER at races / alpha; SAME if "slower by the threshold" and "faster by it" are both refuted, at
+    1 / beta, and the reported interval agrees: beta is generous, and much noise can refute what is true.
     """
     edge = math.log1p(rule.threshold)
     slower = [max(-1.0, min(1.0, (number - edge) / rule.scale)) for number in numbers]
@@ -163,8 +179,8 @@ def _inside(numbers: Sequence[float], edge: float) -> bool:
 def interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
     """Return (low, high, coverage): order statistics between which the median of the launches' distribution lies.
 
-    The narrowest symmetric pair whose coverage, 1 - 2 P(Binomial(n, 1/2) < rank), is at least `confidence`; the two
-    extremes, with the coverage that they have, where there are too few launches for it. No distribution is assumed.
+    The narrowest symmetric pair whose coverage, 1 - 2 P(Binomial(n, 1/2) < rank), is at least `confidence`; with too
+    few launches for it, the two extremes and their coverage. No distribution is assumed.
     """
     if not numbers:
         raise ValueError("no launches; an interval needs at least one")
@@ -182,14 +198,13 @@ def interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float,
 def smallest_visible(
     numbers: Sequence[float], rule: Rule, launches: int, rng: random.Random, most: float = 0.5
 ) -> float | None:
-    """Return the smallest slowdown, as ln(ratio), that a race of so many launches tells from none; None above `most`.
+    """Return the smallest slowdown, as ln(ratio), that a race of so many launches detects, or None if above `most`.
 
-    By simulation: the scatter of a null race's numbers, mirrored (equal builds are symmetric), is drawn from with
-    replacement and shifted; an alarm at threshold 0 must come in POWER of TRIALS races. No threshold below this makes
-    sense on the machine that the numbers are from.
+    By simulation: samples of the numbers of a null race, mirrored (equal builds are symmetric), are shifted; an alarm
+    at threshold 0 must come in POWER of TRIALS races. A smaller threshold makes no sense on the numbers' machine.
     """
     if not numbers:
-        raise ValueError("no launches; their scatter is what this needs")
+        raise ValueError("no launches, whose scatter is needed")
     scatter = [*numbers, *(-number for number in numbers)]
     trials = [rng.choices(scatter, k=launches) for _ in range(TRIALS)]
     alarm = rule.races / rule.alpha
@@ -206,8 +221,3 @@ def smallest_visible(
         middle = (low + high) / 2
         low, high = (low, middle) if found(middle) else (middle, high)
     return high
-
-
-def percent(number: float) -> float:
-    """Return ln(ratio) as a change in percent: 5.0 is 5 % slower."""
-    return 100 * math.expm1(number)

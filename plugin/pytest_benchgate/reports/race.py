@@ -1,4 +1,4 @@
-"""What every format says of a race, in words."""
+"""The words and figures of a race that all formats share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from pytest_benchgate.results import Raced, RaceReport
 
 HEADER = ("benchmark", "verdict", "change", "interval", "coverage", "base", "head", "launches", "pairs", "took")
-MOST = 0.5  # slowdowns beyond it are not looked for when a null race says what can be seen
+# The largest slowdown that is tried for the smallest visible one of a null race.
+MOST = 0.5
 # The order in which verdicts are listed; within one, the slowest change comes first.
 ORDER = ("slower", "error", "gone", "unsure", "accepted", "same", "faster", "new", "skipped")
-TOLD = {"error", "gone", "accepted", "new", "skipped"}  # whose reasons are listed
-THRESHOLD = "threshold"  # the column that is there only where thresholds differ
+# Verdicts whose reasons are listed.
+TOLD = {"error", "gone", "accepted", "new", "skipped"}
+# A column that is shown only if thresholds differ.
+THRESHOLD = "threshold"
 
 
 def percent(number: float) -> str:
@@ -40,7 +43,7 @@ def counts(report: RaceReport) -> str:
 
 
 def columns(report: RaceReport) -> tuple[tuple[str, ...], list[tuple[Raced, tuple[str, ...]]]]:
-    """Return the header after the benchmark's name, and what stands in each row, slowest first."""
+    """Return the header after the benchmark's name, and the cells of each row, slowest first."""
     races = ordered(report)
     header: tuple[str, ...] = HEADER[1:]
     rows = [(raced, row(raced)) for raced in races]
@@ -51,12 +54,12 @@ def columns(report: RaceReport) -> tuple[tuple[str, ...], list[tuple[Raced, tupl
 
 
 def _edge(raced: Raced) -> float:
-    """Return the slowdown from which on a race fails."""
+    """Return the slowdown above which a race fails."""
     return raced.threshold if raced.limit is None else raced.limit
 
 
 def row(raced: Raced) -> tuple[str, ...]:
-    """Return what stands beside the benchmark's name, by HEADER."""
+    """Return the cells of a row after the benchmark's name; see HEADER."""
     if raced.change is None or raced.low is None or raced.high is None or raced.coverage is None:
         return (raced.verdict, *[""] * 7, scaled(raced.seconds, "s"))
     return (
@@ -73,7 +76,7 @@ def row(raced: Raced) -> tuple[str, ...]:
 
 
 def heading(report: RaceReport) -> str:
-    """Return what was raced, and how it went as a whole."""
+    """Return what was raced, and the number of each verdict."""
     missing = "" if report.complete else " (incomplete: not all races are over)"
     one, many = report.shard or (1, 1)
     part = f", shard {one} of {many}" if many > 1 else ""
@@ -94,7 +97,7 @@ def terms(report: RaceReport) -> str:
 
 
 def message(raced: Raced, report: RaceReport) -> str:
-    """Return why a test fails, or is worth a word, with the command that repeats its race."""
+    """Return the explanation of a verdict, with the command that repeats the race."""
     if raced.verdict in {"error", "gone", "new", "skipped"}:
         text = f"{raced.verdict} ({raced.side}): {raced.reason}"
     else:
@@ -127,7 +130,7 @@ def _certainty(raced: Raced, report: RaceReport) -> str:
 
 
 def reason(raced: Raced) -> str:
-    """Return in one line why a race has its verdict."""
+    """Return the reason of a verdict in one line."""
     if raced.verdict == "accepted":
         return f"up to {threshold(raced.limit or 0.0)}: {raced.accepted}"
     lines = raced.reason.strip().splitlines() or [raced.verdict]

@@ -1,4 +1,4 @@
-"""The race's own JSON file: versioned, and complete in itself, so that shards merge without correction."""
+"""The JSON file of a race, written and read here: versioned, and complete, so that shards can be merged."""
 
 from __future__ import annotations
 
@@ -14,18 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KIND = "pytest-benchgate race"
-SCHEMA = 1  # counted up when a field changes its meaning or goes
-ADDED = {
-    "shard",
-    "suite",
-    "base_tree",
-    "head_tree",
-    "settings",
-    "limit",
-    "accepted",
-}  # to schema 1, later on: older files lack them
-
-CHANGE, SHARE, COUNT = (-100.0, 100.0), (0.0, 1.0), (0, 10**9)  # of a change, as ln(ratio)
+# Increased when a field changes its meaning or is removed.
+SCHEMA = 1
+# Fields that older files of schema 1 lack.
+ADDED = {"shard", "suite", "base_tree", "head_tree", "settings", "limit", "accepted"}
+# Ranges: of a change, as ln(ratio), of probabilities, and of counts.
+CHANGE, SHARE, COUNT = (-100.0, 100.0), (0.0, 1.0), (0, 10**9)
 RULES: dict[str, tuple[Any, ...]] = {
     "verdict": ORDER,
     **dict.fromkeys(("change", "low", "high", "visible", "numbers"), CHANGE),
@@ -40,7 +34,7 @@ def render(report: RaceReport, machine: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(data: Any) -> RaceReport:
-    """Return the report that render was given; ValueError, with the field and its value, where data is another."""
+    """Return the report in the content of a file; raise ValueError, with the field and its value, if invalid."""
     if not isinstance(data, dict) or data.get("kind") != KIND or data.get("schema") != SCHEMA:
         raise ValueError(f"is no {KIND} of schema {SCHEMA}")
     try:
@@ -52,7 +46,7 @@ def read(data: Any) -> RaceReport:
 
 
 def write(path: Path, data: dict[str, Any]) -> None:
-    """Write the file as a whole, or leave what was there."""
+    """Write the file as a whole, or keep the old one."""
     half = path.with_name(f".{path.name}.half")
     try:
         half.write_text(json.dumps(data, indent=1) + "\n", "utf-8")

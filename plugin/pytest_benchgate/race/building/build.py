@@ -1,43 +1,40 @@
-"""A build of each side: a wheel, built the same way, in an environment that lies over the one that runs pytest.
+"""The build of a side: a wheel, installed into an overlay on the environment that runs pytest.
 
-The environment of a side holds the project alone. All else (pytest, NumPy, drivers) it takes from the environment of
-the session, so that the versions of everything else are equal by construction, and nothing is installed twice. Wheels
-are built by one environment of build tools for both sides. Both are cached; keys.py says by what.
+A side's environment holds the project alone. Everything else (pytest, NumPy, drivers) it takes from the environment of
+the session, so that the versions of everything else are equal by construction, and nothing is installed twice. The
+wheels of both sides are built with one environment of build tools. Both kinds of environment are cached; see keys.py.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
-import tomllib
 import venv
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import build
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from pytest_benchgate.race.building import flags, git, keys, overlay, remedies
+from pytest_benchgate.race.building import flags, git, keys, overlay, project, remedies
 from pytest_benchgate.race.building.store import CacheError, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_benchgate.race.building.commands import Output
 
-PIP = Version("22.3")  # the first that installs into another environment
+# The first that installs into another environment.
+PIP = Version("22.3")
 
 
 class BuildFailed(Exception):
-    """A side that could not be built: what failed, the likely remedy, and the build's own output."""
+    """A side that could not be built: what failed, the likely remedy, and the build's output."""
 
 
 FAILURES = (
@@ -46,6 +43,7 @@ FAILURES = (
     subprocess.CalledProcessError,
     OSError,
     CacheError,
+    project.ProjectError,
     BuildFailed,
 )
 
@@ -56,17 +54,18 @@ class Built:
 
     Attributes
     ----------
-    python: its interpreter.
-    folder: where it lies.
-    names: the packages and modules of the project; see overlay.roots.
-    cached: whether it was there already.
+    python : Path
+        Its interpreter.
+    folder : Path
+        Its folder.
+    names : tuple[str, ...]
+        The packages and modules of the project; see overlay.roots.
 
     """
 
     python: Path
     folder: Path
     names: tuple[str, ...]
-    cached: bool
 
 
 @dataclass(frozen=True)
@@ -75,11 +74,16 @@ class Order:
 
     Attributes
     ----------
-    source: its source tree, which is clean afterwards.
-    project: the folder in it that is built.
-    tree: the hash of its content.
-    who: how it is called.
-    original: the user's own tree, whose paths must not be seen.
+    source : Path
+        Its source tree, which is clean afterwards.
+    project : Path
+        The folder in it that is built.
+    tree : str
+        The hash of its content.
+    who : str
+        Its name in messages.
+    original : Path
+        The user's own tree, whose paths must not be seen.
 
     """
 
@@ -105,15 +109,16 @@ class Builder:
 
     Attributes
     ----------
-    store: the cache.
-    say: shows progress.
-    environment: patterns of the names of variables that steer the project's build.
-    added: variables that are set for the build, the compilers' flags among them.
+    store : Store
+        The cache.
+    environment : tuple[str, ...]
+        Patterns of the names of variables that change the project's build.
+    added : Mapping[str, str]
+        Variables that are set for the build, including the compilers' flags.
 
     """
 
     store: Store
-    say: Callable[[str], None]
     environment: tuple[str, ...] = ()
     added: Mapping[str, str] = field(default_factory=flags.environment)
 
@@ -126,15 +131,15 @@ class Builder:
             raise BuildFailed(remedies.report(reason, output.text, order.source, order.project)) from error
 
     def _build(self, order: Order, output: Output) -> Built:
-        requires = build_requires(order.source / order.project)
+        requires = project.requires(order.source / order.project)
         tools = self._tools(requires, output)
 
-        def usable(told: dict[str, Any]) -> bool:
-            """Tell whether its tools are the present ones, those included that only its build knew of."""
-            more = told.get("more")
-            if not (isinstance(told.get("names"), list) and isinstance(more, list)):
+        def usable(record: dict[str, Any]) -> bool:
+            """Return whether an entry's tools are the present ones, including those that only its build required."""
+            more = record.get("more")
+            if not (isinstance(record.get("names"), list) and isinstance(more, list)):
                 return False
-            return not more or self._tools((*requires, *more), output).versions == told.get("tools")
+            return not more or self._tools((*requires, *more), output).versions == record.get("tools")
 
         key = keys.key(
             "side", order.tree, str(order.project), tools.versions,
@@ -142,35 +147,36 @@ class Builder:
             json.dumps(sorted(self.added.items())),
         )  # fmt: skip
         with self.store.entry(key, usable) as entry:
-            if cached := entry.told is not None:
-                self.say(f"{order.who}: built {_age(time.time() - entry.built)} ago, from the cache")
+            if entry.record is not None:
+                output.steps.put(f"{order.who}: built {_age(time.time() - entry.built)} ago, from the cache")
             else:
                 start = time.monotonic()
-                self.say(f"{order.who}: building ...")
+                output.steps.put(f"{order.who}: building ...")
                 try:
-                    told = self._make(entry.folder, tools, requires, order, output)
+                    record = self._make(entry.folder, tools, requires, order, output)
                 finally:
                     git.clean(order.source)
-                entry.complete(told)
-                self.say(f"{order.who}: built in {time.monotonic() - start:.1f} s")
-            assert entry.told is not None  # noqa: S101  # as found, or as completed
+                entry.complete(record)
+                output.steps.put(f"{order.who}: built in {time.monotonic() - start:.1f} s")
+            assert entry.record is not None  # noqa: S101  # as found, or as completed
+            names = tuple(entry.record["names"])
             # Each time: the session's environment may have changed since.
-            overlay.lay_over(entry.folder, tuple(entry.told["names"]), order.original / order.project)
-            return Built(_python(entry.folder), entry.folder, tuple(entry.told["names"]), cached)
+            overlay.write_paths(entry.folder, names, order.original / order.project)
+            return Built(_python(entry.folder), entry.folder, names)
 
     def _make(
         self, folder: Path, tools: Tools, requires: tuple[str, ...], order: Order, output: Output
     ) -> dict[str, Any]:
-        """Build a wheel with the tools and install it into a new environment; return what is to be known of it."""
-        project, wheels = order.source / order.project, output.temporary / "wheel"
+        """Build a wheel with the tools and install it into a new environment; return the entry's record."""
+        source, wheels = order.source / order.project, output.temporary / "wheel"
 
         def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
             output.run(cmd, cwd, {**self.added, **(extra_environ or {})})
 
-        builder = build.ProjectBuilder(project, python_executable=str(tools.python), runner=run)
+        builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
         if more := sorted(builder.get_requires_for_build("wheel")):
             tools = self._tools((*requires, *more), output)
-            builder = build.ProjectBuilder(project, python_executable=str(tools.python), runner=run)
+            builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
         wheel = builder.build("wheel", wheels)
         venv.EnvBuilder(symlinks=True).create(folder)
         output.run([*tools.pip, "--python", str(_python(folder)), "install", "--no-deps", "--no-index", wheel])
@@ -178,75 +184,32 @@ class Builder:
 
     def _tools(self, requires: tuple[str, ...], output: Output) -> Tools:
         """Return an environment with these build requirements, one for both sides."""
-        pip = _own_pip()
+        pip = _session_pip()
         key = keys.key("tools", *requires, str(bool(pip)), keys.interpreter(), keys.installing())
-        with self.store.entry(key, lambda told: isinstance(told.get("versions"), str)) as entry:
+        with self.store.entry(key, lambda record: isinstance(record.get("versions"), str)) as entry:
             python = _python(entry.folder)
             command = pip or _pip(python)
-            if entry.told is None:
+            if entry.record is None:
                 if requires:
-                    self.say(f"installing the build tools: {', '.join(requires)}")
+                    output.steps.put(f"installing the build tools: {', '.join(requires)}")
                 try:
                     venv.EnvBuilder(symlinks=True).create(entry.folder)
                     if not pip:
                         output.run([str(python), "-I", "-m", "ensurepip", "--default-pip"])
                     constraint = os.environ.get("PIP_BUILD_CONSTRAINT")
                     more = {"PIP_CONSTRAINT": constraint} if constraint else {}
-                    # A backend of the project's own may need none, which pip takes for a mistake.
+                    # A backend in the project itself may require nothing, which pip refuses to install.
                     if requires:
                         output.run([*command, "--python", str(python), "install", *requires], extra_environ=more)
                 except (OSError, subprocess.CalledProcessError) as error:
                     raise BuildFailed(f"the build tools could not be installed: {error}") from error
                 entry.complete({"versions": _versions(entry.folder)})
-            assert entry.told is not None  # noqa: S101  # as found, or as completed
-            return Tools(python, entry.told["versions"], command)
+            assert entry.record is not None  # noqa: S101  # as found, or as completed
+            return Tools(python, entry.record["versions"], command)
 
 
-def find_project(source: Path, folder: Path) -> Path | None:
-    """Return the folder of the project that a folder of source belongs to; None where there is none to build."""
-    for candidate in (folder, *folder.parents):
-        path = source / candidate
-        if (path / "setup.py").is_file():
-            return candidate
-        if (path / "pyproject.toml").is_file():
-            told = _pyproject(path)
-            if "build-system" in told or "project" in told:
-                return candidate
-    return None
-
-
-def build_requires(project: Path) -> tuple[str, ...]:
-    """Return what the project's build needs, as pyproject.toml says or, where it does not, as PEP 517 has it."""
-    told = _pyproject(project) if (project / "pyproject.toml").is_file() else {}
-    system = told.get("build-system", {})
-    requires = system.get("requires", ["setuptools>=40.8.0", "wheel"]) if isinstance(system, dict) else None
-    if not (isinstance(requires, list) and all(isinstance(one, str) for one in requires)):
-        raise BuildFailed("pyproject.toml: build-system.requires must be a list of strings")
-    return tuple(sorted(requires))
-
-
-def check_python(order: Order) -> None:
-    """Raise BuildFailed for a project that does not run on this Python, before minutes go into its build."""
-    folder = order.source / order.project
-    told = _pyproject(folder).get("project", {}) if (folder / "pyproject.toml").is_file() else {}
-    wanted = told.get("requires-python") if isinstance(told, dict) else None
-    version = platform.python_version()
-    with contextlib.suppress(InvalidSpecifier):
-        if isinstance(wanted, str) and not SpecifierSet(wanted).contains(version, prereleases=True):
-            raise BuildFailed(
-                f"{order.who} requires Python {wanted}, and this is {version}: start the race with another Python"
-            )
-
-
-def _pyproject(project: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BuildFailed(f"pyproject.toml: {error}") from error
-
-
-def _own_pip() -> tuple[str, ...]:
-    """Return the command of the session's own pip; () where there is none that installs into other environments."""
+def _session_pip() -> tuple[str, ...]:
+    """Return the command of the session's pip, or () if it has none that installs into other environments."""
     try:
         new = Version(importlib.metadata.version("pip")) >= PIP
     except (importlib.metadata.PackageNotFoundError, InvalidVersion):
@@ -265,7 +228,7 @@ def _versions(environment: Path) -> str:
 
 
 def _age(seconds: float) -> str:
-    """Return a length of time as people say it."""
+    """Return a duration in its largest unit."""
     for unit, length_s in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
         if seconds >= length_s:
             count = int(seconds / length_s)

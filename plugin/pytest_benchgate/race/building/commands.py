@@ -1,8 +1,9 @@
-"""Commands of a build: what they print is kept, and they end when the build is stopped."""
+"""Commands of a build: their output is kept, and they end when the build is stopped."""
 
 from __future__ import annotations
 
 import os
+import queue
 import re
 import subprocess
 import tempfile
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.reaper import Reaper
 
 POLL_S = 0.01
-TAIL = 4096  # bytes at the end of an output in which its last line is looked for
-# What must not reach a build: the session's own modules, other places to install to, and tools without bytecode, which
-# would be compiled again by each process.
-WITHOUT = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+# Bytes at the end of an output in which its last line is searched.
+TAIL = 4096
+# Environment variables that must not reach a build: the session's own modules, other places to install to, and
+# PYTHONDONTWRITEBYTECODE, with which each process would compile the tools again.
+HIDDEN = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
 
 
 class Stopped(Exception):
@@ -45,50 +47,58 @@ class Stop:
 
 @dataclass
 class Output:
-    """Runs the commands of one build and keeps what they print.
+    """Runs the commands of one build and keeps their output.
 
     Attributes
     ----------
-    reaper: ends them with the session.
-    temporary: the folder of their temporary files, which ends with the session.
-    stop: ends them before that.
-    text: what the commands that are over have printed.
+    reaper : Reaper
+        Ends them with the session.
+    temporary : Path
+        The folder of their temporary files, which is removed with the session.
+    stop : Stop
+        Ends them earlier.
+    steps : queue.SimpleQueue[str]
+        Gets a line for each step of the build, from its thread.
+    text : str
+        The output of all finished commands.
 
     """
 
     reaper: Reaper
     temporary: Path
     stop: Stop = field(default_factory=Stop)
+    steps: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     text: str = ""
-    _printing: IO[bytes] | None = None
+    _running: IO[bytes] | None = None
 
     def run(self, cmd: Any, cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        """Run a command, with the programs of its interpreter's environment first; raise CalledProcessError."""
-        env = {name: value for name, value in os.environ.items() if name not in WITHOUT}
+        """Run a command, with its interpreter's folder first on the PATH; raise CalledProcessError."""
+        env = {name: value for name, value in os.environ.items() if name not in HIDDEN}
         env |= {**(extra_environ or {}), "TMPDIR": str(self.temporary)}
         env["PATH"] = os.pathsep.join([str(Path(cmd[0]).parent), env.get("PATH", os.defpath)])
-        with tempfile.TemporaryFile(dir=self.temporary) as printed:
-            process = self.reaper.start([*map(str, cmd)], cwd=cwd, env=env, stdout=printed, stderr=subprocess.STDOUT)
-            self._printing = printed
+        with tempfile.TemporaryFile(dir=self.temporary) as output:
+            process = self.reaper.start([*map(str, cmd)], cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
+            self._running = output
             try:
                 while self.reaper.status(process) is None:
                     self.stop.pause(POLL_S)
             finally:
                 self.reaper.end(process)
-                self._printing = None
-                printed.seek(0)
-                self.text += printed.read().decode("utf-8", "replace")
+                self._running = None
+                output.seek(0)
+                self.text += output.read().decode("utf-8", "replace")
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, [*map(str, cmd)])
 
     def last_line(self) -> str:
-        """Return the last line that was printed so far, from any thread; "" where there is none."""
-        printing, end = self._printing, self.text[-TAIL:]
-        if printing is not None:
+        """Return the last line of the output so far, or ""; from any thread."""
+        running, end = self._running, self.text[-TAIL:]
+        if running is not None:
             try:
-                size = os.fstat(printing.fileno()).st_size
-                end += os.pread(printing.fileno(), TAIL, max(size - TAIL, 0)).decode("utf-8", "replace")
-            except (OSError, ValueError):  # it has just been closed
+                size = os.fstat(running.fileno()).st_size
+                end += os.pread(running.fileno(), TAIL, max(size - TAIL, 0)).decode("utf-8", "replace")
+            except (OSError, ValueError):
+                # It has just been closed.
                 end = self.text[-TAIL:]
         plain = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", end)
         lines = [line.strip() for line in re.split(r"[\r\n]+", plain)]

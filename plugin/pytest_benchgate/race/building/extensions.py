@@ -1,4 +1,4 @@
-"""Whether each side has the extension modules that its sources are of; a build may go on without them, silently."""
+"""Whether each side has the extension modules of its sources: a build may go on without them, silently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.race.building.build import Built
 
-ASIDE = re.compile(r"docs?|examples?|build|\..*")  # folders whose sources are not the project's own
+# Folders whose sources are not compiled into the project.
+SKIPPED = re.compile(r"docs?|examples?|build|\..*")
 COMPILED = re.compile(rb"PyInit_|PyMODINIT_FUNC|PYBIND11_MODULE|NB_MODULE|BOOST_PYTHON_MODULE|#\[pymodule")
 SOURCES = {".c", ".cc", ".cpp", ".cxx", ".cu", ".m", ".rs", ".pyx"}
 
@@ -25,51 +26,52 @@ class Lacking(Exception):
 
 
 def compare(projects: Sequence[Path], built: Sequence[Built]) -> tuple[str, ...]:
-    """Return what a person should know of the extension modules of both builds, base and head, of these sources.
+    """Return notes on the extension modules of both builds, base and head, of these sources.
 
-    Raises Lacking where one side alone lacks one whose source it has.
+    Raises Lacking if only one side lacks a module whose source it has.
     """
     made = [overlay.extensions(one.folder).keys() for one in built]
     names = ("base", "head")
-    for name, project, own, other in zip(names, projects, made, made[::-1], strict=True):
-        lacking = sorted(other - own)
+    for name, project, modules, others in zip(names, projects, made, made[::-1], strict=True):
+        lacking = sorted(others - modules)
         if not lacking:
             continue
         sources = [*_sources(project)]
         for module in lacking:
             last = module.rpartition(".")[2].strip("_")
-            # Where a side has none at all, it does not matter what their sources are called.
-            source = next((one for one in sources if not own or one.stem.strip("_") == last), None)
+            # If a side has no extension module at all, the name of the source does not matter.
+            source = next((one for one in sources if not modules or one.stem.strip("_") == last), None)
             if source:
                 raise Lacking(
                     f"{name} was built without the extension module {module}, which the other side has, though its "
                     f"source {source.relative_to(project)} is there; pure Python would be raced against "
                     "compiled code. Make the extension required (setuptools: optional=False), so that its "
-                    "build fails aloud"
+                    "build fails"
                 )
     return () if any(made) else unbuilt(projects[1])
 
 
 def unbuilt(tree: Path) -> tuple[str, ...]:
-    """Return what a person should know where nothing was compiled of the sources in a tree."""
+    """Return a note on a tree with sources of which nothing was compiled."""
     source = next(_sources(tree), None)
     if source is None:
         return ()
-    there = source.relative_to(tree)
-    return (f"no side has an extension module, though the source {there} is there: pure Python is raced",)
+    return (
+        f"no side has an extension module, though the source {source.relative_to(tree)} is there: pure Python is raced",
+    )
 
 
 def _sources(tree: Path) -> Iterator[Path]:
-    """Yield the sources of extension modules in a tree, but for those of tests and examples."""
+    """Yield the sources of extension modules in a tree, except those of tests and examples."""
     for folder, folders, files in os.walk(tree):
-        folders[:] = sorted(name for name in folders if not (TESTS.fullmatch(name) or ASIDE.fullmatch(name)))
+        folders[:] = sorted(name for name in folders if not (TESTS.fullmatch(name) or SKIPPED.fullmatch(name)))
         for path in (Path(folder, name) for name in sorted(files)):
             if path.is_file() and _is_source(path):
                 yield path
 
 
 def _is_source(path: Path) -> bool:
-    """Return whether an extension module is made of a file: Cython compiles a .py that has a .pxd beside it, too."""
+    """Return whether a file is compiled to an extension module; Cython also compiles a .py with a .pxd beside it."""
     if path.suffix == ".py":
         return path.with_suffix(".pxd").is_file()
     return path.suffix in SOURCES and (path.suffix == ".pyx" or COMPILED.search(path.read_bytes()) is not None)

@@ -1,7 +1,7 @@
 """The two source trees of a race, from a git repository: a revision as it was, and the working tree as it is.
 
-Each tree is checked out in a clone that shares the repository's objects: fast, with tags and history for those who
-derive a version from them, and without a trace in the repository itself, not even the objects of uncommitted changes.
+Each tree is checked out in a clone that shares the repository's objects: fast, with the tags and the history from which
+build backends derive versions, and without a trace in the repository itself, not even objects of uncommitted changes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pytest_benchgate.race.building.run_git import WITHOUT_GIT, GitError, git
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["GitError", "Repository", "Tree", "clean", "git", "overlay"]
-# A commit of the working tree gets the same name each time.
+__all__ = ["GitError", "Repository", "Tree", "clean", "git", "replace"]
+# With these, a commit of the working tree has the same hash each time.
 NOBODY = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
@@ -33,9 +33,12 @@ class Tree:
 
     Attributes
     ----------
-    commit: its commit; for a working tree with changes, one that exists in its own clone only.
-    tree: git's hash of its content.
-    label: how it is called in reports.
+    commit : str
+        Its commit; for a working tree with changes, one that exists only in its clone.
+    tree : str
+        Git's hash of its content.
+    label : str
+        Its name in reports.
 
     """
 
@@ -46,13 +49,13 @@ class Tree:
 
 @dataclass(frozen=True)
 class Repository:
-    """The user's repository, of which nothing is changed."""
+    """The user's repository, in which nothing is changed."""
 
     root: Path
 
     @classmethod
     def around(cls, folder: Path) -> Repository:
-        """Return the repository that folder lies in; GitError where there is none."""
+        """Return the repository around a folder; raise GitError if there is none."""
         try:
             return cls(Path(git("rev-parse", "--show-toplevel", cwd=folder)))
         except GitError as error:
@@ -62,7 +65,7 @@ class Repository:
     def resolve(self, revision: str) -> Tree:
         """Return the tree of a revision; "A..." or "A...B" is the merge base with HEAD or B, as in git diff."""
         if revision.startswith("-"):
-            raise GitError(f"{revision!r} is no revision")
+            raise GitError(f"{revision!r} is not a revision")
         one, dots, other = revision.partition("...")
         if dots:
             try:
@@ -77,7 +80,7 @@ class Repository:
                     "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", cwd=self.root
                 )
             except GitError:
-                raise GitError(f"{revision!r} is no revision of {self.root}; git log shows which there are") from None
+                raise GitError(f"{revision!r} is not a revision of {self.root}; see git log") from None
         short = commit[:10]
         return Tree(commit, self._tree(commit), short if commit.startswith(revision) else f"{revision} ({short})")
 
@@ -85,21 +88,21 @@ class Repository:
         return git("rev-parse", f"{commit}^{{tree}}", cwd=self.root)
 
     def check_out(self, tree: Tree, folder: Path) -> None:
-        """Check a tree of this repository out in a clone of its own."""
+        """Check out a tree of this repository in a new clone."""
         self._clone(folder)
         git("checkout", "--quiet", "--detach", tree.commit, cwd=folder)
         submodules.fill(self.root, folder)
 
     def check_out_working_tree(self, folder: Path) -> Tree:
-        """Check the working tree out as it is, with changes and new files, but without those that git ignores."""
+        """Check out the working tree as it is, with changes and new files, but without files that git ignores."""
         self._clone(folder)
         ours = Path(git("rev-parse", "--absolute-git-dir", cwd=self.root))
         common = ours / git("rev-parse", "--git-common-dir", cwd=self.root)
         for source, name in ((ours, "index"), (common if common.is_dir() else ours, "info/exclude")):
             if (source / name).is_file():
                 (folder / ".git" / name).parent.mkdir(exist_ok=True)
-                # The index saves git from reading what has not changed; by its time git knows which files it must read
-                # even so, for they were changed in the same second.
+                # The index saves git from reading unchanged files; its time tells git which files it must read
+                # nevertheless, because they may have been changed in the same second.
                 shutil.copy2(source / name, folder / ".git" / name)
         # The clone's own index and objects, over the user's files.
         both = ("--git-dir", str(folder / ".git"), "--work-tree", str(self.root))
@@ -115,7 +118,7 @@ class Repository:
         return Tree(commit, content, "the working tree" if changed else f"the working tree ({head[:10]})")
 
     def _clone(self, folder: Path) -> None:
-        """Make a repository that borrows all objects; `git clone --shared` does not if history is shallow, as in CI."""
+        """Make a repository that shares all objects; `git clone --shared` does not for shallow ones, as in CI."""
         common = self.root / git("rev-parse", "--git-common-dir", cwd=self.root)
         kind = git("rev-parse", "--show-object-format", cwd=self.root)
         git("init", "--quiet", "--template=", f"--object-format={kind}", str(folder), cwd=self.root)
@@ -133,8 +136,8 @@ class Repository:
         git("config", "remote.origin.url", origin, cwd=folder)
         git("config", "core.hooksPath", os.devnull, cwd=folder)
 
-    def has(self, tree: Tree, path: str) -> str | None:
-        """Return the text of the file at path, relative to the root, in a tree; None where there is none."""
+    def text(self, tree: Tree, path: str) -> str | None:
+        """Return the text of the file at path, relative to the root, in a tree, or None if there is none."""
         try:
             return git("show", f"{tree.commit}:{path}", cwd=self.root)
         except GitError:
@@ -142,7 +145,7 @@ class Repository:
 
 
 def clean(folder: Path) -> None:
-    """Take back what a build left in a clone."""
+    """Remove what a build left in a clone."""
     git("reset", "--quiet", "--hard", cwd=folder)
     git("clean", "-ffdxq", cwd=folder)
     if (folder / ".gitmodules").is_file():
@@ -150,8 +153,8 @@ def clean(folder: Path) -> None:
         git("submodule", "--quiet", "foreach", "--quiet", "--recursive", both, cwd=folder)
 
 
-def overlay(source: Path, target: Path, paths: Iterable[Path]) -> None:
-    """Put files and folders of source, by their relative paths, in the place of target's."""
+def replace(source: Path, target: Path, paths: Iterable[Path]) -> None:
+    """Replace files and folders of target, by their relative paths, by those of source."""
     for path in paths:
         old, new = target / path, source / path
         if old.is_dir() and not old.is_symlink():

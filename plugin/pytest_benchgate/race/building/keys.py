@@ -1,7 +1,7 @@
-"""What a build depends on, as the key of its entry in the cache.
+"""The key of a build in the cache: everything that the build depends on.
 
-A build is kept by its content: the source tree, the versions of the build tools, the interpreter, the compilers, and
-all variables and configuration files by which people steer builds.
+That is the source tree, the versions of the build tools, the interpreter, the compilers, and all variables and
+configuration files that influence builds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-LAYOUT = 3  # of the cache: counted up when older entries are of no use
+# Of the cache: increased when older entries can no longer be used.
+LAYOUT = 4
 PIP = re.compile(r"PIP_.*|UV_.*")
 STEERING = re.compile(
     # compilers, their flags and where they look
@@ -34,7 +35,7 @@ STEERING = re.compile(
     r"|(PKG_CONFIG|RUST|CARGO|CMAKE|SETUPTOOLS|DISTUTILS|SKBUILD|MESON|NINJA|CYTHON|MATURIN|PYO3|PBR|HATCH|POETRY|PDM|FLIT|NPY).*"
     r"|SOURCE_DATE_EPOCH|PYTHONOPTIMIZE"
 )
-# An upgrade of one of these must not change one side only.
+# An upgrade of one of these must not change only one side.
 PROGRAMS = (
     "cc", "c++", "gcc", "g++", "clang", "clang++", "gfortran", "nvcc", "rustc", "cargo", "ld", "ar",
     "cmake", "ninja", "meson", "make", "pkg-config", "swig",
@@ -42,19 +43,19 @@ PROGRAMS = (
 
 
 def key(*parts: str) -> str:
-    """Return the name of the entry that is made of these."""
+    """Return the name of the entry that depends on these."""
     text = "\0".join([str(LAYOUT), *parts])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def interpreter() -> str:
-    """Return the interpreter, and the environment that an entry lies over."""
+    """Return the interpreter, and the environment below an overlay."""
     folders = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
     return json.dumps([sys.version, os.path.realpath(sys.executable), folders, sys.prefix])
 
 
 def installing() -> str:
-    """Return what steers pip: variables, configuration files, and the constraint files that either names."""
+    """Return what influences pip: variables, configuration files, and the constraint files that these name."""
     files = [path for path in _pip_files() if path.is_file()]
     named = [os.environ.get(name, "") for name in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT")]
     for path in files:
@@ -62,21 +63,24 @@ def installing() -> str:
         try:
             parser.read(path, "utf-8")
         except (configparser.Error, UnicodeDecodeError):
-            continue  # pip itself will say so
+            # pip itself reports it.
+            continue
         named += [parser[section].get(name) or "" for section in parser for name in ("constraint", "build-constraint")]
     constraints = [Path(one) for text in named for one in text.split()]
     return json.dumps([_environment(PIP), _contents(files), _contents(_with_included(constraints))])
 
 
-def steering(own: Sequence[str] = ()) -> str:
-    """Return what steers compilers and build backends; own: patterns of the project's own variables, as in shells."""
+def steering(patterns: Sequence[str] = ()) -> str:
+    """Return what influences compilers and build backends; patterns are of the project's own variables."""
     files = [_home() / ".pydistutils.cfg"]
     cargo = Path(os.environ.get("CARGO_HOME") or _home() / ".cargo")
     files += [cargo / "config.toml", cargo / "config"]
-    found = {
-        name: value for name, value in sorted(os.environ.items()) if any(fnmatch.fnmatchcase(name, one) for one in own)
+    variables = {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
     }
-    return json.dumps([_environment(STEERING), found, _programs(), _contents(files)])
+    return json.dumps([_environment(STEERING), variables, _programs(), _contents(files)])
 
 
 def _environment(pattern: re.Pattern[str]) -> dict[str, str]:
@@ -86,8 +90,8 @@ def _environment(pattern: re.Pattern[str]) -> dict[str, str]:
 def _programs() -> dict[str, list[object]]:
     """Return which compilers and other programs a build would find."""
     found: dict[str, list[object]] = {}
-    told = [os.environ.get(name) or sysconfig.get_config_var(name) or "" for name in ("CC", "CXX", "FC", "LD", "NVCC")]
-    for name in dict.fromkeys([*PROGRAMS, *(word for text in told for word in _words(text)[:2])]):
+    given = [os.environ.get(name) or sysconfig.get_config_var(name) or "" for name in ("CC", "CXX", "FC", "LD", "NVCC")]
+    for name in dict.fromkeys([*PROGRAMS, *(word for text in given for word in _words(text)[:2])]):
         if program := shutil.which(name):
             real = Path(os.path.realpath(program))
             found[name] = [str(real), real.stat().st_size, real.stat().st_mtime_ns]
@@ -104,7 +108,8 @@ def _words(command: str) -> list[str]:
 def _home() -> Path:
     try:
         return Path.home()
-    except RuntimeError:  # a container's user without a name
+    except RuntimeError:
+        # The user of a container may have no name.
         return Path("/")
 
 
@@ -122,7 +127,7 @@ def _pip_files() -> list[Path]:
 
 
 def _with_included(files: Iterable[Path]) -> list[Path]:
-    """Return files of requirements, with those that they include."""
+    """Return requirements files, with those that they include."""
     found: dict[Path, None] = {}
     ahead = list(files)
     while ahead:

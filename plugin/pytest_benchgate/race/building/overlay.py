@@ -1,7 +1,7 @@
-"""The environment of a side: the project alone, over the environment of the session, which has all else.
+"""The environment of a side: an overlay with the project alone on the environment of the session.
 
 So the versions of everything else are equal by construction, and nothing is installed twice. The project's modules come
-from here whatever else has them; see home.py.
+from the overlay, whatever other folders have them; see home.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pytest_benchgate.race.worker import home
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FIRST = "00-benchgate.pth"  # before all others, which may import what they please
+# Read before all other .pth files, which may import anything.
+FIRST = "00-benchgate.pth"
 MODULE = "_benchgate_home"
 
 
@@ -31,14 +32,14 @@ def site_packages(environment: Path) -> Path:
 
 
 def roots(environment: Path) -> list[str]:
-    """Return what an environment's project is; see roots_of."""
+    """Return the packages and modules of an environment's project; see roots_of."""
     return roots_of(_files(environment))
 
 
 def roots_of(files: Iterable[importlib.metadata.PackagePath]) -> list[str]:
-    """Return what a project with these files is: its packages and modules, by their dotted names.
+    """Return the packages and modules of a project with these files, by their dotted names.
 
-    A folder without an __init__ is a namespace, which other projects may share: what lies below it counts.
+    A folder without an __init__ is a namespace, which other projects may share: the packages in it count.
     """
     modules = [file for file in files if _is_module(file)]
     packages = {file.parent for file in modules if file.name.partition(".")[0] == "__init__"}
@@ -63,10 +64,10 @@ def extensions(environment: Path) -> dict[str, Path]:
     return found
 
 
-def lay_over(environment: Path, project: tuple[str, ...], original: Path) -> None:
-    """Let an environment find what the session's own has, and the project, by its roots, in itself alone.
+def write_paths(environment: Path, project: tuple[str, ...], original: Path) -> None:
+    """Let an environment import the session's packages, but the project, by its roots, only from itself.
 
-    The hooks of an editable install of the project, whose sources are in `original`, are left out.
+    The hooks of an editable install of the project, whose sources are in `original`, are omitted.
     """
     target = site_packages(environment)
     raced = {normal(one) for one in importlib.metadata.distributions(path=[str(target)])}
@@ -88,13 +89,14 @@ def lay_over(environment: Path, project: tuple[str, ...], original: Path) -> Non
                     elif line.strip() and not line.startswith("#"):
                         place = folder / line.rstrip()
                         lines += [] if _is_source(place.resolve(), original, folders) else [str(place)]
-    lines.append(f"import {MODULE}; {MODULE}.installed().first()")  # hooks of others may have put themselves first
+    # Hooks of others may have put themselves first.
+    lines.append(f"import {MODULE}; {MODULE}.installed().first()")
     _write(target / f"{MODULE}.py", Path(home.__file__).read_text("utf-8"))
     _write(target / FIRST, "\n".join(lines) + "\n")
 
 
 def _is_source(place: Path, original: Path, folders: list[Path]) -> bool:
-    """Return whether a folder is of the project's own sources, and not of an environment that lies among them."""
+    """Return whether a folder belongs to the project's sources, and not to an environment within them."""
     return place.is_relative_to(original) and not any(place.is_relative_to(folder.resolve()) for folder in folders)
 
 
@@ -108,13 +110,13 @@ def _files(environment: Path) -> list[importlib.metadata.PackagePath]:
 
 
 def _is_module(file: importlib.metadata.PackagePath) -> bool:
-    """Return whether a distribution's file is a module, and not a script, metadata, or a library that was bundled."""
+    """Return whether a distribution's file is a module, and not a script, metadata, or a bundled library."""
     top = file.parts[0]
     return file.suffix in {".py", ".so", ".pyd"} and top != ".." and not top.endswith((".dist-info", ".libs", ".data"))
 
 
 def normal(distribution: importlib.metadata.Distribution) -> str:
-    """Return a distribution's name as names are compared."""
+    """Return a distribution's normalised name."""
     return re.sub(r"[-_.]+", "-", distribution.name or "").lower()
 
 
@@ -123,8 +125,9 @@ def _user_site() -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file as a whole where it differs: others may be starting with it."""
+    """Write a file as a whole, and only if it differs: other processes may be reading it."""
     if not path.is_file() or path.read_text("utf-8") != text:
-        half = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.half")  # base may be head
+        # Of this thread, too: base and head may be one environment.
+        half = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.half")
         half.write_text(text, "utf-8")
         half.replace(path)

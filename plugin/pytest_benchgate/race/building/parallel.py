@@ -1,4 +1,4 @@
-"""Both sides built at once, where processors and memory allow, with a word of how far each is."""
+"""Both sides built at once, if processors and memory suffice, with the progress of each."""
 
 from __future__ import annotations
 
@@ -9,49 +9,53 @@ import tempfile
 import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_benchgate import host
 from pytest_benchgate.race.building.commands import Output
+from pytest_benchgate.race.events import Status, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from pytest_benchgate.race.building.build import Builder, Built, Order
     from pytest_benchgate.race.building.commands import Stop
+    from pytest_benchgate.race.events import Preparation
 
-MEMORY_BYTES = 2**31  # that a build may need
-SHOW_S = 0.2
-WIDTH = 54  # characters of what builds have printed, of the 80 of a terminal
+# That a build may need.
+MEMORY_BYTES = 2**31
+# Between two statuses.
+STATUS_S = 0.2
+# Characters of the builds' output in a status, of the 80 of a terminal.
+WIDTH = 54
 
 
-def build_all(
-    builder: Builder, orders: Sequence[Order], say: Callable[[str], None], show: Callable[[str], None]
-) -> list[Built]:
-    """Return the environments of sides, in their order; the last one is built first where they are built in turn.
+def build_all(builder: Builder, orders: Sequence[Order]) -> Generator[Preparation, None, list[Built]]:
+    """Build sides; return their environments in this order. The last is built first if they cannot be built at once.
 
-    `say` gets a line for each step, `show` what goes on now, several times a second. Raises BuildFailed.
+    Raises BuildFailed.
     """
     steps: queue.SimpleQueue[str] = queue.SimpleQueue()
-    builds = [Building(order, Output(builder.store.reaper, _folder(order), builder.store.stop)) for order in orders]
-    working = replace(builder, say=steps.put)
+    stop = builder.store.stop
+    builds = [_Build(order, Output(builder.store.reaper, _folder(order), stop, steps)) for order in orders]
     at_once = len(orders) if _affordable(len(orders)) else 1
     with _own_temporaries(orders), warnings.catch_warnings(), ThreadPoolExecutor(at_once) as pool:
-        # What a backend warns of comes as warnings of this process, where the suite may have made them errors.
+        # Warnings of a backend become warnings of this process, where the suite may have made them errors.
         warnings.simplefilter("ignore")
-        futures = [pool.submit(one.run, working) for one in reversed(builds)]  # head is the likelier one to fail
+        # Head is more likely to fail.
+        futures = [pool.submit(build.run, builder) for build in reversed(builds)]
         try:
-            _follow(futures, builds, steps, say, show)
+            yield from _follow(futures, builds, steps)
         finally:
-            _wait_for(futures, builder.store.stop)
+            _wait_for(futures, stop)
     return [future.result() for future in reversed(futures)]
 
 
 @dataclass
-class Building:
-    """A side that is built, and since when."""
+class _Build:
+    """The build of a side, and when it was started."""
 
     order: Order
     output: Output
@@ -68,37 +72,34 @@ class Building:
 
 
 def _follow(
-    futures: Sequence[Future[Built]],
-    builds: Sequence[Building],
-    steps: queue.SimpleQueue[str],
-    say: Callable[[str], None],
-    show: Callable[[str], None],
-) -> None:
-    """Show how far the builds are until all are over, or the first has failed, whose error is raised."""
-    ahead: set[Future[Built]] = set(futures)
-    while ahead:
-        done, ahead = wait(ahead, timeout=SHOW_S, return_when="FIRST_COMPLETED")
+    futures: Sequence[Future[Built]], builds: Sequence[_Build], steps: queue.SimpleQueue[str]
+) -> Iterator[Preparation]:
+    """Yield the progress until all builds are over, or the first has failed, whose error is raised."""
+    pending: set[Future[Built]] = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=STATUS_S, return_when="FIRST_COMPLETED")
         with contextlib.suppress(queue.Empty):
             while True:
-                say(steps.get_nowait())
+                yield Step(steps.get_nowait())
         for future in done:
             future.result()
-        show(_state(builds))
-    show("")
+        yield Status(_status(builds))
+    yield Status("")
 
 
-def _state(builds: Sequence[Building]) -> str:
-    """Return how long each side is being built, and what its build has printed last."""
+def _status(builds: Sequence[_Build]) -> str:
+    """Return how long each side has been building, and the last line that its build has printed."""
     now, parts = time.monotonic(), []
-    active = [one for one in builds if one.since is not None and not one.over]
-    for one in active:
-        line = one.output.last_line()[: WIDTH // len(active)]
-        parts.append(f"{one.order.who.partition(',')[0]} {now - (one.since or now):.0f} s: {line}".removesuffix(": "))
+    active = [build for build in builds if build.since is not None and not build.over]
+    for build in active:
+        line = build.output.last_line()[: WIDTH // len(active)]
+        seconds = now - (build.since or now)
+        parts.append(f"{build.order.who.partition(',')[0]} {seconds:.0f} s: {line}".removesuffix(": "))
     return "; ".join(parts)
 
 
 def _wait_for(futures: Sequence[Future[Built]], stop: Stop) -> None:
-    """Stop the builds that are not over, and wait until they are; a further Ctrl-C keeps none from cleaning up."""
+    """Stop the running builds and wait for their ends; a further Ctrl-C does not keep them from cleaning up."""
     while not all(future.done() for future in futures):
         with contextlib.suppress(KeyboardInterrupt):
             stop.set()
@@ -114,7 +115,7 @@ def _folder(order: Order) -> Path:
 
 @contextlib.contextmanager
 def _own_temporaries(orders: Sequence[Order]) -> Iterator[None]:
-    """Let this process make its own temporary files where they end with the session, too."""
+    """Let this process make its own temporary files in the folder that is removed with the session."""
     before, tempfile.tempdir = tempfile.tempdir, str(orders[0].source.parent)
     try:
         yield
@@ -122,26 +123,28 @@ def _own_temporaries(orders: Sequence[Order]) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _affordable(many: int) -> bool:
-    """Return whether so many builds can run at once."""
+def _affordable(count: int) -> bool:
+    """Return whether this many builds can run at once."""
     processors = len(host.processors()) or os.cpu_count() or 1
-    return processors >= many and _available_bytes() >= many * MEMORY_BYTES
+    return processors >= count and _available_bytes() >= count * MEMORY_BYTES
 
 
 def _available_bytes() -> int:
-    """Return how much memory new processes can use, of the machine's and of this container's; a guess on macOS."""
+    """Return how much memory new processes can use, in the machine and in this container; a guess on macOS."""
     amounts = []
     with contextlib.suppress(OSError, ValueError, StopIteration):
         text = Path("/proc/meminfo").read_text("ascii")
         amounts.append(
             next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("MemAvailable"))
         )
-    with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
+    # "max" is not a number: no limit.
+    with contextlib.suppress(OSError, ValueError):
         group = Path("/sys/fs/cgroup")
         limit = int((group / "memory.max").read_text("ascii"))
         used = int((group / "memory.current").read_text("ascii"))
         state = dict(line.split() for line in (group / "memory.stat").read_text("ascii").splitlines())
-        amounts.append(limit - used + int(state.get("inactive_file", 0)))  # what files hold is given back
+        # The cache of files is given back.
+        amounts.append(limit - used + int(state.get("inactive_file", 0)))
     if not amounts:
         amounts.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
     return min(amounts)

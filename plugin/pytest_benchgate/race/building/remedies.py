@@ -1,4 +1,4 @@
-"""A build that failed, as people need it: the last lines of its output, what would probably help, then all of it."""
+"""The report of a failed build: the last lines of its output, a likely remedy, then the whole output."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-LAST = 15  # lines of the output that come first
-MOST = 30_000  # characters of the output that are shown
-SEARCHED, WIDTH = 3000, 500  # lines at the end, and characters of each, that are searched: patterns take long on more
-# Modules whose distributions are called otherwise.
+# Lines of the output that come first.
+LAST = 15
+# Characters of the output that are shown.
+MOST = 30_000
+# Lines at the end, and characters of each, that are searched: patterns take long on more.
+SEARCHED, WIDTH = 3000, 500
+# Modules whose distributions have other names.
 DISTRIBUTIONS = {
     "Cython": "cython", "skbuild": "scikit-build", "scikit_build_core": "scikit-build-core", "mesonpy": "meson-python",
     "pkg_resources": "setuptools<81", "distutils": "setuptools", "pybind11_tests": "pybind11", "yaml": "pyyaml",
@@ -39,7 +42,7 @@ class Failure:
 
 
 def report(reason: str, output: str, source: Path, project: Path) -> str:
-    """Return the text of a build that failed for a reason, with this output."""
+    """Return the report of a build that failed for a reason, with this output."""
     output = "\n".join(map(printable, output.strip("\n").splitlines()))
     lines = [line for line in output.splitlines() if line.strip()]
     searched = "\n".join(line[:WIDTH] for line in [*reason.splitlines(), *lines[-SEARCHED:]])
@@ -51,7 +54,7 @@ def report(reason: str, output: str, source: Path, project: Path) -> str:
 
 
 def likely(failure: Failure) -> Iterator[str]:
-    """Give what would probably help, the likeliest first."""
+    """Yield the likeliest remedy, if any is known."""
     for remedy in REMEDIES:
         if text := remedy(failure):
             yield text
@@ -113,12 +116,12 @@ def _module_missing(failure: Failure) -> str | None:
     project = failure.source / failure.project
     if (project / f"{name}.py").is_file() or (project / name).is_dir():
         return (
-            f'{name} lies beside pyproject.toml, where a build does not look: set backend-path = ["."] in '
+            f'{name} is beside pyproject.toml, where builds do not look: set backend-path = ["."] in '
             "[build-system] with the backend, or let setup.py add its own folder to sys.path"
         )
     distribution = DISTRIBUTIONS.get(name, name)
     return (
-        f'the build needs {name}, which nothing asks for: add "{distribution}" to requires in [build-system] of '
+        f'the build needs {name}, which is not required: add "{distribution}" to requires in [build-system] of '
         "pyproject.toml (in base as well: race a revision that has it)"
     )
 

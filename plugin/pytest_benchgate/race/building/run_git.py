@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Set where git itself calls us, in a hook for one: they would lead each command to the wrong repository.
+# Set if git itself runs the tests, as in a hook: each command would use the wrong repository.
 MISLEADING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
 WITHOUT_GIT = "without it, race an environment that has base installed: --race-base-python=PYTHON"
 
 
 class GitError(Exception):
-    """What git said when it could not do as asked."""
+    """A git command that failed, with its message."""
 
 
 def git(*arguments: str, cwd: Path, given: str = "", **env: str) -> str:
-    """Return what `git ARGUMENTS` prints, run in cwd with an input; GitError where it fails."""
+    """Return the output of `git ARGUMENTS`, run in cwd with an input; raise GitError if it fails."""
     clean = {name: value for name, value in os.environ.items() if name not in MISLEADING}
     try:
         done = subprocess.run(  # noqa: S603

@@ -1,7 +1,7 @@
-"""The cache of the builds: a folder of its own, and a lock for each of its entries.
+"""The cache of the builds: a folder of environments, each with a lock.
 
-An entry is a folder that is complete, or is to be made. Who uses it holds its lock, shared; who makes it holds the lock
-alone. Only what has the exact name of an entry, in a folder that has our tag, is ever removed.
+An entry is a folder that is complete, or is to be made. A session that uses it holds a shared lock, one that makes it
+an exclusive one. Only folders with the exact name of an entry, in a folder with our tag, are ever removed.
 """
 
 from __future__ import annotations
@@ -27,14 +27,18 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.race.reaper import Reaper
 
-UNUSED_S = 14 * 86400.0  # entries that no race used for so long are removed
-COMPLETE = "benchgate.json"  # written last: an entry without it is not complete
+# Entries that no race has used for so long are removed.
+UNUSED_S = 14 * 86400.0
+# Written last: an entry without it is not complete.
+COMPLETE = "benchgate.json"
 ENTRY = re.compile(r"[0-9a-f]{16}")
 TAG, IGNORE = "CACHEDIR.TAG", ".gitignore"
-SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"  # https://bford.info/cachedir/
+# https://bford.info/cachedir/
+SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
 TEXT = f"{SIGNATURE}# This folder is the cache of pytest-benchgate's races. It can be deleted at any time.\n"
 WAIT_S = 0.05
-TRIES = 30  # to be alone with an entry that another session uses, but does not make
+# Attempts to lock an entry exclusively that another session uses, but does not make.
+TRIES = 30
 
 
 class CacheError(Exception):
@@ -42,7 +46,7 @@ class CacheError(Exception):
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make a folder the cache; raise CacheError where it belongs to something or somebody else."""
+    """Make a folder the cache; raise CacheError if it has other content or belongs to another user."""
     elsewhere = "give another folder by --race-cache=FOLDER"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,7 +69,8 @@ def prepare_folder(folder: Path) -> None:
             )
         if tag != TEXT:
             (folder / TAG).write_text(TEXT, "utf-8")
-        if IGNORE not in names:  # git takes no file of a cache in the repository for a part of head
+        # A cache within the repository must not become a part of head.
+        if IGNORE not in names:
             (folder / IGNORE).write_text("*\n", "utf-8")
     except OSError as error:
         raise CacheError(f"--race-cache: {folder} cannot be used: {error.strerror or error}; {elsewhere}") from error
@@ -77,33 +82,38 @@ class Entry:
 
     Attributes
     ----------
-    folder: where it lies.
-    told: what its maker said of it; None where it is to be made.
-    built: when it was made, in seconds since 1970.
+    folder : Path
+        Its environment.
+    record : dict[str, Any] | None
+        What its maker has written of it; None if it is to be made.
+    built : float
+        When it was made, in seconds since 1970.
 
     """
 
     folder: Path
-    told: dict[str, Any] | None = None
+    record: dict[str, Any] | None = None
     built: float = 0.0
 
     def read(self) -> bool:
-        """Read what its maker said; return whether it is complete and undamaged."""
-        self.told = None
+        """Read its record; return whether it is complete and undamaged."""
+        self.record = None
         try:
             marker = json.loads((self.folder / COMPLETE).read_text("utf-8"))
-            built, told, sizes = float(marker["built"]), marker["told"], marker["sizes"].items()
-            whole = isinstance(told, dict) and all((self.folder / name).stat().st_size == size for name, size in sizes)
+            built, record, sizes = float(marker["built"]), marker["record"], marker["sizes"].items()
+            whole = isinstance(record, dict) and all(
+                (self.folder / name).stat().st_size == size for name, size in sizes
+            )
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return False
         if whole and os.access(self.folder / "bin" / "python", os.X_OK):
-            self.told, self.built = told, built
-        return self.told is not None
+            self.record, self.built = record, built
+        return self.record is not None
 
-    def complete(self, told: dict[str, Any]) -> None:
-        """Mark it as complete, with what is to be known of it."""
-        self.told, self.built = told, time.time()
-        marker = {"built": self.built, "told": told, "sizes": _sizes(self.folder)}
+    def complete(self, record: dict[str, Any]) -> None:
+        """Mark it as complete, with its record."""
+        self.record, self.built = record, time.time()
+        marker = {"built": self.built, "record": record, "sizes": _sizes(self.folder)}
         half = self.folder / f"{COMPLETE}.half"
         half.write_text(json.dumps(marker), "utf-8")
         half.replace(self.folder / COMPLETE)
@@ -115,11 +125,16 @@ class Store:
 
     Attributes
     ----------
-    folder: of all entries.
-    reaper: gets what is half made, so that it goes away if the session does.
-    locks: holds the entries that this session uses; another one must not remove them.
-    stop: ends the wait for another session.
-    oldest: entries that were made before this time, in seconds since 1970, are made anew.
+    folder : Path
+        Of all entries.
+    reaper : Reaper
+        Removes entries that are not complete when the session ends.
+    locks : ExitStack
+        Of the entries that this session uses, so that no other session removes them.
+    stop : Stop
+        Ends the wait for another session.
+    oldest : float
+        Entries from before this time, in seconds since 1970, are made again.
 
     """
 
@@ -130,8 +145,8 @@ class Store:
     oldest: float = 0.0
 
     @contextmanager
-    def entry(self, key: str, usable: Callable[[dict[str, Any]], bool] = lambda told: True) -> Iterator[Entry]:  # noqa: ARG005
-        """Give an entry and hold it for this session, alone while it is to be made; it must be complete at the end."""
+    def entry(self, key: str, usable: Callable[[dict[str, Any]], bool] = lambda record: True) -> Iterator[Entry]:  # noqa: ARG005
+        """Yield an entry, locked for this session; the caller must complete it if it has no record."""
         entry = Entry(self.folder / key)
         lock = self._lock(entry.folder.with_suffix(".lock"))
         self.locks.enter_context(lock)
@@ -141,28 +156,30 @@ class Store:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                # Another session makes it. Once it is made, that one goes on using it, so that waiting to be alone
-                # would be waiting for its whole race.
+                # Another session makes it, and will go on using it, so that waiting for an exclusive lock would mean
+                # waiting for its whole race.
                 self._wait()
                 self._hold(lock)
             else:
                 break
         else:
             raise CacheError(
-                f"{entry.folder} must be built anew, but another session uses it; wait for its end, "
+                f"{entry.folder} must be built again, but another session uses it; wait for its end, "
                 "or give another folder by --race-cache=FOLDER"
             )
-        make = not self._is_usable(entry, usable)  # another session may have made it in between
+        # Another session may have made it in between.
+        make = not self._is_usable(entry, usable)
         try:
             if make:
-                entry.told = None
+                entry.record = None
                 _remove(entry.folder)
                 self.reaper.watch(entry.folder)
             yield entry
         except BaseException:
-            if make:  # what is complete, others may use
+            # A complete entry may be in use by others.
+            if make:
                 shutil.rmtree(entry.folder, ignore_errors=True)
-                self.reaper.forget(entry.folder)  # not where a second Ctrl-C comes meanwhile, nor once others make it
+                self.reaper.forget(entry.folder)
             fcntl.flock(lock, fcntl.LOCK_UN)
             raise
         else:
@@ -171,7 +188,7 @@ class Store:
             fcntl.flock(lock, fcntl.LOCK_SH)
 
     def _is_usable(self, entry: Entry, usable: Callable[[dict[str, Any]], bool]) -> bool:
-        return entry.read() and entry.built >= self.oldest and usable(entry.told or {})
+        return entry.read() and entry.built >= self.oldest and usable(entry.record or {})
 
     def _lock(self, path: Path) -> IO[str]:
         """Return the open lock of an entry, shared."""
@@ -184,7 +201,8 @@ class Store:
             except BaseException:
                 lock.close()
                 raise
-            lock.close()  # another session has just removed what was not used for long
+            # Another session has just removed this unused entry.
+            lock.close()
 
     def _hold(self, lock: IO[str]) -> None:
         while True:
@@ -193,12 +211,13 @@ class Store:
             self._wait()
 
     def _wait(self) -> None:
-        self.stop.pause(WAIT_S * (1 + random.random()))  # noqa: S311  # not in step with the other session
+        # Random, so as not to be in step with the other session.
+        self.stop.pause(WAIT_S * (1 + random.random()))  # noqa: S311
 
     def prune(self) -> None:
-        """Remove the entries that no race has used for long, and none uses now."""
+        """Remove the entries that no race has used for long or uses now."""
         for lock in self.folder.glob("*.lock"):
-            # Another session may remove it first, or use it; what cannot be removed is no reason not to race.
+            # Another session may remove it first, or use it; the race goes on if it cannot be removed.
             with contextlib.suppress(OSError):
                 if not ENTRY.fullmatch(lock.stem) or time.time() - lock.stat().st_mtime < UNUSED_S:
                     continue
@@ -209,7 +228,7 @@ class Store:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    """Return the sizes of the files in a folder, by their relative paths, without bytecode, which comes and goes."""
+    """Return the sizes of the files in a folder, by their relative paths, without bytecode files, which change."""
     return {
         str(path.relative_to(folder)): path.stat().st_size
         for path in folder.rglob("*")
@@ -218,7 +237,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _remove(folder: Path) -> None:
-    """Remove an entry, whatever lies in its place."""
+    """Remove an entry, or a file or link in its place."""
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
     elif folder.exists():

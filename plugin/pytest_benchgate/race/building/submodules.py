@@ -1,4 +1,4 @@
-"""The submodules of a clone: from the copies that the user's repository has of them, else from where they come from."""
+"""The submodules of a clone: from the copies in the user's repository or else from their remotes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from pytest_benchgate.race.building.run_git import GitError, git
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOCAL = ("-c", "protocol.file.allow=always")  # for copies on this machine only
+# Only for copies on this machine.
+LOCAL = ("-c", "protocol.file.allow=always")
 
 
 def fill(original: Path, clone: Path) -> None:
-    """Check out the submodules of a clone, and theirs, as its commit has them.
+    """Check out the submodules of a clone, and theirs, at the commits that it names.
 
-    One that the user's repository has no copy of, and that cannot be had, stays as empty as it is there.
+    A submodule without a copy in the user's repository that cannot be fetched either stays empty.
 
     Parameters
     ----------
-    original: the user's repository or, for nested ones, submodule.
-    clone: its clone.
+    original : Path
+        The user's repository or, for nested ones, submodule.
+    clone : Path
+        Its clone.
 
     """
     if not (clone / ".gitmodules").is_file():
@@ -43,7 +46,7 @@ def fill(original: Path, clone: Path) -> None:
 
 
 def _from_copy(clone: Path, name: str, path: str, copy: Path) -> bool:
-    """Check a submodule out from a copy of its repository; return whether that has the commit."""
+    """Check out a submodule from a copy of its repository; return whether that has the commit."""
     key = f"submodule.{name}.url"
     url = git("config", key, cwd=clone)
     git("config", key, str(copy), cwd=clone)
@@ -54,9 +57,11 @@ def _from_copy(clone: Path, name: str, path: str, copy: Path) -> bool:
         return False
     finally:
         git("config", key, url, cwd=clone)
-    if not (clone / path / ".git").exists():  # switched off by update = none
+    # Switched off by `update = none`.
+    if not (clone / path / ".git").exists():
         return True
-    with contextlib.suppress(GitError):  # the addresses of nested ones may be relative to it
+    # The URLs of nested submodules may be relative to this one's.
+    with contextlib.suppress(GitError):
         git("config", "remote.origin.url", git("config", "remote.origin.url", cwd=copy), cwd=clone / path)
     return True
 
@@ -74,11 +79,10 @@ def _named(clone: Path) -> list[tuple[str, str]]:
 
 
 def _copy(original: Path, name: str, path: str) -> Path | None:
-    """Return the user's repository of a submodule, wherever git keeps it; None where it was never initialised."""
+    """Return the user's repository of a submodule, wherever git keeps it, or None if it was never initialised."""
     places = [original / path / ".git"]
-    if (
-        original / "HEAD"
-    ).is_file():  # of a submodule itself, whose repository lies beside its files or in its parent's
+    # A submodule's own repository is beside its files or in that of its parent.
+    if (original / "HEAD").is_file():
         places += [original.parent / path / ".git", original / "modules" / name]
     for what in ("--absolute-git-dir", "--git-common-dir"):
         with contextlib.suppress(GitError):
@@ -87,7 +91,7 @@ def _copy(original: Path, name: str, path: str) -> Path | None:
 
 
 def _forget(clone: Path, name: str, path: str) -> None:
-    """Take back what is left of a submodule that could not be checked out."""
+    """Remove what is left of a submodule that could not be checked out."""
     shutil.rmtree(clone / git("rev-parse", "--git-dir", cwd=clone) / "modules" / name, ignore_errors=True)
     folder = clone / path
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,12 +1,11 @@
-"""What base's own tree says, before head's tests lie over it: the settings of a race, and which benchmarks there are.
+"""The settings and benchmarks of base's own tree, before head's tests replace base's.
 
-Head must not be its own judge: a threshold that it raises, or a benchmark that it deletes, counts once it is merged.
+Head must not judge itself: a threshold that it raises, or a benchmark that it deletes, counts once it is merged.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ import pytest
 from pytest_benchgate.options import MARKS, SETTINGS
 from pytest_benchgate.race.arguments import own_arguments
 from pytest_benchgate.race.building import git
-from pytest_benchgate.race.launching.process import Missing, Plan, Side, Worker
+from pytest_benchgate.race.launching.plan import Plan
+from pytest_benchgate.race.launching.process import Worker, WorkerLost
 from pytest_benchgate.race.worker import listing
 
 if TYPE_CHECKING:
@@ -24,20 +24,14 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.declaration import Option
     from pytest_benchgate.options import RaceConfig
+    from pytest_benchgate.race.launching.plan import Side
     from pytest_benchgate.race.reaper import Reaper
+    from pytest_benchgate.race.worker.listing import Benchmark
 
-# Files that choose no tests and no settings: prose, and what is compiled.
+# Files that select no tests and have no settings: prose, and sources that are compiled.
 ELSEWHERE = {".md", ".rst", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".cl", ".cu", ".f", ".f90", ".rs", ".s"}
-SHOWN = 5  # tests whose markers a note names
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """A benchmark of base's own: its name, its line, and the settings that its markers have."""
-
-    name: str
-    line: int
-    marks: dict[str, Any]
+# Tests whose markers a note names.
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -46,14 +40,22 @@ class Basis:
 
     Attributes
     ----------
-    settings: the session's, by their fields in RaceConfig; those that are lacking have their defaults.
-    benchmarks: by their ids, as the session's options select them.
-    nodeids: of all tests that are selected.
-    errors: what could not be collected, and why.
-    accepted: the file of accepted slowdowns.
-    notes: what a person should know.
-    known: whether it could be collected at all.
-    known_only: whether only without the options that it may not know.
+    settings : dict[str, Any]
+        The session's, by their fields in RaceConfig; those that are lacking have their defaults.
+    benchmarks : dict[str, Benchmark]
+        By their ids, as the session's options select them.
+    nodeids : frozenset[str]
+        Of all tests that are selected.
+    errors : dict[str, str]
+        What could not be collected, and why.
+    accepted : str
+        The file of accepted slowdowns.
+    notes : tuple[str, ...]
+        What a person should know.
+    known : bool
+        Whether it could be collected at all.
+    known_only : bool
+        Whether only without the options that it may not know.
 
     """
 
@@ -139,15 +141,16 @@ def own_side(config: pytest.Config, side: Side, root: Path, *, known_only: bool 
 
 def read(config: pytest.Config, side: Side, root: Path, reaper: Reaper) -> Basis:
     """Return what a side's own tree says, in which rootdir is `root`."""
-    for known_only in (False, True):  # the command line may have an option that only head knows
+    # The command line may have an option that only head knows.
+    for known_only in (False, True):
         own = own_side(config, side, root, known_only=known_only)
         worker = Worker(own, Plan(), reaper, seed=0)
         worker.start()
         try:
             worker.collect()
             return dataclasses.replace(_basis(config, own, worker), known_only=known_only)
-        except Missing as missing:
-            reason = missing.failed.reason
+        except WorkerLost as lost:
+            reason = lost.failed.reason
         finally:
             worker.close()
     note = "base's own tests and settings are not known: the defaults count, and what head lacks is not listed"
@@ -155,22 +158,20 @@ def read(config: pytest.Config, side: Side, root: Path, reaper: Reaper) -> Basis
 
 
 def _basis(config: pytest.Config, side: Side, worker: Worker) -> Basis:
-    """Return what a worker has told in its listing."""
+    """Return what a worker has listed."""
     assert side.temporary is not None  # noqa: S101
-    told = json.loads((side.temporary / listing.FILE).read_text("utf-8"))
+    listed = listing.read(side.temporary)
     benchmarks = {
-        nodeid: Benchmark(**one)
-        for nodeid, one in told["benchmarks"].items()
-        if _is_selected(nodeid, _selected(config))
+        nodeid: benchmark for nodeid, benchmark in listed.benchmarks.items() if _is_selected(nodeid, _selected(config))
     }
-    notes = [
-        *told["notes"],
+    notes = (
+        *listed.notes,
         *(
             f"base's own {place or 'tests'} cannot be collected, so that what head lacks of it is not listed"
             for place in worker.collected.errors
         ),
-    ]
-    return Basis(told["settings"], benchmarks, worker.nodeids, worker.collected.errors, told["accepted"], tuple(notes))
+    )
+    return Basis(listed.settings, benchmarks, worker.nodeids, worker.collected.errors, listed.accepted, notes)
 
 
 def gone(basis: Basis, collected: Mapping[str, bool], suite: Iterable[str]) -> dict[str, str]:
@@ -192,7 +193,8 @@ def _selected(config: pytest.Config) -> list[tuple[str, str]]:
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         return []
     found = []
-    for place in config.args:  # without any, the folder in which it was started
+    # Without any, the folder in which the session was started.
+    for place in config.args:
         path, colons, inner = str(place).partition("::")
         full = (config.invocation_params.dir / path).resolve()
         root = config.rootpath.resolve()

@@ -1,6 +1,6 @@
-"""Slowdowns that people accept: entries in a file of the project, each with a limit and a reason.
+"""Accepted slowdowns: entries in a file of the project, each with a limit and a reason.
 
-An entry counts only while base does not have it, too: once it is merged, base has the slowdown as well.
+An entry counts only while base does not have it: once it is merged, base has the slowdown as well.
 """
 
 from __future__ import annotations
@@ -15,23 +15,26 @@ import pytest
 from pytest_benchgate.options import RACE_OPTIONS
 from pytest_benchgate.parsers import percentage
 from pytest_benchgate.race.building import git
+from pytest_benchgate.race.sides import base
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 KEYS = ("test", "limit", "reason")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A slowdown that is accepted.
+    """An accepted slowdown.
 
     Attributes
     ----------
-    test: a test's id; without its parameters, for all of them.
-    limit: the relative slowdown up to which: 0.12 is 12 %.
-    reason: why.
+    test : str
+        A test's id; without parameters, it stands for all of them.
+    limit : float
+        The largest relative slowdown that is accepted: 0.12 is 12 %.
+    reason : str
+        why.
 
     """
 
@@ -40,16 +43,16 @@ class Entry:
     reason: str
 
     def matches(self, nodeid: str) -> bool:
-        """Return whether it is about this test."""
+        """Return whether this entry is for a test."""
         return nodeid == self.test or nodeid.startswith(f"{self.test}[")
 
 
 def parse(text: str) -> tuple[Entry, ...]:
-    """Return the entries in the text of a file; ValueError with all that is wrong with it."""
+    """Return the entries in the text of a file; raise ValueError with everything that is wrong with it."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"is no TOML: {error}") from error
+        raise ValueError(f"not valid TOML: {error}") from error
     problems = [f"unknown key {key!r}; entries are tables [[accept]]" for key in data if key != "accept"]
     tables = data.get("accept", [])
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
@@ -70,14 +73,14 @@ def parse(text: str) -> tuple[Entry, ...]:
 def _wrong(table: dict[str, Any]) -> list[str]:
     """Return what is wrong with an entry."""
     wrong = [f"unknown key {key!r}; the keys are {', '.join(KEYS)}" for key in table if key not in KEYS]
-    wrong += [f"{key} must be a text that is not empty" for key in KEYS if not _is_text(table.get(key))]
+    wrong += [f"{key} must be a text, not empty" for key in KEYS if not _is_text(table.get(key))]
     if not wrong:
         try:
             percentage(table["limit"])
         except argparse.ArgumentTypeError:
             wrong.append(f"limit {table['limit']!r} must be in percent, as in 12%")
         if "::" not in table["test"]:
-            wrong.append(f"test {table['test']!r} is no test's id, as in tests/test_x.py::test_work[64]")
+            wrong.append(f"test {table['test']!r} must be a test's id, as in tests/test_x.py::test_work[64]")
     return wrong
 
 
@@ -85,38 +88,37 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def load(root: Path, name: str, base: str | None, threshold: float) -> tuple[Entry, ...]:
-    """Return the entries of the file of this name below pytest's rootdir that base, a revision, does not have.
+def load(config: pytest.Config, name: str, revision: str | None, threshold: float) -> tuple[Entry, ...]:
+    """Return the entries of the file of this name below rootdir that base, a revision, does not have.
 
-    Raises pytest.UsageError with all that is wrong with them; a limit must be above the session's threshold.
+    Raises pytest.UsageError with everything that is wrong with them; a limit must be above the session's threshold.
     """
-    path = root / name
+    path = config.rootpath / name
     if not path.exists() and name == RACE_OPTIONS["accepted_file"].default:
         return ()
     try:
         entries = parse(path.read_text("utf-8"))
     except OSError as error:
         raise pytest.UsageError(f"race_accepted: {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # UnicodeDecodeError is one
+    except ValueError as error:
+        # Or its subclass UnicodeDecodeError.
         raise pytest.UsageError(f"{path}: {error}") from error
-    if base in {None, "self"}:
+    if revision is None or revision == "self":
         return entries
-    entries = new(entries, of_revision(root, name, base or ""))
-    low = [f"{shown(one.limit)} of {one.test}" for one in entries if one.limit <= threshold]
+    entries = new(entries, of_base(config, name, revision))
+    low = [f"{shown(entry.limit)} of {entry.test}" for entry in entries if entry.limit <= threshold]
     if low:
         raise pytest.UsageError(
-            f"{path}: the limit must be above the threshold of {shown(threshold)}, below which nothing need be "
+            f"{path}: the limit must be above the threshold of {shown(threshold)}, below which nothing needs to be "
             f"accepted; remove the entry, or raise its limit: {'; '.join(low)}"
         )
     return entries
 
 
-def of_revision(root: Path, name: str, revision: str) -> tuple[Entry, ...]:
-    """Return the entries of the file of this name in a revision; none where it has none, or none that can be read."""
+def of_base(config: pytest.Config, name: str, revision: str) -> tuple[Entry, ...]:
+    """Return the entries of the file of this name in base; none if it has no such file, or one that is not valid."""
     try:
-        repository = git.Repository.around(root)
-        path = (root.resolve() / name).relative_to(repository.root.resolve()).as_posix()
-        return parse(repository.has(repository.resolve(revision), path) or "")
+        return parse(base.resolve(config, revision).text(config.rootpath.resolve() / name) or "")
     except (ValueError, git.GitError):
         return ()
 
@@ -126,12 +128,12 @@ def shown(limit: float) -> str:
     return f"{100 * limit:.3g} %"
 
 
-def new(entries: Iterable[Entry], base: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Return the entries that base does not have; a reason in other words is the same entry."""
-    known = {(one.test, one.limit) for one in base}
-    return tuple(one for one in entries if (one.test, one.limit) not in known)
+def new(entries: Iterable[Entry], of_base: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return the entries that base does not have; those that differ only in the reason are the same."""
+    known = {(entry.test, entry.limit) for entry in of_base}
+    return tuple(entry for entry in entries if (entry.test, entry.limit) not in known)
 
 
 def about(nodeid: str, entries: Iterable[Entry]) -> Entry | None:
-    """Return the entry for a test; the closest, where one is for all of its parameters."""
+    """Return the entry for a test, or None; one for its parameters precedes one for all parameters."""
     return max((one for one in entries if one.matches(nodeid)), key=lambda one: len(one.test), default=None)

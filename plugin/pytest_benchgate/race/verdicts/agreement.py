@@ -1,4 +1,4 @@
-"""By whose settings a race goes, what is accepted in it, and what head lacks."""
+"""The settings that decide a race, base's or head's; the slowdowns that are accepted in it; and what head lacks."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What a race goes by.
+    """The settings that decide a race.
 
     Attributes
     ----------
-    race: with base's settings where the command line has none.
-    races: of each test, by its id: with the settings of its marker.
-    accepted: the entry of each test that has one which counts, by its id.
-    notes: what a person should know of it.
+    race : RaceConfig
+        The session's, from base unless the command line gives them.
+    races : dict[str, RaceConfig]
+        Of each test, by its id, with the settings of its markers.
+    accepted : dict[str, Entry]
+        The entries that count, by test id.
+    notes : tuple[str, ...]
+        What the user should know.
 
     """
 
@@ -46,7 +50,7 @@ def agree(
     marks: Mapping[str, Mapping[str, Any]],
     suite: Sequence[str],
 ) -> Agreement:
-    """Return what a race goes by: `head` has head's settings, `marks` those of its markers, `suite` all its tests."""
+    """Return the settings of a race: `head` has head's, `marks` those of its markers, `suite` all its tests."""
     race = basis.applied(head) if basis else head
     races = {nodeid: race.with_settings(basis.marks(nodeid) if basis else own) for nodeid, own in marks.items()}
     notes = basis.changes(head, marks) if basis else []
@@ -73,10 +77,10 @@ def agree(
 
 
 def _entries(config: pytest.Config, head: RaceConfig, basis: Basis | None) -> tuple[Entry, ...]:
-    """Return the accepted slowdowns that are new, also where head gives their file another name."""
+    """Return the accepted slowdowns that are new, also if head has renamed their file."""
     if basis is None or basis.accepted in {"", head.accepted_file}:
         return head.accepted
-    return accepted.new(head.accepted, accepted.of_revision(config.rootpath, basis.accepted, head.base or ""))
+    return accepted.new(head.accepted, accepted.of_base(config, basis.accepted, head.base or ""))
 
 
 def lacking(agreement: Agreement, basis: Basis, reasons: Mapping[str, str], suite: Sequence[str]) -> list[Raced]:

@@ -1,85 +1,119 @@
-"""From a race that is over to its verdict, where no launch's numbers tell it: new, gone, skipped, error, accepted."""
+"""From a race that is over to its result: the verdict, whether the test fails, and what reports say of it."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import random
+import shlex
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.launching.probe import probe
-from pytest_benchgate.race.launching.process import Why
-from pytest_benchgate.race.statistics import Verdict
+from pytest_benchgate.race.arguments import without_output
+from pytest_benchgate.race.statistics import Verdict, smallest_visible
+from pytest_benchgate.reports import race as words
+from pytest_benchgate.results import Raced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
+
+    import pytest
 
     from pytest_benchgate.race.launching.engine import Race
-    from pytest_benchgate.race.launching.process import Failed, Plan
-    from pytest_benchgate.race.reaper import Reaper
-    from pytest_benchgate.race.sides.revisions import Field
+    from pytest_benchgate.race.sides.sides import Sides
+    from pytest_benchgate.race.suite import Benchmark
+    from pytest_benchgate.race.verdicts.agreement import Agreement
+    from pytest_benchgate.race.verdicts.failures import Failures
 
 
-@dataclass
-class Judge:
-    """Says what is to be said of races without numbers; it may run a test of them once more, on one side.
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a race, and a note on it, if any."""
 
-    Attributes
-    ----------
-    races: all of the session, of which those that are over together are looked into together.
-
-    """
-
-    sides: Field
-    races: Iterable[Race]
-    plan: Plan
-    reaper: Reaper
-    _own: dict[str, Failed | None] = field(default_factory=dict)
-
-    def why(self, race: Race, function: str) -> tuple[Verdict, str, str]:
-        """Return the verdict on a race that could not be run, the side, and the reason."""
-        failed = race.failed
-        assert failed is not None  # noqa: S101  # the caller's promise
-        if failed.why is Why.SKIPPED:
-            return self._skipped(race.nodeid, failed)
-        if failed.side != "base" or not self._may_be_new(race.nodeid, function, failed):
-            return Verdict.ERROR, failed.side, failed.reason
-        return Verdict.NEW, failed.side, f"base has no such benchmark: {failed.reason}"
-
-    def _may_be_new(self, nodeid: str, function: str, failed: Failed) -> bool:
-        """Return whether base's own tree lacks a test, and base's worker has lived to say so."""
-        if failed.why not in {Why.LACKS, Why.FAILED}:
-            return False
-        if failed.why is Why.LACKS and self.sides.own is None:  # there is no tree to look into
-            return True
-        basis = self.sides.basis
-        lacks_parameter = basis is not None and basis.lacks_parameter(nodeid)
-        return lacks_parameter or self.sides.is_new(nodeid.partition("::")[0], function)
-
-    def _skipped(self, nodeid: str, failed: Failed) -> tuple[Verdict, str, str]:
-        """Return what to say of a test that is skipped: `gone`, if base runs its own."""
-        if "head" not in failed.side or self.sides.null:
-            return Verdict.SKIPPED, failed.side, failed.reason
-        if self.sides.basis is None:  # head's test is base's own
-            runs = failed.side == "head"
-        else:
-            runs = nodeid in self.sides.basis.nodeids and self._on_base(nodeid) is None
-        if not runs:
-            return Verdict.SKIPPED, failed.side, failed.reason
-        return Verdict.GONE, "head", f"head skips it, and base's own test runs: {failed.reason}"
-
-    def _on_base(self, nodeid: str) -> Failed | None:
-        """Return what keeps base's own test from running on base.
-
-        All tests that are skipped by now are run with one start.
-        """
-        if nodeid not in self._own:
-            assert self.sides.own is not None  # noqa: S101  # there is a basis
-            skipped = {race.nodeid for race in self.races if race.failed and race.failed.why is Why.SKIPPED}
-            self._own |= probe(self.sides.own(), sorted({nodeid, *skipped} - self._own.keys()), self.plan, self.reaper)
-        return self._own[nodeid]
+    raced: Raced
+    note: str = ""
 
 
-def is_needed(race: Race, threshold: float) -> bool:
-    """Return whether a slowdown that is accepted is one: whether it is above the threshold that counts otherwise."""
-    return bool(race.numbers) and statistics.median(race.numbers) > math.log1p(threshold)
+@dataclass(frozen=True)
+class Outcomes:
+    """Turns races that are over into results."""
+
+    config: pytest.Config
+    agreement: Agreement
+    sides: Sides
+    failures: Failures
+
+    def of(self, benchmark: Benchmark, race: Race, races: Sequence[Race]) -> Outcome:
+        """Return the outcome of a benchmark's race; `races` are all of the session."""
+        own = self.agreement.races[race.nodeid]
+        entry = self.agreement.accepted.get(race.nodeid)
+        verdict, side, reason, note = race.decision.verdict, "", "", ""
+        if race.failed:
+            verdict, side, reason = self.failures.verdict(race.failed, race.nodeid, benchmark.function, races)
+        elif entry and verdict in {Verdict.SAME, Verdict.FASTER}:
+            if statistics.median(race.numbers) > math.log1p(own.threshold):
+                verdict = Verdict.ACCEPTED
+            else:
+                change = words.percent(statistics.median(race.numbers))
+                note = f"{own.accepted_file}: {race.nodeid} needs no entry any more: its change is {change}"
+        failed = (
+            verdict in {Verdict.SLOWER, Verdict.ERROR}
+            or (verdict is Verdict.UNSURE and own.strict)
+            or (verdict is Verdict.GONE and own.gone == "fail")
+        )
+        raced = Raced(
+            nodeid=race.nodeid,
+            name=benchmark.name,
+            path=benchmark.path,
+            line=benchmark.line,
+            verdict=verdict.value,
+            failed=failed,
+            threshold=own.threshold,
+            limit=entry.limit if entry else None,
+            accepted=entry.reason if entry else "",
+            alarm=race.rule.races / race.rule.alpha,
+            repeat=self._repeat(race.nodeid),
+            evidence=race.decision.evidence,
+            seconds=race.seconds,
+            side=side,
+            reason=reason,
+        )
+        return Outcome(self._with_visible(_with_numbers(raced, race), race), note)
+
+    def _with_visible(self, raced: Raced, race: Race) -> Raced:
+        """Add to the result of a race with itself the smallest slowdown that could have been seen."""
+        if self.agreement.race.base != "self" or race.failed or not race.launches:
+            return raced
+        affordable = min(race.max_launches, int(race.budget_s / (race.seconds / len(race.launches))))
+        # A fixed seed: the same numbers give the same figure.
+        rng = random.Random(0)  # noqa: S311
+        visible = smallest_visible(race.numbers, race.rule, max(affordable, 1), rng)
+        blind = visible is None or visible > math.log1p(race.rule.threshold)
+        return dataclasses.replace(
+            raced, visible=math.log1p(words.MOST) if visible is None else visible, failed=raced.failed or blind
+        )
+
+    def _repeat(self, nodeid: str) -> str:
+        """Return the command that repeats one race: the session's options, without those that select or write."""
+        options = self.agreement.races[nodeid].arguments()
+        command = ["pytest", "--benchmark-only", *without_output(self.config), *options]
+        return " ".join([*map(shlex.quote, command), self.sides.repeat, shlex.quote(nodeid)])
+
+
+def _with_numbers(raced: Raced, race: Race) -> Raced:
+    """Add the numbers of the launches to a result, if there are any."""
+    if not race.launches:
+        return raced
+    low, high, coverage = race.interval()
+    return dataclasses.replace(
+        raced,
+        numbers=tuple(race.numbers),
+        change=statistics.median(race.numbers),
+        low=low,
+        high=high,
+        coverage=coverage,
+        pairs=sum(len(timed.head_ns) for timed in race.launches),
+        base_s=statistics.median(ns for timed in race.launches for ns in timed.base_ns) * 1e-9,
+        head_s=statistics.median(ns for timed in race.launches for ns in timed.head_ns) * 1e-9,
+    )

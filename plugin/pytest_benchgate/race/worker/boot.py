@@ -1,10 +1,11 @@
-"""The first code of a worker's process, run as a file: equal seeds before anything draws, and a guard that stays.
+"""The first code of a worker's process, run as a file: sets the seeds before anything draws, and leaves a guard.
 
-On Linux the process divides. The child becomes the worker. The parent waits for it and adopts what the tests leave
-behind, daemons in a session of their own included; it kills that as soon as the worker has ended, and then ends as the
-worker did. It kills only children of its own: what the race did not start is never among them.
+On Linux the process forks. The child becomes the worker. The parent is its guard: it waits for the worker and adopts
+the processes that the tests leave behind, daemons in a session of their own included; it kills these as soon as the
+worker has ended, and then ends as the worker did. It kills only children of its own, so never what others started.
 
-Nothing is imported from the package as usual: pytest would warn that it was there before its assertions are rewritten.
+Nothing is imported through the package: pytest would warn of modules that were imported before it could rewrite their
+assertions. For the same reason only the standard library is used.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import sys
 import time
 from pathlib import Path
 
-# JSON: {"pipes": [READ, WRITE], "seed": N, "names": [top-level modules that are raced]}
-ORDERS = "BENCHGATE_RACE"
+# The environment variable that has messages.Start as JSON.
+START = "BENCHGATE_RACE"
 # Asks the guard to end the worker. Not SIGTERM: tests send that to their whole process group.
 END = getattr(signal, "SIGRTMIN", 0) + 7
-# For leftovers that do not die at once, such as those that wait for a disk.
+# For processes that do not die at once, such as those that wait for a disk.
 PATIENCE_S = 3.0
 PR_SET_CHILD_SUBREAPER = 36
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -42,13 +43,13 @@ def guard() -> None:
     try:
         status = _wait(worker)
         _end_children()
-        _end_alike(status)
+        _end_like(status)
     finally:
         os._exit(1)
 
 
 def _wait(worker: int) -> int:
-    """Return the wait status of the worker; reap whatever else ends before."""
+    """Return the wait status of the worker; reap every other child that ends before."""
     for ignored in IGNORED:
         signal.signal(ignored, signal.SIG_IGN)
     # The worker is a child that has not been waited for, so its process id is its own.
@@ -92,7 +93,7 @@ def _children() -> list[int]:
     return found
 
 
-def _end_alike(status: int) -> None:
+def _end_like(status: int) -> None:
     """End as the worker did: by the same signal, or with the same exit status."""
     if os.WIFSIGNALED(status):
         import resource
@@ -106,7 +107,7 @@ def _end_alike(status: int) -> None:
 
 
 def _load(name: str) -> None:
-    """Import a module of this folder by its full name, but not the packages that it is in."""
+    """Import a module of this folder by its full name, without the packages above it."""
     full = f"pytest_benchgate.race.worker.{name}"
     spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None and spec.loader is not None  # noqa: PT018, S101  # of a file that exists
@@ -120,7 +121,7 @@ def main() -> None:
         guard()
     _load("clock")
     _load("seeds")
-    sys.modules["pytest_benchgate.race.worker.seeds"].install(json.loads(os.environ[ORDERS])["seed"])
+    sys.modules["pytest_benchgate.race.worker.seeds"].install(json.loads(os.environ[START])["seed"])
     runpy.run_module("pytest", run_name="__main__", alter_sys=True)
 
 

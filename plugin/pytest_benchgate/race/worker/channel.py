@@ -1,7 +1,7 @@
 """One end of the two pipes between the session and a worker: inherited descriptors, no sockets, no pickle.
 
-A worker shares its process with tests, which may close descriptors, write to those that are not theirs, or fork. So
-each end makes sure that its descriptors still are its pipes, and that its process is its own.
+A worker shares its process with tests, which may close descriptors, write to descriptors that they did not open, or
+fork. So each end checks that its descriptors still are its pipes, and that its process still is the one that opened it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ import resource
 import selectors
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.race.worker import messages
 from pytest_benchgate.race.worker.clock import CLOCK
-from pytest_benchgate.race.worker.messages import Garbled, Message, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONGEST = 2**27  # bytes of a message: the ids of a million tests
-POLL_S = 0.05  # between looks at a process whose end the system does not report
-# Above what tests close, in the belief that it is all of them, and below what select() can handle.
+# Bytes of a message: the ids of a million tests.
+LONGEST = 2**27
+# Between checks of a process whose end the system does not report.
+POLL_S = 0.05
+# Above the descriptors that tests close in the belief that these are all, and below the limit of select().
 HIGH = 1000
-FORKED = 70  # exit status of a forked child that takes itself for the worker
+# Exit status of a forked child that mistakes itself for the worker.
+FORKED = 70
 
 
 class Closed(Exception):
@@ -40,8 +43,8 @@ class Replaced(Exception):
 class Channel:
     """One end of a pair of pipes, by their file descriptors, which it owns.
 
-    `has_ended` tells whether the other side's process has ended, and `ended_fd`, where the system has such, is a
-    descriptor that becomes readable then: a pipe alone stays open as long as any child of that process lives.
+    `has_ended` tells whether the other side's process has ended, and `ended_fd`, if the system has such descriptors,
+    becomes readable then: a pipe alone stays open as long as any child of that process lives.
     """
 
     def __init__(
@@ -49,9 +52,9 @@ class Channel:
     ) -> None:
         self._fds = read_fd, write_fd
         self._has_ended, self._ended_fd = has_ended, ended_fd
-        self._rest = bytearray()
+        self._buffer = bytearray()
         self._order = 0
-        self._own, self._process = self._identity(), os.getpid()
+        self._pipes, self._process = self._identity(), os.getpid()
         os.set_blocking(write_fd, has_ended is None)
 
     @classmethod
@@ -64,33 +67,33 @@ class Channel:
             os.close(fd)
         return cls(moved[0], moved[1])
 
-    def order(self, message: Message, limit_s: float | None = None) -> None:
-        """Send an order, which the next answer must be to; see `_send`."""
+    def order(self, message: messages.Order, limit_s: float | None = None) -> None:
+        """Send an order, which the next answer must be to; raise Closed, or Late after limit_s seconds."""
         self._order += 1
         self._send(message, limit_s)
 
-    def answer(self, message: Message) -> None:
-        """Send the answer to the order that was received last; see `_send`."""
+    def answer(self, message: messages.Answer) -> None:
+        """Send the answer to the order that was received last; raise Closed."""
         self._send(message, None)
 
-    def receive_order(self) -> Message:
-        """Return the next order; raise Closed where the session is gone."""
-        self._order, message = decode(self._line(None))
+    def receive_order(self) -> messages.Order:
+        """Return the next order; raise Closed if the session is gone."""
+        self._order, message = messages.decode_order(self._line(None))
         return message
 
-    def receive_answer(self, limit_s: float | None = None) -> Message:
-        """Return the answer to the last order; raise Closed, Garbled, or Late after limit_s seconds without one."""
-        line = self._line(limit_s)
-        number, message = decode(line)
+    def receive_answer(self, limit_s: float | None = None) -> messages.Answer:
+        """Return the answer to the last order; raise Closed, InvalidMessage, or Late after limit_s seconds."""
+        number, message = messages.decode_answer(self._line(limit_s))
         if number != self._order:
-            raise Garbled(f"{type(message).__name__} answers order {number}, and order {self._order} was due")
+            raise messages.InvalidMessage(
+                f"{type(message).__name__} answers order {number}, and order {self._order} was due"
+            )
         return message
 
-    def _send(self, message: Message, limit_s: float | None) -> None:
-        """Send a message; raise Closed where nobody is there to read it, Late where nobody has read it in time."""
+    def _send(self, message: messages.Message, limit_s: float | None) -> None:
         self._check()
         deadline = None if limit_s is None else CLOCK.s() + limit_s
-        line = memoryview(encode(message, self._order))
+        line = memoryview(messages.encode(message, self._order))
         try:
             while line:
                 try:
@@ -104,22 +107,24 @@ class Channel:
         """Return the next line."""
         self._check()
         deadline = None if limit_s is None else CLOCK.s() + limit_s
-        looked_at = 0
-        while (end := self._rest.find(b"\n", looked_at)) < 0:
-            looked_at = len(self._rest)
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
             self._wait(self._fds[0], selectors.EVENT_READ, deadline)
             data = os.read(self._fds[0], 2**20)
             if not data:
                 raise Closed
-            self._rest += data
-            if len(self._rest) > LONGEST:
-                raise Garbled(f"a line of more than {LONGEST} bytes, which begins {bytes(self._rest[:80])!r}")
-        line = bytes(self._rest[:end])
-        del self._rest[: end + 1]
+            self._buffer += data
+            if len(self._buffer) > LONGEST:
+                raise messages.InvalidMessage(
+                    f"a line of more than {LONGEST} bytes, which begins {bytes(self._buffer[:80])!r}"
+                )
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
         return line
 
     def _wait(self, fd: int, event: int, deadline: float | None) -> None:
-        """Wait until a pipe can be used; raise Late after the deadline, Closed where the other process has ended."""
+        """Wait until a pipe can be used; raise Late after the deadline, Closed if the other process has ended."""
         with selectors.DefaultSelector() as selector:
             selector.register(fd, event)
             if self._ended_fd is not None:
@@ -132,7 +137,7 @@ class Channel:
                 if any(key.fd == fd for key, _ in ready):
                     return
                 if self._has_ended is not None and self._has_ended():
-                    # What it said last, between the two looks.
+                    # It may have written its last message between the two checks.
                     if any(key.fd == fd for key, _ in selector.select(0)):
                         return
                     raise Closed
@@ -142,18 +147,18 @@ class Channel:
     def _identity(self) -> tuple[tuple[int, int], ...]:
         return tuple((stat.st_dev, stat.st_ino) for stat in map(os.fstat, self._fds))
 
-    def is_own(self) -> bool:
+    def is_intact(self) -> bool:
         """Return whether the descriptors still are these pipes."""
         try:
-            return self._identity() == self._own
+            return self._identity() == self._pipes
         except OSError:
             return False
 
     def _check(self) -> None:
-        """Raise Replaced where the descriptors are others' by now; end a forked child that takes itself for us."""
+        """Raise Replaced if the descriptors are no longer these pipes; end a forked child that uses them."""
         if os.getpid() != self._process:
             os._exit(FORKED)
-        if not self.is_own():
+        if not self.is_intact():
             raise Replaced
 
     def close(self) -> None:

@@ -14,10 +14,14 @@ class Clock:
 
     Attributes
     ----------
-    ns: perf_counter_ns.
-    all_ns: process_time_ns, the processor time of all threads.
-    own_ns: thread_time_ns, the processor time of this thread.
-    s: monotonic, in seconds.
+    ns
+        perf_counter_ns.
+    all_ns
+        Process_time_ns, the processor time of all threads.
+    own_ns
+        Thread_time_ns, the processor time of this thread.
+    s
+        Monotonic, in seconds.
 
     """
 

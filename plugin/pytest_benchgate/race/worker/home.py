@@ -1,12 +1,12 @@
-"""The home of a raced project: the environment that its wheel is installed into, ahead of wherever else it could be.
+"""The home of a raced project: the environment that its wheel is installed into precedes every other place.
 
 pytest puts the root folder, `pythonpath`, the folder of a conftest.py and, as `python -m pytest`, the working directory
-before what is installed, and an editable install puts the source tree there. A source tree has the .py files and not
+before what is installed, and an editable install puts the source tree there. A source tree has the .py files but not
 the extension modules, so that both sides would run the same pure Python. A Home is therefore the first finder on
 sys.meta_path: the project's modules come from its environment, and its tests from the source tree.
 
-A copy of this file lies in each environment, whose .pth file installs the finder before anything can be imported, in
-the processes that a test starts as well. So it needs nothing but the standard library, and imports little of that.
+Each environment has a copy of this file, whose .pth file installs the finder before anything can be imported, also in
+the processes that a test starts. So it uses only the standard library, and imports little of that.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from importlib.machinery import ModuleSpec
 
-SOURCES = "BENCHGATE_SOURCES"  # JSON: {"roots": [of both sides], "folders": [of the source tree], "patterns": [...]}
-TESTS = re.compile(r"(tests?|bench(es|marks?|marking)?|perf)", re.IGNORECASE)  # folders that belong to their tests
-DEFAULT = ("test_*.py", "*_test.py")  # names of test files, as pytest has them
-REWRITER = "_pytest.assertion.rewrite"  # pytest's own finder, which goes on rewriting the tests' assertions
+# Environment variable with JSON: {"roots": [of both sides], "folders": [of the source tree], "patterns": [...]}.
+SOURCES = "BENCHGATE_SOURCES"
+# Names of folders that belong to the tests.
+TESTS = re.compile(r"(tests?|bench(es|marks?|marking)?|perf)", re.IGNORECASE)
+# pytest's default names of test files.
+DEFAULT = ("test_*.py", "*_test.py")
+# pytest's own finder, which must go on rewriting the tests' assertions.
+REWRITER = "_pytest.assertion.rewrite"
 
 
 class Home:
@@ -34,10 +38,14 @@ class Home:
 
     Parameters
     ----------
-    folder: the site-packages that the project's wheel is installed into.
-    roots: the project's packages and modules by their dotted names, such as "kern" or "space.kern" in a namespace.
-    folders: of the source tree, where the tests are: the root of pytest, and that of the project.
-    patterns: the names of test files, as pytest's python_files has them.
+    folder : str
+        The site-packages that the project's wheel is installed into.
+    roots : Iterable[str]
+        The project's packages and modules by their dotted names, such as "kern" or "space.kern" in a namespace.
+    folders : Iterable[str]
+        Of the source tree, with the tests: pytest's root folder, and that of the project.
+    patterns : Iterable[str]
+        The names of test files, as in pytest's python_files.
 
     """
 
@@ -49,40 +57,41 @@ class Home:
         self._folders = tuple(dict.fromkeys(os.path.realpath(one) for one in folders))
         self._is_test_file = _matcher(patterns)
         self._are_tests: dict[str, bool] = {}
-        self._judged: set[tuple[str, str]] = set()
-        self._strangers: dict[str, str] = {}
+        self._checked: set[tuple[str, str]] = set()
+        self._foreign: dict[str, str] = {}
 
     def first(self) -> None:
-        """Stand before all other finders, also those that were put first meanwhile."""
+        """Precede all other finders, including those that were put first since the last call."""
         if sys.meta_path[:1] != [self]:
             sys.meta_path[:] = [self, *(finder for finder in sys.meta_path if finder is not self)]
 
-    def settle(self, import_mode: str) -> None:
-        """Stand first, for pytest's sake: with --import-mode=importlib it loads a test's parents from beside the test.
+    def prepare(self, import_mode: str) -> None:
+        """Precede all other finders, and import the parents of tests if pytest would load them from the source tree.
 
-        It does not where they are imported already.
+        With --import-mode=importlib it does, unless they are imported already.
         """
         self.first()
         for root in self.roots if import_mode == "importlib" else ():
             if self.has_tests(root):
-                with contextlib.suppress(Exception):  # the tests will fail for it, and say so
+                # The tests will fail with the same error.
+                with contextlib.suppress(Exception):
                     importlib.import_module(root)
 
     def remove(self) -> None:
-        """Be a finder no longer."""
+        """Remove this finder."""
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
 
     def invalidate_caches(self) -> None:
-        """Have nothing to forget, as a finder must say."""
+        """Do nothing, as there is no cache; finders must have this method."""
 
     def owns(self, name: str) -> bool:
-        """Return whether a module, by its dotted name, is the project's."""
+        """Return whether a module, by its dotted name, belongs to the project."""
         return name.startswith(self.roots) and any(name == root or name.startswith(f"{root}.") for root in self.roots)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return the spec of a module of the project, or of its tests; None for all others.
 
-        Raises ModuleNotFoundError for a module that the source tree has and the wheel has not.
+        Raises ModuleNotFoundError for a module that is in the source tree and not in the wheel.
         """
         if not self.owns(name):
             return None
@@ -90,50 +99,51 @@ class Home:
         tests = next((place for place in self._in_sources(parents, last) if self._holds_tests(place, last)), None)
         if tests is not None and (spec := _find(name, [tests], target)):
             return spec
-        # A package may have more folders than its own; those in the source tree are what must not be found.
+        # A package may extend its path; folders of the source tree must not be found through it.
         others = [one for one in path or () if not self._is_source(os.path.realpath(one))]
         if spec := _find(name, [os.path.join(self.folder, *parents), *others], target):
             return spec
         for place in self._in_sources(parents, last):
             raise ModuleNotFoundError(
-                f"No module named {name!r}: the wheel that was built has none, and {place} is not installed; add it to "
-                "the wheel, or, if it belongs to the tests, put it into their folder",
+                f"No module named {name!r}: it is not in the wheel that was built, and {place} is not installed; add "
+                "it to the wheel or, if it belongs to the tests, move it to their folder",
                 name=name,
             )
-        if name in self.roots:  # what the other side has, and is perhaps installed in the session's environment
+        # A module that only the other side has may be installed in the session's environment.
+        if name in self.roots:
             raise ModuleNotFoundError(f"No module named {name!r}: this side of the race has none", name=name)
         return None
 
     def complaint(self) -> str | None:
-        """Return what to say where a module of the project was loaded from elsewhere, and what to do; None if none."""
-        for name, file in self.strangers().items():
+        """Return an error message if a module of the project was loaded from elsewhere, else None."""
+        for name, file in self.foreign().items():
             return (
-                f"{name} is {file}, which is not of the build that is raced ({self.folder}). It was found through "
-                f"{_how(file)}. Import the project by its installed name, and leave the source tree to the tests"
+                f"{name} is {file}, which is not part of the build that is raced ({self.folder}). It was found through "
+                f"{_how(file)}. Import the project by its installed name, and only the tests from the source tree"
             )
         return None
 
-    def strangers(self) -> dict[str, str]:
-        """Return the modules that are the project's, or look so, but were loaded from elsewhere, with their files."""
+    def foreign(self) -> dict[str, str]:
+        """Return the modules that seem to be the project's, but were loaded from elsewhere, with their files."""
         for name, module in [*sys.modules.items()]:
             file = getattr(module, "__file__", None)
-            if isinstance(file, str) and (name, file) not in self._judged:
-                self._judged.add((name, file))
-                if self._is_stranger(name, os.path.realpath(file)):
-                    self._strangers[name] = file
-        return self._strangers
+            if isinstance(file, str) and (name, file) not in self._checked:
+                self._checked.add((name, file))
+                if self._is_foreign(name, os.path.realpath(file)):
+                    self._foreign[name] = file
+        return self._foreign
 
-    def _is_stranger(self, name: str, file: str) -> bool:
+    def _is_foreign(self, name: str, file: str) -> bool:
         if self.is_home(file) or self.is_test(file):
             return False
         if not self.owns(name):
-            # The tests import it by another name, src.kern for one.
-            return self._is_source(file) and self._twin(file)
-        # Another distribution may share the package, and has modules there that the project has not.
+            # The tests import it by another name, such as src.kern.
+            return self._is_source(file) and self._in_wheel(file)
+        # Another distribution may share the package, and have other modules in it.
         return self._is_source(file) or _exists(os.path.join(self.folder, *name.split(".")))
 
     def is_test(self, file: str) -> bool:
-        """Return whether a file of the source tree is a test, a conftest.py, or lies in a folder of tests."""
+        """Return whether a file of the source tree is a test, a conftest.py, or in a folder of tests."""
         for folder in self._folders:
             if _within(file, folder):
                 above = os.path.relpath(file, folder).split(os.sep)[:-1]
@@ -142,7 +152,7 @@ class Home:
         return False
 
     def has_tests(self, root: str) -> bool:
-        """Return whether the source tree has tests within this root, which import it as their parent."""
+        """Return whether the source tree has tests in this package, which import it as their parent."""
         *parents, last = root.split(".")
         return any(
             self._is_test_file(os.path.join(place, file))
@@ -152,7 +162,7 @@ class Home:
         )
 
     def _in_sources(self, parents: list[str], last: str) -> Iterator[str]:
-        """Return the folders of the source tree in which a module lies."""
+        """Yield the folders of the source tree that have a module."""
         on_path = [os.path.realpath(one) for one in sys.path if one]
         tops = [*self._folders, *(one for one in on_path if self._is_source(one))]
         below = [os.path.join(folder, name) for folder in self._folders for name in ("src", "lib", "python")]
@@ -169,21 +179,22 @@ class Home:
         return self.is_test(f"{path}.py")
 
     def _is_test_folder(self, folder: str) -> bool:
-        """Return whether a folder of the source tree is of tests: by its name, if it has some, or no twin in the wheel.
+        """Return whether a folder of the source tree belongs to the tests, by its name and its content.
 
-        Within a package another name will do, such as _tests or suite, for a folder that has tests.
+        A folder with a usual name does, unless it has no tests and is also in the wheel. Within a package, folders with
+        other names, such as _tests or suite, do if they have tests.
         """
         if folder not in self._are_tests:
-            name, twin = os.path.basename(folder).lower(), self._twin(folder)
+            name, in_wheel = os.path.basename(folder).lower(), self._in_wheel(folder)
             if TESTS.fullmatch(name):
-                self._are_tests[folder] = not twin or self._has_test_files(folder)
+                self._are_tests[folder] = not in_wheel or self._has_test_files(folder)
             else:
-                named = not twin or "test" in name or name.startswith("bench")
+                named = not in_wheel or "test" in name or name.startswith("bench")
                 self._are_tests[folder] = named and self._is_in_package(folder) and self._lists_test_files(folder)
         return self._are_tests[folder]
 
     def _is_in_package(self, folder: str) -> bool:
-        """Return whether a folder of the source tree lies in one of the project's packages."""
+        """Return whether a folder of the source tree is in one of the project's packages."""
         tails = [os.path.join(*root.split(".")) + os.sep for root in self.roots]
         return any(f"{os.sep}{tail}" in folder for tail in tails)
 
@@ -192,15 +203,15 @@ class Home:
         return any(name != "conftest.py" and self._is_test_file(os.path.join(folder, name)) for name in names)
 
     def _has_test_files(self, folder: str) -> bool:
-        """Return whether test files lie in a folder, without the folders of tests that it may have in turn."""
+        """Return whether a folder has test files, apart from those in its folders of tests."""
         for place, folders, files in os.walk(folder):
             if any(self._is_test_file(os.path.join(place, file)) for file in files):
                 return True
             folders[:] = [name for name in folders if not TESTS.fullmatch(name)]
         return False
 
-    def _twin(self, path: str) -> bool:
-        """Return whether the wheel has what lies at this path of the source tree, in whatever folder the source is."""
+    def _in_wheel(self, path: str) -> bool:
+        """Return whether the wheel has the file or folder at this path of the source tree, under any parent folder."""
         for folder in self._folders:
             if _within(path, folder):
                 parts = os.path.relpath(path, folder).split(os.sep)
@@ -208,7 +219,7 @@ class Home:
         return False
 
     def is_home(self, file: str) -> bool:
-        """Return whether a file, by its real path, is of this environment's own."""
+        """Return whether a file, by its real path, is in this environment."""
         return _within(file, self.folder)
 
     def _is_source(self, path: str) -> bool:
@@ -216,7 +227,7 @@ class Home:
 
 
 def install(roots: Iterable[str]) -> None:
-    """Put the home that this copy of the module lies in first; where the sources are, a race's workers are told."""
+    """Install a Home for the environment of this copy of the module; workers get its sources by a variable."""
     sources: dict[str, list[str]] = {"roots": [], "folders": [], "patterns": []}
     if given := os.environ.get(SOURCES):
         import json
@@ -226,19 +237,19 @@ def install(roots: Iterable[str]) -> None:
 
 
 def environment(roots: Iterable[str], folders: Iterable[str], patterns: Iterable[str]) -> dict[str, str]:
-    """Return what tells a process, by its environment variables, what is raced, and where its sources and tests are."""
+    """Return the environment variables that tell a process what is raced, and where its sources and tests are."""
     import json
 
     return {SOURCES: json.dumps({"roots": [*roots], "folders": [*folders], "patterns": [*patterns]})}
 
 
 def installed() -> Home | None:
-    """Return this process's home, if it has one: of this class, or of that of the environment's copy of it."""
+    """Return this process's Home, if any: of this class, or of the class in the environment's copy of this module."""
     return next((finder for finder in sys.meta_path if type(finder).__name__ == Home.__name__), None)  # type: ignore[return-value]
 
 
 def _how(file: str) -> str:
-    """Return what has put a module before the one that was built, as far as can be told."""
+    """Return why a module precedes the one that was built, as far as can be told."""
     real = os.path.realpath(file)
     for finder in sys.meta_path:
         module = type(finder).__module__ if not isinstance(finder, type) else finder.__module__
@@ -246,7 +257,7 @@ def _how(file: str) -> str:
             return f"the finder of an editable install, {module}"
     entries = [one for one in sys.path if one and _within(real, os.path.realpath(one))]
     if not entries:
-        return "code that loads it by its path, or a finder of its own"
+        return "code that loads it by its path, or another finder"
     entry = max(entries, key=len)
     if entry in os.environ.get("PYTHONPATH", "").split(os.pathsep):
         return f"{entry} in PYTHONPATH"
@@ -256,7 +267,7 @@ def _how(file: str) -> str:
 
 
 def _find(name: str, places: list[str], target: Any) -> ModuleSpec | None:
-    """Return the spec of a module in the first of these folders that has it; pytest may rewrite its assertions."""
+    """Return the spec of a module in the first of these folders that has it; pytest rewrites assertions of tests."""
     for finder in sys.meta_path:
         if type(finder).__module__ == REWRITER and (spec := finder.find_spec(name, places, target)):
             return spec
@@ -264,9 +275,9 @@ def _find(name: str, places: list[str], target: Any) -> ModuleSpec | None:
 
 
 def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return what tells whether a path is of a conftest.py or a test file, by pytest's rules for python_files.
+    """Return a function that tells whether a path is a conftest.py or a test file, by pytest's rules for python_files.
 
-    A pattern that takes any file, such as *.py, does not tell a test from the project's own module.
+    A pattern that matches any file, such as *.py, does not distinguish tests from the project's modules.
     """
     import fnmatch
 

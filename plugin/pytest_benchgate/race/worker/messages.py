@@ -1,17 +1,19 @@
-"""What the session and a worker say to each other: JSON lines, each of whose fields is checked when it is read.
+"""The protocol between the session and a worker: JSON lines, each of whose fields is checked when it is read.
 
-Each order of the session gets one answer:
+The session sends orders, and a worker answers each of them once:
 
 | order | answers |
 |---|---|
-| (the start) | Collecting, once for each file, then Collected |
+| Start (by an environment variable) | Collecting, once for each file, then Collected |
 | Run | Ready, or Done where the test ends before its benchmark is called |
 | Block | Timed, or Done where the test ends instead |
 | End | Done |
 | Quit | none |
 
-Every line carries the number of its order, so that neither a line of somebody else's nor one too many is taken for the
-answer.
+Each line carries the number of its order, so that neither a line that a test has printed nor a surplus line is taken
+for the answer.
+
+Messages are named tuples: as dataclasses they would add 3 ms to the start of each worker.
 """
 
 from __future__ import annotations
@@ -19,10 +21,35 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple, TypeAlias
 
-UNUSABLE = 71  # exit status of a worker whose pipes are no longer its own, and which can say so in no other way
-SHOWN = 200  # characters of a line that is no message
-# Characters of a text, of which the beginning and the end are kept: what was called, and what was said last.
+# Exit status of a worker whose pipes were closed or replaced, so that it cannot report anything else.
+UNUSABLE = 71
+# Characters of an invalid line that are shown.
+SHOWN = 200
+# Characters of a long text that are kept: the call at its beginning, and the error at its end.
 BEGINNING, ENDING = 10_000, 30_000
+
+
+class Start(NamedTuple):
+    """How a worker starts.
+
+    Attributes
+    ----------
+    orders, answers : int
+        The file descriptors of the pipes that it reads from and writes to.
+    seed : int
+        Of this launch.
+    names : list[str]
+        The top-level modules that are raced.
+    files : list[str] | None
+        The test files that are collected, as in node ids; None for all.
+
+    """
+
+    orders: int
+    answers: int
+    seed: int
+    names: list[str]
+    files: list[str] | None
 
 
 class Run(NamedTuple):
@@ -33,14 +60,14 @@ class Run(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Call the benchmarked function so often, on one processor or, where it is None, on any."""
+    """Call the benchmarked function `calls` times, on one processor or, if it is None, on any."""
 
     calls: int
     processor: int | None
 
 
 class End(NamedTuple):
-    """Let the test go on to its end."""
+    """Run the test to its end."""
 
 
 class Quit(NamedTuple):
@@ -48,7 +75,7 @@ class Quit(NamedTuple):
 
 
 class Collecting(NamedTuple):
-    """A file is about to be imported, for its tests; a worker that dies before its next answer has died of it."""
+    """A test file is about to be imported; if the worker dies before its next answer, this file is the cause."""
 
     file: str
 
@@ -58,9 +85,12 @@ class Collected(NamedTuple):
 
     Attributes
     ----------
-    process: the worker's process id.
-    errors: what could not be collected, by file or folder, and why.
-    broken: the raced modules that cannot be imported, and why; looked at only where there are errors.
+    process : int
+        The worker's process id.
+    errors : dict[str, str]
+        What could not be collected, by file or folder, and why.
+    broken : dict[str, str]
+        The raced modules that cannot be imported, and why; empty unless there are errors.
 
     """
 
@@ -78,74 +108,115 @@ class Ready(NamedTuple):
 
     Attributes
     ----------
-    once_ns: what the first call took.
-    iterations: how many calls a round of it is made of.
-    group: the benchmark's.
-    files: the raced files that were loaded since this was last said, and their SHA-256.
-    drawn: a fingerprint of the random numbers that were drawn before; see seeds.py.
+    once_ns : int
+        The time of the first call.
+    iterations : int
+        The number of calls in a round.
+    group : str | None
+        The benchmark's.
+    files : list[str]
+        The raced files that were loaded since the last Ready, by their real paths.
+    drawn : str
+        A fingerprint of the random numbers that were drawn before; see seeds.py.
 
     """
 
     once_ns: int
     iterations: int
     group: str | None
-    files: dict[str, str]
+    files: list[str]
     drawn: str
 
 
 class Timed(NamedTuple):
-    """A block took so long; and whether other threads than the main one worked in it."""
+    """The time of a block, and whether threads other than the main one worked in it."""
 
     ns: int
     threaded: bool
 
 
 class Done(NamedTuple):
-    """A test has ended: "passed", "skipped", or otherwise, and why."""
+    """A test has ended: its outcome, as pytest has it, and the reason if it did not pass."""
 
     outcome: str
     reason: str
 
 
-Message: TypeAlias = Run | Block | End | Quit | Collecting | Collected | Ready | Timed | Done
-KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Run, Block, End, Quit, Collecting, Collected, Ready, Timed, Done)
-}
+Order: TypeAlias = Run | Block | End | Quit
+Answer: TypeAlias = Collecting | Collected | Ready | Timed | Done
+Message: TypeAlias = Order | Answer
+ORDERS: dict[str, type[Order]] = {kind.__name__: kind for kind in (Run, Block, End, Quit)}
+ANSWERS: dict[str, type[Answer]] = {kind.__name__: kind for kind in (Collecting, Collected, Ready, Timed, Done)}
 
 
-class Garbled(Exception):
-    """A line that is no message, or not the one that was due."""
+class InvalidMessage(Exception):
+    """A line that is not a message, or not the expected one."""
+
+
+def encode_start(start: Start) -> str:
+    """Return the value of the environment variable that starts a worker; boot.py reads the seed from it, too."""
+    return json.dumps(start._asdict())
+
+
+def decode_start(text: str) -> Start:
+    """Return how to start, from the value of the environment variable; raise InvalidMessage if it is damaged."""
+    try:
+        fields = json.loads(text)
+        if _fits(fields, Start):
+            return Start(**fields)
+    except (ValueError, TypeError, AttributeError):
+        pass
+    raise InvalidMessage(f"{text[:SHOWN]!r} does not start a worker")
 
 
 def encode(message: Message, number: int) -> bytes:
-    """Return the line of a message that belongs to this order."""
+    """Return the line of a message that belongs to the order of this number."""
     return json.dumps([number, type(message).__name__, message._asdict()]).encode("ascii") + b"\n"
 
 
-def decode(line: bytes) -> tuple[int, Message]:
-    """Return the number of the order, and the message; raise Garbled where it is none."""
+def decode_order(line: bytes) -> tuple[int, Order]:
+    """Return the number of an order, and the order; raise InvalidMessage if the line is not one."""
+    number, order = _decode(line, ORDERS)
+    return number, order
+
+
+def decode_answer(line: bytes) -> tuple[int, Answer]:
+    """Return the number of the order that is answered, and the answer; raise InvalidMessage if the line is not one."""
+    number, answer = _decode(line, ANSWERS)
+    return number, answer
+
+
+def _decode(line: bytes, kinds: dict[str, Any]) -> tuple[int, Any]:
     try:
         number, kind_name, fields = json.loads(line)
-        kind = KINDS[kind_name]
-        is_right = _is(number, "int") and fields.keys() == {*kind._fields}
-        if is_right and all(_is(fields[name], annotation) for name, annotation in kind.__annotations__.items()):
+        kind = kinds[kind_name]
+        if _is(number, "int") and _fits(fields, kind):
             return number, kind(**fields)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
-    raise Garbled(f"{line[:SHOWN]!r}{'...' * (len(line) > SHOWN)} is no message of a worker")
+    raise InvalidMessage(f"{line[:SHOWN]!r}{'...' * (len(line) > SHOWN)} is not a message of this protocol")
 
 
 def shortened(text: str) -> str:
-    """Return a text with its middle left out where it is very long."""
-    left_out = len(text) - BEGINNING - ENDING
-    if left_out <= 0:
+    """Return a text without its middle if it is very long."""
+    omitted = len(text) - BEGINNING - ENDING
+    if omitted <= 0:
         return text
-    return f"{text[:BEGINNING]}\n[... {left_out} characters are left out here ...]\n{text[-ENDING:]}"
+    return f"{text[:BEGINNING]}\n[... {omitted} characters are omitted here ...]\n{text[-ENDING:]}"
+
+
+def _fits(fields: Any, kind: Any) -> bool:
+    """Return whether fields are exactly those of a kind of message, each of its type."""
+    return fields.keys() == {*kind._fields} and all(
+        _is(fields[name], annotation) for name, annotation in kind.__annotations__.items()
+    )
 
 
 def _is(value: Any, annotation: Any) -> bool:
     """Return whether a value is of the type that an annotation, as text, names."""
     text = getattr(annotation, "__forward_arg__", annotation)
+    if text.endswith(" | None"):
+        return value is None or _is(value, text.removesuffix(" | None"))
     match text:
         case "str":
             return isinstance(value, str)
@@ -153,10 +224,8 @@ def _is(value: Any, annotation: Any) -> bool:
             return type(value) is int
         case "bool":
             return isinstance(value, bool)
-        case "str | None" | "int | None":
-            return value is None or _is(value, text.removesuffix(" | None"))
         case "list[str]":
-            return isinstance(value, list) and all(isinstance(one, str) for one in value)
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
         case "dict[str, str]":
-            return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+            return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
     raise TypeError(f"no check for {annotation!r}")

@@ -1,12 +1,12 @@
-"""Equal random numbers on both sides of a launch: what draws without a seed of its own gets one that both sides share.
+"""Equal random numbers on both sides of a launch: a generator without a seed gets one that both sides share.
 
 Covered are `random` and NumPy: the global generators, generators that are made without a seed (random.Random(),
 numpy.random.default_rng(), RandomState(), SeedSequence()), seed() without an argument, `random` in forked children, and
-hypothesis.
-os.urandom is left alone, and with it `secrets`, `uuid` and names of temporary files: those must differ.
+Hypothesis.
+os.urandom is not changed, and neither are `secrets`, `uuid` and the names of temporary files: those must differ.
 
-A test that seeds from the clock or from its process id gives the sides different numbers all the same. That is not
-prevented, but noticed: both sides send a fingerprint of what was drawn and seeded by then.
+A test that seeds from the clock or from its process id still gives the sides different numbers. That is not prevented,
+but detected: both sides send a fingerprint of what was drawn and seeded before the benchmark.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import sys
 from types import MethodType
 from typing import Any
 
-# Libraries in whose name others create generators.
+# Libraries that create generators for others.
 WRAPPERS = frozenset({"random", "numpy"})
-# Unseeded generators of these name files, which the sides may share a folder for.
+# Libraries whose generators name files, possibly in a folder that both sides share.
 UNIQUE = frozenset({"tempfile"})
 
 
 class Seeds:
-    """Seeds that depend on the launch's seed, on what is running, and on who asks."""
+    """Seeds that depend on the launch's seed, on what is running, and on the calling code."""
 
     def __init__(self) -> None:
         self.seed: int | None = None
@@ -38,13 +38,13 @@ class Seeds:
         self._given = hashlib.sha256()
 
     def number(self, *what: object, bits: int = 32) -> int:
-        """Return a number of so many bits for this purpose."""
+        """Return a number of that many bits for a purpose."""
         size = -(-bits // 8)
         digest = hashlib.shake_256(repr((self.seed, *what)).encode("utf-8", "surrogatepass")).digest(size)
         return int.from_bytes(digest) >> (8 * size - bits)
 
-    def sow(self, scope: str) -> None:
-        """Seed the global generators, and what is made without a seed from here on."""
+    def seed_for(self, scope: str) -> None:
+        """Seed the global generators, and those that are made without a seed from here on, for a test or a file."""
         self._scope = scope
         self._counts.clear()
         self._given = hashlib.sha256()
@@ -54,7 +54,7 @@ class Seeds:
             seed(number)
 
     def fresh(self, bits: int = 256) -> int:
-        """Return a seed for a generator that has none: of the code that makes it, so that others' do not shift it."""
+        """Return a seed for a generator without one: by the calling code, so that other code does not change it."""
         frame = sys._getframe(1)  # noqa: SLF001  # documented as the way to the caller
         while frame.f_back and _package(frame) in WRAPPERS | {__name__.partition(".")[0]}:
             frame = frame.f_back
@@ -65,12 +65,12 @@ class Seeds:
         return self.number(self._scope, place, count, bits=bits)
 
     def given(self, seed: object) -> None:
-        """Take note of a seed that somebody has chosen."""
+        """Add a seed that was given explicitly to the fingerprint."""
         if isinstance(seed, int | float | str | bytes | bytearray):
             self._given.update(repr(seed).encode("utf-8", "surrogatepass"))
 
     def fingerprint(self) -> str:
-        """Return a hash of the global generators' states, and of the seeds that were chosen since `sow`."""
+        """Return a hash of the global generators' states, and of the seeds given since `seed_for`."""
         digest = self._given.copy()
         digest.update(repr(random.getstate()).encode())
         if get_state := getattr(sys.modules.get("numpy.random"), "get_state", None):
@@ -79,10 +79,10 @@ class Seeds:
         return digest.hexdigest()
 
     def fork(self) -> None:
-        """Count a child, whose numbers are to differ from those of other children."""
+        """Count a child; each child gets numbers of its own."""
         self._counts["fork"] = self._counts.get("fork", 0) + 1
 
-    def sow_child(self) -> None:
+    def seed_child(self) -> None:
         """Seed `random` in a forked child, which Python has just seeded from the system."""
         random.seed(self.number(self._scope, "fork", self._counts["fork"]))
 
@@ -99,17 +99,19 @@ def install(seed: int) -> None:
         else:
             sys.meta_path.insert(0, _NumpyFinder())
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=SEEDS.fork, after_in_child=SEEDS.sow_child)
+            os.register_at_fork(before=SEEDS.fork, after_in_child=SEEDS.seed_child)
     SEEDS.seed = seed
-    SEEDS.sow("")
+    SEEDS.seed_for("")
 
 
 def seed_plugins(option: Any) -> None:
     """Give plugins that have a seed of their own the launch's, unless the suite's options name one."""
     number = SEEDS.number("plugins")
-    if getattr(option, "randomly_seed", 0) in {None, "default", "last"}:  # pytest-randomly
+    # Of pytest-randomly.
+    if getattr(option, "randomly_seed", 0) in {None, "default", "last"}:
         option.randomly_seed = number
-    if str(getattr(option, "random_order_seed", "")).startswith("default:"):  # pytest-random-order
+    # Of pytest-random-order.
+    if str(getattr(option, "random_order_seed", "")).startswith("default:"):
         option.random_order_seed = f"default:{number}"
 
 
@@ -129,12 +131,12 @@ def _patch_random() -> None:
         original(self, a, version)
 
     random.Random.seed = seed  # type: ignore[method-assign]
-    # A method that was bound before.
+    # The module's function is a method that was bound before.
     random.seed = MethodType(seed, random.seed.__self__)  # type: ignore[attr-defined]
 
 
 def _patch_numpy(numpy_random: Any) -> None:
-    """Seed numpy.random, and give SeedSequence, on which all else there rests, another source."""
+    """Seed numpy.random, and replace the source of SeedSequence, on which everything else there is based."""
     numpy_random.bit_generator.randbits = SEEDS.fresh
     original = numpy_random.default_rng
 
@@ -148,7 +150,7 @@ def _patch_numpy(numpy_random: Any) -> None:
 
 
 class _NumpyFinder(importlib.abc.MetaPathFinder):
-    """Patches numpy.random as soon as it is imported, for modules that draw from it at once."""
+    """Patches numpy.random as soon as it is imported, for modules that draw from it at import."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:  # noqa: ARG002
         """Find numpy.random, with a loader that patches it afterwards."""

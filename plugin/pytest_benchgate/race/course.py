@@ -1,0 +1,130 @@
+"""The course of a race, from its builds to its last decision, as a stream of events."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from pytest_benchgate.race.events import Decided, Missing, Status, Updated
+from pytest_benchgate.race.launching import engine
+from pytest_benchgate.race.launching.plan import Plan
+from pytest_benchgate.race.launching.results import Loaded
+from pytest_benchgate.race.sides import basis
+from pytest_benchgate.race.sides.environments import of_environments
+from pytest_benchgate.race.sides.revisions import of_revisions
+from pytest_benchgate.race.statistics import Rule
+from pytest_benchgate.race.verdicts import agreement
+from pytest_benchgate.race.verdicts.failures import Failures
+from pytest_benchgate.race.verdicts.identity import Identity, unlike_inputs
+from pytest_benchgate.race.verdicts.outcome import Outcomes
+from pytest_benchgate.race.worker.clock import CLOCK
+from pytest_benchgate.reports.race import counts
+from pytest_benchgate.results import RaceReport
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import pytest
+
+    from pytest_benchgate.options import RaceConfig
+    from pytest_benchgate.race.events import Event
+    from pytest_benchgate.race.reaper import Reaper
+    from pytest_benchgate.race.sides.sides import Sides
+    from pytest_benchgate.race.startup import Startup
+    from pytest_benchgate.race.suite import Suite
+    from pytest_benchgate.race.verdicts.agreement import Agreement
+    from pytest_benchgate.results import Raced
+
+# Launches of a race with itself: enough for the scatter that it reports.
+SELF_LAUNCHES = 8
+
+
+def run(
+    config: pytest.Config, race: RaceConfig, suite: Suite, startup: Startup | None, reaper: Reaper
+) -> Generator[Event, None, None]:
+    """Race a suite: build both sides, unless they exist, and launch until all is decided.
+
+    Raises BuildFailed, SidesError, SelfRace or git.GitError.
+    """
+    if startup is None:
+        sides = of_environments(config, race, suite.files(), reaper)
+    else:
+        trees = yield from startup.build(config, race, config.getoption("importmode"))
+        sides = of_revisions(config, race, suite.files(), trees, reaper)
+    start = CLOCK.s()
+    marks = {nodeid: benchmark.marks for nodeid, benchmark in suite.benchmarks.items()}
+    agreed = agreement.agree(config, race, sides.basis, marks, suite.nodeids)
+    report = _first_report(config, suite, sides, agreed)
+    yield Updated(report)
+    for raced in report.raced:
+        if raced.failed:
+            yield Missing(raced, report)
+    yield from _launch(config, suite, sides, agreed, report, reaper, start)
+
+
+def _first_report(config: pytest.Config, suite: Suite, sides: Sides, agreed: Agreement) -> RaceReport:
+    """Return the report before any launch, with this shard's part of the benchmarks that head lacks."""
+    race, notes = agreed.race, (*sides.notes, *agreed.notes)
+    raced: tuple[Raced, ...] = ()
+    if sides.basis is not None:
+        if getattr(config.option, "lf", False) or getattr(config.option, "stepwise", False):
+            notes += (
+                "what head lacks is not listed: --last-failed and --stepwise select by what ran before, here only",
+            )
+        else:
+            reasons = basis.gone(sides.basis, suite.collected, suite.nodeids)
+            raced = tuple(agreement.lacking(agreed, sides.basis, reasons, suite.nodeids))
+    return RaceReport(
+        *sides.labels, race.alpha, len(suite.nodeids), raced=raced, notes=notes, shard=race.shard,
+        suite=suite.nodeids, base_tree=sides.trees[0], head_tree=sides.trees[1], settings=race.settings(),
+    )  # fmt: skip
+
+
+def _launch(
+    config: pytest.Config,
+    suite: Suite,
+    sides: Sides,
+    agreed: Agreement,
+    report: RaceReport,
+    reaper: Reaper,
+    start: float,
+) -> Generator[Event, None, None]:
+    """Launch until all is decided."""
+    races = [_race(agreed, nodeid, len(suite.nodeids)) for nodeid in suite.benchmarks]
+    # With a small budget, too, a hang must be distinguished from a slow test.
+    plan = Plan(names=sides.names, limit_s=max([Plan.limit_s, *(race.budget_s for race in races)]))
+    identity = Identity(dict(zip(("base", "head"), sides.homes, strict=True)), same=sides.null)
+    outcomes = Outcomes(config, agreed, sides, Failures(sides, plan, reaper))
+    first_notes = report.notes
+    later_notes: list[str] = []
+    seed = random.SystemRandom().getrandbits(32)
+    with closing(engine.run(sides.both, races, plan, seed=seed, reaper=reaper)) as events:
+        for event in events:
+            if isinstance(event, Loaded):
+                identity.add(event.side, event.files)
+                continue
+            for race in event.closed:
+                outcome = outcomes.of(suite.benchmarks[race.nodeid], race, event.races)
+                later_notes += [outcome.note] * bool(outcome.note)
+                report = dataclasses.replace(report, raced=(*report.raced, outcome.raced))
+                yield Decided(outcome.raced, race, report)
+            notes = [*first_notes, *later_notes, *identity.notes(), *unlike_inputs(event.races)]
+            report = dataclasses.replace(
+                report, launches=event.count, seconds=CLOCK.s() - start, notes=tuple(dict.fromkeys(notes))
+            )
+            yield Updated(report)
+            undecided = sum(race.open for race in event.races)
+            status = f"{counts(report)}, {undecided} undecided, launch {event.count}" if undecided else ""
+            yield Status(status)
+    yield Updated(dataclasses.replace(report, complete=True))
+
+
+def _race(agreed: Agreement, nodeid: str, races: int) -> engine.Race:
+    """Return the race of a benchmark before its first launch."""
+    own, entry = agreed.races[nodeid], agreed.accepted.get(nodeid)
+    rule = Rule(threshold=entry.limit if entry else own.threshold, alpha=own.alpha, races=races)
+    if own.base == "self":
+        rule = dataclasses.replace(rule, least_launches=min(SELF_LAUNCHES, own.max_launches))
+    return engine.Race(nodeid, rule, own.budget_s, own.max_launches)

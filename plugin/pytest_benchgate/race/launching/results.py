@@ -1,0 +1,70 @@
+"""What comes of a launch, as events: the files that workers have loaded, and a result for each test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class FailureKind(Enum):
+    """Why a test has no number.
+
+    LACKS: a side has no such test. FAILED: the test itself, or the collection of its file. BROKEN: a side cannot import
+    what is raced. LOST: a worker has died, hangs, or sends what cannot be true.
+    """
+
+    LACKS = "lacks"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    BROKEN = "broken"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A test that has no number, on which side ("base", "head", or "base and head"), and the reason."""
+
+    side: str
+    reason: str
+    kind: FailureKind = FailureKind.FAILED
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The times of a benchmark in one launch.
+
+    Attributes
+    ----------
+    number : float
+        Ln(head / base).
+    base_ns, head_ns : tuple[float, ...]
+        The nanoseconds of one call in each pair, by side.
+    group : str | None
+        The benchmark's group, on head.
+    alike : bool
+        Whether both sides had drawn the same random numbers, from the same seeds, when the benchmark began.
+
+    """
+
+    number: float
+    base_ns: tuple[float, ...]
+    head_ns: tuple[float, ...]
+    group: str | None = None
+    alike: bool = True
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Raced files, by their real paths, that a side has loaded since its last such event."""
+
+    side: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LaunchResult:
+    """The result of a test in a launch, and the seconds that it took."""
+
+    nodeid: str
+    result: Timed | Failed
+    seconds: float

@@ -1,0 +1,184 @@
+"""The fixture `benchmark` of a worker: it calls the function once, and then times blocks of calls as ordered."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import os
+import sys
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+from pytest_benchgate import host
+from pytest_benchgate.host import BenchmarkFixture
+from pytest_benchgate.race.worker import home, messages
+from pytest_benchgate.race.worker.channel import Channel
+from pytest_benchgate.race.worker.clock import CLOCK
+from pytest_benchgate.race.worker.seeds import SEEDS, install
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Processor time of all threads, as a multiple of the main thread's, from which on other threads take part in the work.
+THREADED = 1.05
+
+
+class NotRaceable(Exception):
+    """A test whose benchmark cannot be raced, and why."""
+
+
+class State:
+    """The state of a worker: its channel, its processors, and the raced files that the session knows of."""
+
+    def __init__(self, start: messages.Start) -> None:
+        self.channel = Channel.of_worker(start.orders, start.answers)
+        install(start.seed)
+        self.names = frozenset(start.names)
+        self.files = None if start.files is None else frozenset(start.files)
+        self.home = home.installed()
+        self.processors = host.processors()
+        self.pinned: int | None = None
+        # Whether the benchmark of the running test was timed.
+        self.timed = False
+        # The values of __file__ that were looked at.
+        self.seen: set[str] = set()
+        self.errors: dict[str, str] = {}
+
+    def undo_imports(self) -> None:
+        """Undo what a suite may have changed at import: the processors that it may use, frozen objects."""
+        if self.processors:
+            os.sched_setaffinity(0, self.processors)
+        self.pinned = None
+        gc.unfreeze()
+
+    def pin(self, processor: int | None) -> None:
+        """Stay on one processor or, with None, on any."""
+        if processor != self.pinned and self.processors:
+            os.sched_setaffinity(0, self.processors if processor is None else {processor})
+            self.pinned = processor
+
+    def put_home_first(self) -> None:
+        """Keep the finder of the raced modules before all others, whatever a suite has put there."""
+        if self.home:
+            self.home.first()
+
+    def loaded(self) -> list[str]:
+        """Return the real paths of the raced modules' files that were loaded since the last call.
+
+        Raises NotRaceable if one of them is not of this side's build.
+        """
+        if self.home and (why := self.home.complaint()):
+            raise NotRaceable(why)
+        paths = []
+        for name, module in [*sys.modules.items()]:
+            file = getattr(module, "__file__", None)
+            if isinstance(file, str) and file not in self.seen and self._is_raced(name):
+                self.seen.add(file)
+                path = os.path.realpath(file)
+                if self.home is None or self.home.is_home(path):
+                    paths.append(path)
+        return paths
+
+    def _is_raced(self, name: str) -> bool:
+        return name in self.names or any(name.startswith(f"{root}.") for root in self.names)
+
+
+class RacedBenchmark(BenchmarkFixture):
+    """The fixture `benchmark` of a worker; a subclass, because pytest-benchmark insists on its own type."""
+
+    state: State
+
+    @classmethod
+    def of(cls, benchmark: BenchmarkFixture, state: State) -> RacedBenchmark:
+        """Return a raced benchmark that shares all attributes with pytest-benchmark's own, which cleans up."""
+        raced = cls.__new__(cls)
+        raced.__dict__ = benchmark.__dict__
+        raced.state = state
+        return raced
+
+    def _raw(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        now = CLOCK.ns
+
+        def block(calls: int) -> int:
+            start = now()
+            for _ in repeat(None, calls):
+                function_to_benchmark(*args, **kwargs)
+            return now() - start
+
+        drawn = SEEDS.fingerprint()
+        start = now()
+        result = function_to_benchmark(*args, **kwargs)
+        once_ns = now() - start
+        _refuse_async(result)
+        self._serve(block, once_ns, drawn)
+        return result
+
+    def _raw_pedantic(
+        self,
+        target: Callable[..., Any],
+        args: Any = (),
+        kwargs: Any = None,
+        setup: Callable[[], Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        rounds: int = 1,  # noqa: ARG002  # the session says how many
+        warmup_rounds: int = 0,  # noqa: ARG002
+        iterations: int = 1,
+    ) -> Any:
+        result, now = None, CLOCK.ns
+
+        def round_ns() -> int:
+            nonlocal result
+            given = (setup() if setup else None) or (args, kwargs or {})
+            start = now()
+            for _ in repeat(None, iterations):
+                result = target(*given[0], **given[1])
+            spent = now() - start
+            if teardown:
+                teardown(*given[0], **given[1])
+            return spent
+
+        drawn = SEEDS.fingerprint()
+        once_ns = round_ns()
+        _refuse_async(result)
+        self._serve(lambda calls: sum(round_ns() for _ in range(calls)), once_ns, drawn, iterations)
+        return result
+
+    def weave(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Refuse: the woven function is called by other code, as often as that pleases."""
+        raise NotRaceable("benchmark.weave cannot be raced: other code makes the calls; benchmark the function itself")
+
+    patch = weave
+
+    def _serve(self, block: Callable[[int], int], once_ns: int, drawn: str, iterations: int = 1) -> None:
+        """Time blocks as ordered, without the garbage collector, and fill in the statistics that a test may read."""
+        state = self.state
+        if state.timed:
+            raise NotRaceable("the test was run again after its benchmark was timed, as plugins do that rerun failures")
+        state.timed = True
+        stats = self._make_stats(iterations)  # type: ignore[no-untyped-call]
+        stats.update(once_ns * 1e-9)
+        state.undo_imports()
+        group = None if self.group is None else str(self.group)
+        state.channel.answer(messages.Ready(once_ns, iterations, group, state.loaded(), drawn))
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            while isinstance(order := state.channel.receive_order(), messages.Block):
+                state.pin(order.processor)
+                all_ns, main_ns = CLOCK.all_ns(), CLOCK.own_ns()
+                spent_ns = block(order.calls)
+                main_ns, all_ns = CLOCK.own_ns() - main_ns, CLOCK.all_ns() - all_ns
+                stats.update(spent_ns * 1e-9 / order.calls)
+                state.channel.answer(messages.Timed(spent_ns, all_ns > THREADED * main_ns))
+        finally:
+            state.undo_imports()
+            if collecting:
+                gc.enable()
+
+
+def _refuse_async(result: Any) -> None:
+    if inspect.isawaitable(result) or inspect.isasyncgen(result):
+        if inspect.iscoroutine(result):
+            # It will not be awaited, and must not warn of that.
+            result.close()
+        raise NotRaceable("the function is async: a call only makes a coroutine; benchmark one that runs it to its end")

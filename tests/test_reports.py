@@ -1,0 +1,153 @@
+"""The reports in benchmarks/ run, at a tiny size, and show figures of verified answers."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from logmap_cy import implementations
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+NEEDS = {"beyond": ("dask", "distributed", "zarr")}
+NUMBER = r"[\d.e+-]+"
+
+
+def run(name: str, *options: str, status: int = 0) -> str:
+    """Return what a report prints, or its error."""
+    for module in NEEDS.get(name, ()):
+        pytest.importorskip(module)
+    # A free-threaded Python warns that pyopencl brings back its GIL.
+    command = [sys.executable, "-W", "ignore::RuntimeWarning", str(BENCHMARKS / f"{name}.py"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=os.sep)
+    assert done.returncode == status, done.stderr
+    return done.stderr if status else done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in BENCHMARKS.glob("[!_]*.py")))
+def test_the_help_is_the_docstring(name: str) -> None:
+    text = ast.get_docstring(ast.parse((BENCHMARKS / f"{name}.py").read_text("utf-8")))
+    assert text
+    summary, _, more = text.partition("\n\n")
+    shown = run(name, "--help")
+    assert summary in " ".join(shown.split())
+    assert more.strip() in shown
+    assert "--rounds" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error"),
+    [
+        ("limits", ("--length=9",), "argument --length: 9 is outside 10 .. 27"),
+        ("latency", ("--rounds=0",), "argument --rounds: 0 is outside 1 .. "),
+        ("latency", ("--seconds=0",), "--seconds 0.0 is not above 0"),
+        ("hybrid", ("--size", "29", "10"), "--size 29 is above 28"),
+        ("articles", ("--implementation=nonsense",), "--implementation nonsense is none of: python, "),
+    ],
+)
+def test_a_wrong_option_is_refused_with_its_value(name: str, options: tuple[str, ...], error: str) -> None:
+    assert error in run(name, *options, status=2)
+
+
+def test_limits(tmp_path: Path) -> None:
+    options = ["--length=10", "--rounds=1", "--no-growth", "--only", "vector", "python", "--out", str(tmp_path)]
+    shown = run("limits", *options)
+    assert (tmp_path / "limits.md").read_text("utf-8").strip() in shown
+    for name in ("copy, 1 thread", "vector_baseline", "python", "np.multiply(x, x)", "logmap(x, out=out)"):
+        assert f"| {name} |" in shown
+    assert re.search(r"^Multiply-add peak: \d", shown, re.MULTILINE)
+
+
+def test_limits_growth_is_a_picture_with_text(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    run("limits", "--length=10", "--rounds=1", "--only", "memoryview", "--out", str(tmp_path))
+    assert len((tmp_path / "growth.csv").read_text("utf-8").splitlines()) > 20
+    picture = (tmp_path / "growth.svg").read_text("utf-8")
+    assert ">nanoseconds an element</text>" in picture
+    assert "<dc:date>" not in picture
+
+
+def test_a_picture_of_the_same_numbers_is_the_same_file(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    code = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import _harness
+figure, axis = _harness.pyplot().subplots()
+axis.plot([1, 2], [3, 4], label="a line")
+axis.fill_between([1, 2], [3, 4], hatch="/")
+axis.legend()
+_harness.save(figure, pathlib.Path(sys.argv[2]))
+"""
+    for name in ("one", "two"):
+        subprocess.run([sys.executable, "-c", code, str(BENCHMARKS), str(tmp_path / name)], check=True)
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_articles(tmp_path: Path) -> None:
+    options = ["--length=7", "--rounds=1", "--no-pictures", "--out", str(tmp_path)]
+    chosen = [f"--implementation={name}" for name in ("list", "list_window", "python*", "numpy_*", "cupy")]
+    shown = run("articles", *options, *chosen)
+    assert (tmp_path / "articles.md").read_text("utf-8").strip() in shown
+    for name in ("python", "numpy_article_nine", "list", "memoryview"):
+        assert re.search(rf"^\| [^|]+ \| `{name}` \| [^|]* \| [^|]* \| {NUMBER} \|", shown, re.MULTILINE)
+    assert re.search(r"^\| CuPy \| `cupy` \|", shown, re.MULTILINE)
+    for name in ("list_window", "python_pool", "python_inlined_pool"):
+        assert re.search(rf"^\| `{name}`, here, ms( \| {NUMBER}){{8}} \|$", shown, re.MULTILINE)
+    for claim in ("converting lists eats the gain", "inlining, ten steps written out, helps: Python", "more stages"):
+        assert f"| {claim}" in shown
+    assert "helps: C |" not in shown
+    assert len((tmp_path / "articles.csv").read_text("utf-8").splitlines()) > 20
+
+
+def test_latency() -> None:
+    shown = run("latency", "--length=12", "--seconds=0.01", "--rounds=1", "--only", "memoryview")
+    delays, _, times = shown.partition("| one call |")
+    for name in ("the plain call", "run_in_executor", "logmap_async, 1 ms", "logmap_async, 5 ms"):
+        assert re.search(rf"^\| memoryview: {name} \| \d+( \| {NUMBER}){{4}} \|$", delays, re.MULTILINE)
+        assert re.search(rf"^\| memoryview: {name} \| {NUMBER} \| {NUMBER} \|", times, re.MULTILINE)
+
+
+@pytest.mark.skipif(
+    any(row.name == "hybrid" and row.unavailable for row in implementations()), reason="no OpenCL device"
+)
+def test_hybrid() -> None:
+    shown = run("hybrid", "--rounds=1", "--size", "12", "10")
+    for name in ("hybrid, first call", "hybrid"):
+        assert re.search(rf"^ +{name} +{NUMBER} +\d+% +{NUMBER}$", shown, re.MULTILINE)
+        assert f"who did what, {name}:" in shown
+
+
+def test_beyond() -> None:
+    shown = run("beyond", "--megabytes=8", "--length=20", "--steps=1", "--rounds=1")
+    assert re.search(r"^Zarr to Zarr: 8 MB in and as many out, .* memory grew by \d+ MB", shown, re.MULTILINE)
+    assert re.search(rf"speed-up of two over one: {NUMBER} ", shown)
+
+
+def test_wrong_answers_have_no_time(tmp_path: Path) -> None:
+    """A row that is wrong ends the report with its name."""
+    code = """
+import runpy, sys
+from logmap_cy import _registry
+row = next(row for row in _registry.ROWS if row.name == "memoryview")
+compute = row.load()
+def wrong(x, out, *parameters):
+    compute(x, out, *parameters)
+    out[-1:] += 1
+_registry.Implementation.load = lambda row, device=None: wrong
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv.pop(0))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+    report = str(BENCHMARKS / "articles.py")
+    options = ["--length=7", "--rounds=1", "--no-pictures", "--implementation=memoryview", "--out", str(tmp_path)]
+    command = [sys.executable, "-W", "ignore::RuntimeWarning", "-c", code, str(BENCHMARKS), report, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "memoryview is wrong for 128 elements and 10 steps: no time is reported" in done.stderr
+    assert done.stdout == ""
