@@ -1,4 +1,4 @@
-"""The implementation "buffer": compiled over the buffer protocol, 64-bit elements in, 64-bit elements out, no list.
+"""The implementation "buffer": compiled over the buffer protocol, from 64-bit elements to 64-bit elements.
 
 In the articles: "native over bytes (to_binary, map_calc_binary)", whose to_binary kept the low byte of each integer.
 """
@@ -12,13 +12,14 @@ from logmap_cy.rows.step cimport check, enter, one_remainder, step
 
 def map_bytes(const unsigned char[::1] source, unsigned char[::1] target, bint signed, int64_t num, uint64_t p,
               uint64_t mu):
-    """Write num steps of the map on source's elements to target: as many bytes, 8 for each integer, native order.
+    """Write num steps of the map on source's elements to target: 8 bytes for each integer, in native byte order.
 
-    Either may start at any address. They are the same memory or share none.
+    Both may start at any address. They are the same memory or share none.
 
     Raises
     ------
-    ValueError: the lengths differ, are not whole elements, or a parameter is out of range (see step.pxd's check).
+    ValueError
+        The lengths differ or are not whole elements, or a parameter is out of range (see `check` in step.pxd).
 
     """
     cdef:
@@ -28,7 +29,7 @@ def map_bytes(const unsigned char[::1] source, unsigned char[::1] target, bint s
         bint one
     check(source.shape[0], target.shape[0], num, p, mu)
     if source.shape[0] % 8:
-        raise ValueError(f"{source.shape[0]} bytes are not whole integers of 8 bytes; pass a multiple of 8")
+        raise ValueError(f"{source.shape[0]} bytes are not a whole number of 8-byte integers; pass a multiple of 8")
     one = one_remainder(p, mu)
     with nogil:
         for i in range(0, source.shape[0], 8):
@@ -40,9 +41,9 @@ def map_bytes(const unsigned char[::1] source, unsigned char[::1] target, bint s
 
 
 def compute(x, out, num, p, mu, threads):
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`.
 
-    The arrays go through bytes on both ways, which is what is timed here.
+    The arrays are converted to bytes and back, which is part of what is timed.
     """
     signed = x.dtype.kind == "i"
     wide = np.int64 if signed else np.uint64

@@ -1,4 +1,4 @@
-"""The implementation "cupy": the plain loop as an elementwise kernel on the first CUDA device, transfers included.
+"""The implementation "cupy": the plain loop as an elementwise kernel on the first CUDA device, with transfers.
 
 In the articles: "CuPy (we want to compare, not yet possible)".
 """
@@ -32,11 +32,8 @@ def _kernel() -> Any:
     return cupy.ElementwiseKernel("T x, uint64 num, uint64 p, uint64 mu, bool one", "T out", STEPS, "logmap")
 
 
-def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:  # noqa: ARG001
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
-
-    Wants p <= 2**32: products stay below 2**64, as logmap_cy/rows/step.pxd proves.
-    """
+def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`. Needs p <= 2**32, see step.pxd."""
     one_remainder = mu * (p - 1) * p < 2**64
     moved = cupy.asarray(x)
     _kernel()(moved, np.uint64(num), np.uint64(p), np.uint64(mu), one_remainder, moved)

@@ -5,7 +5,7 @@ from logmap_cy.rows.step cimport check, enter, integer, one_remainder, step
 
 
 def compute(const integer[::1] x, integer[::1] out, int64_t num, uint64_t p, uint64_t mu, int threads):
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`."""
     cdef:
         Py_ssize_t i
         int64_t _k

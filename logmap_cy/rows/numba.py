@@ -14,14 +14,15 @@ import numpy as np
 if TYPE_CHECKING:
     from logmap_cy._contract import Array
 
-# One call at a time: Numba's own threads (layer "workqueue") end the process where two calls meet.
-_turn = threading.Lock()
+# One call at a time: Numba's threads (layer "workqueue") end the process if two calls overlap.
+_lock = threading.Lock()
 
 
 @numba.njit(parallel=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
 def _signed(x: Any, out: Any, num: Any, p: Any, mu: Any, one: Any) -> None:
     for i in numba.prange(x.size):
-        u = np.uint64(np.int64(x[i]) % np.int64(p))  # in [0, p), as Python has it
+        # In [0, p), as in Python.
+        u = np.uint64(np.int64(x[i]) % np.int64(p))
         for _ in range(num):
             u = mu * u * (u + np.uint64(1)) % p if one else mu * (u * (u + np.uint64(1)) % p) % p
         out[i] = u
@@ -37,14 +38,15 @@ def _unsigned(x: Any, out: Any, num: Any, p: Any, mu: Any, one: Any) -> None:
 
 
 def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`.
 
-    Wants p <= 2**32: products stay below 2**64, as logmap_cy/rows/step.pxd proves. Calls wait for each other.
+    Needs p <= 2**32: products stay below 2**64, as logmap_cy/rows/step.pxd proves. Calls wait for each other.
     """
     run = _signed if x.dtype.kind == "i" else _unsigned
     one_remainder = mu * (p - 1) * p < 2**64
     source = x.view()
-    source.flags.writeable = False  # else Numba would compile twice, and lose a Ctrl-C that comes meanwhile
-    with _turn:
+    # Numba would compile once more for an array that is writable, and lose a Ctrl-C that comes meanwhile.
+    source.flags.writeable = False
+    with _lock:
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined, unused-ignore]
         run(source, out, num, np.uint64(p), np.uint64(mu), one_remainder)

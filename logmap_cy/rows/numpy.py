@@ -1,4 +1,4 @@
-"""The implementation "numpy": ufuncs in place over blocks that stay in the cache, no temporaries."""
+"""The implementation "numpy": ufuncs in place, without temporaries, over blocks that stay in the cache."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 
     from logmap_cy._contract import Array
 
-BLOCK = 2**15  # elements; two buffers of 256 KiB: 2**14 to 2**16 measured alike, 2**12 1.4 times slower
+# Elements: two buffers of 256 KiB. 2**14 to 2**16 measured alike, 2**12 1.4 times slower.
+BLOCK = 2**15
 
 
-def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:  # noqa: ARG001
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
+def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`.
 
-    Wants p <= 2**32: products stay below 2**64, as logmap_cy/rows/step.pxd proves.
+    Needs p <= 2**32: products stay below 2**64, as logmap_cy/rows/step.pxd proves.
     """
     length = min(len(x), BLOCK)
     value, scratch = np.empty(length, np.uint64), np.empty(length, np.uint64)
@@ -38,7 +39,7 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> No
 
 
 def _enter(x: Array, p: int, u: NDArray[np.uint64]) -> None:
-    """Write x modulo p to u; NumPy's remainder of signed integers has the sign of p, as Python's has."""
+    """Write x modulo p to u; NumPy's remainder of signed integers has the sign of p, as Python's."""
     if x.dtype.kind == "i":
         np.remainder(x, np.int64(p), out=u.view(np.int64))
     else:
@@ -46,7 +47,7 @@ def _enter(x: Array, p: int, u: NDArray[np.uint64]) -> None:
 
 
 def _reduce(u: NDArray[np.uint64], modulus: np.uint64, scratch: NDArray[np.uint64]) -> None:
-    """Reduce u modulo modulus in place; by floor_divide, which uses SIMD: 1.7 times faster than remainder."""
+    """Reduce u modulo modulus in place, by floor_divide, which uses SIMD: 1.7 times faster than remainder."""
     np.floor_divide(u, modulus, out=scratch)
     np.multiply(scratch, modulus, out=scratch)
     np.subtract(u, scratch, out=u)

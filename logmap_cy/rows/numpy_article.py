@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 INT64_MAX = 2**63 - 1
 
 
-def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:  # noqa: ARG001
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
+def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`.
 
-    Wants mu * (p - 1) * p < 2**63. The article starts from x as it is, and so does this where the first
-    product fits; other arrays are reduced modulo p first.
+    Needs mu * (p - 1) * p < 2**63. Starts from x as it is, like the article, if the first product fits; otherwise x is
+    reduced modulo p first.
     """
     lowest, highest = int(x.min()), int(x.max())
     largest = max(highest, -lowest)

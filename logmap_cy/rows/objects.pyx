@@ -1,4 +1,4 @@
-"""The implementations "scalar" and "list": compiled functions over Python's integers. One thread, which holds the GIL.
+"""The implementations "scalar" and "list": compiled functions over Python's integers, in one thread that holds the GIL.
 
 In the articles: "native function per element (Rustler NIF calc)" and "native over a list (map_calc_list)".
 """
@@ -13,7 +13,8 @@ cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object value, int *overflow) except? -1
     unsigned long long PyLong_AsUnsignedLongLong(object value) except? -1
 
-cdef int64_t STEPS = 1 << 20  # between two pauses: 3 ms, and 0.1 s where a division takes 100 cycles
+# Between two pauses: 3 ms, and 0.1 s where a division takes 100 cycles.
+cdef int64_t STEPS = 1 << 20
 
 
 cdef uint64_t _enter(object value, uint64_t p) except? -1:
@@ -29,7 +30,7 @@ cdef uint64_t _enter(object value, uint64_t p) except? -1:
 
 
 cdef int _pause() except -1:
-    """Answer Ctrl-C, and let other threads run."""
+    """Handle signals such as Ctrl-C, and let other threads run."""
     PyErr_CheckSignals()
     with nogil:
         pass
@@ -37,7 +38,7 @@ cdef int _pause() except -1:
 
 
 cdef uint64_t _steps(uint64_t u, int64_t num, uint64_t p, uint64_t mu, bint one) except? -1:
-    """num steps of the map, and Ctrl-C answered meanwhile."""
+    """num steps of the map; signals are handled meanwhile."""
     cdef int64_t part, _k
     while num > 0:
         part = min(num, STEPS)
@@ -54,9 +55,12 @@ def calc(value, int64_t num, uint64_t p, uint64_t mu):
 
     Raises
     ------
-    OverflowError: value lies outside [-2**63, 2**64).
-    TypeError: it is not an integer.
-    ValueError: num is negative, p outside [1, 2**32], or mu outside [0, p).
+    OverflowError
+        value is outside [-2**63, 2**64).
+    TypeError
+        value is not an integer.
+    ValueError
+        num is negative, p outside [1, 2**32], or mu outside [0, p).
 
     """
     check(0, 0, num, p, mu)
@@ -66,7 +70,8 @@ def calc(value, int64_t num, uint64_t p, uint64_t mu):
 def map_list(list values not None, int64_t num, uint64_t p, uint64_t mu):
     """Return a new list: `calc` of each of values. Raises as `calc` does."""
     cdef:
-        tuple given = tuple(values)  # a signal's handler may change the list
+        # A signal handler may change the list.
+        tuple given = tuple(values)
         Py_ssize_t i
         int64_t since = 0
         list answers = [None] * len(given)
@@ -83,10 +88,10 @@ def map_list(list values not None, int64_t num, uint64_t p, uint64_t mu):
 
 
 def compute_scalar(x, out, num, p, mu, threads):
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`."""
     out[:] = np.array([calc(value, num, p, mu) for value in x.tolist()], out.dtype)
 
 
 def compute_list(x, out, num, p, mu, threads):
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`."""
     out[:] = np.array(map_list(x.tolist(), num, p, mu), out.dtype)

@@ -1,4 +1,4 @@
-"""The implementation "python": unbounded integers in a plain loop. It is the oracle of all others.
+"""The implementation "python": unbounded integers in a plain loop. It is the oracle for all others.
 
 In the articles: "Elixir, one process, loop".
 """
@@ -20,6 +20,6 @@ def iterate(value: int, num: int, p: int, mu: int) -> int:
     return value
 
 
-def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:  # noqa: ARG001
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
+def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`."""
     out[:] = np.fromiter((iterate(value, num, p, mu) for value in x.tolist()), out.dtype, len(x))

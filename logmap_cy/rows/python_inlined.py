@@ -21,21 +21,21 @@ def iterate(values: Sequence[int], num: int, p: int, mu: int) -> list[int]:
     for _ in range(num // 10):
         values, answers = answers, []
         for u in values:
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
-            u = mu * u * (u + 1) % p  # noqa: PLW2901
+            u = mu * u * (u + 1) % p
+            u = mu * u * (u + 1) % p
+            u = mu * u * (u + 1) % p
+            u = mu * u * (u + 1) % p
+            u = mu * u * (u + 1) % p
+            u = mu * u * (u + 1) % p
+            u = mu * u * (u + 1) % p
+            u = mu * u * (u + 1) % p
+            u = mu * u * (u + 1) % p
             answers.append(mu * u * (u + 1) % p)
     for _ in range(num % 10):
         answers = [mu * u * (u + 1) % p for u in answers]
     return answers
 
 
-def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:  # noqa: ARG001
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract."""
+def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`."""
     out[:] = np.array(iterate(x.tolist(), num, p, mu), out.dtype)

@@ -1,8 +1,8 @@
 """The arithmetic of the compiled implementations, once: one step in unsigned 64-bit integers.
 
-Every function wants p in [1, 2**32] and mu in [0, p), which `check` enforces. Then u in [0, p) gives
-u * (u + 1) <= (2**32 - 1) * 2**32 < 2**64, and mu times its remainder is below 2**64 as well, so that no
-product wraps. Where mu * (p - 1) * p < 2**64 too, one remainder a step is enough.
+All functions need p in [1, 2**32] and mu in [0, p), which `check` enforces. Then u in [0, p) gives
+u * (u + 1) <= (2**32 - 1) * 2**32 < 2**64, and mu times its remainder is below 2**64 as well, so no product wraps.
+If mu * (p - 1) * p < 2**64 as well, one remainder for each step is enough.
 """
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
@@ -22,7 +22,7 @@ cdef extern from *:
 
 
 cdef inline int check(Py_ssize_t x_length, Py_ssize_t out_length, int64_t num, uint64_t p, uint64_t mu) except -1:
-    """Refuse what would read or write out of bounds, divide by zero or wrap."""
+    """Raise ValueError for what would read or write out of bounds, divide by zero or wrap."""
     if x_length != out_length:
         raise ValueError(f"out has {out_length} elements, x has {x_length}; pass arrays of one length")
     if num < 0:
@@ -40,14 +40,15 @@ cdef inline bint one_remainder(uint64_t p, uint64_t mu) noexcept nogil:
 
 
 cdef inline uint64_t enter(integer value, uint64_t p) noexcept nogil:
-    """value modulo p as Python has it: in [0, p) for negative values too."""
+    """value modulo p as in Python: in [0, p) for negative values too."""
     if value < 0:
-        return p - 1 - <uint64_t>~value % p  # ~value = -1 - value does not overflow, -value may
+        # ~value = -1 - value does not overflow; -value may.
+        return p - 1 - <uint64_t>~value % p
     return <uint64_t>value % p
 
 
 cdef inline uint64_t step(uint64_t u, uint64_t p, uint64_t mu, bint one) noexcept nogil:
-    """mu * u * (u + 1) modulo p; `one` as one_remainder says it."""
+    """mu * u * (u + 1) modulo p; `one` is one_remainder(p, mu)."""
     if one:
         return mu * u * (u + 1) % p
     return mu * (u * (u + 1) % p) % p

@@ -18,6 +18,6 @@ cdef extern from *:
 
 
 def supported():
-    """Return the names of those that meson.build compiles for and this processor has."""
-    found = {"avx2": LOGMAP_AVX2, "avx512": LOGMAP_AVX512, "ifma": LOGMAP_IFMA}
-    return frozenset(name for name, has in found.items() if has)
+    """Return the names of the instruction sets that meson.build compiles for and this processor has."""
+    sets = {"avx2": LOGMAP_AVX2, "avx512": LOGMAP_AVX512, "ifma": LOGMAP_IFMA}
+    return frozenset(name for name, has in sets.items() if has)

@@ -1,15 +1,20 @@
-"""What the vector implementations compute with, worked out once for each p and mu."""
+"""The constants of the vector implementations, derived once for each p and mu."""
 
 cdef enum Form:
-    SHORT = 0  # u * u + c
-    GENERAL = 1  # mu * u * (u + 1)
-    SHORT_WIDE = 2  # the same for p beyond 2**27
+    # A step is u * u + c.
+    SHORT = 0
+    # A step is mu * u * (u + 1).
+    GENERAL = 1
+    # The same for p beyond 2**27.
+    SHORT_WIDE = 2
     GENERAL_WIDE = 3
 
 cdef struct Constants:
     Form form
-    int near_bits  # entering values of magnitude below 2**near_bits takes the short way
-    int whole_bits  # IFMA: the same, for values from 0 on
+    # Values of a magnitude below 2**near_bits are converted without splitting them in halves.
+    int near_bits
+    # For IFMA, the same for values in [0, 2**whole_bits).
+    int whole_bits
     double p, inverse, mu, c, half, back, shift, two32
 
 cdef class Plan:

@@ -1,11 +1,11 @@
-"""What the vector implementations compute with, worked out once for each p and mu.
+"""The constants of the vector implementations, derived once for each p and mu.
 
-Residues are doubles, centred: of magnitude p / 2, not in [0, p). Where p is odd and shares no factor with mu, the
+Residues are doubles, centred: of magnitude p / 2, not in [0, p). If p is odd and shares no factor with mu, the
 substitution u = mu * x + mu / 2 (mod p) turns a step into u <- u * u + c with c = mu / 2 - mu * mu / 4 (mod p): the
-textbook conjugacy of the logistic map to z * z + c. That is the short form; the general one does the step as it stands.
+textbook conjugacy of the logistic map to z * z + c. That is the short form; the general form is the step as defined.
 
 Up to p = 2**27 a product of two centred residues, one added, is below 2**53 and hence exact in a double. Up to 2**45
-("wide") the product is taken as the sum of two doubles, by fused multiply-add; logmap_cy/vector/vector.pyx has the proofs.
+("wide") the product is the sum of two doubles, by fused multiply-add. logmap_cy/vector/vector.pyx has the proofs.
 """
 cimport cython
 import functools
@@ -26,7 +26,7 @@ def centred(value, p):
 cdef class Plan:
     """The constants for p in [1, 2**45] and mu in [0, p); ValueError for others.
 
-    `integers` has them by their names in kernels/opencl_double.cl.
+    `integers` holds them by their names in kernels/opencl_double.cl.
     """
 
     def __init__(self, p, mu):
@@ -60,5 +60,5 @@ cdef class Plan:
 
 @functools.lru_cache(maxsize=1024)
 def plan(p, mu):
-    """Return the Plan for p and mu, a kept one where there is one."""
+    """Return the Plan for p and mu, which is cached."""
     return Plan(p, mu)

@@ -1,7 +1,7 @@
 /* A vector of doubles, one of 64-bit integers, and what the implementations "vector_*" do with them.
  *
  * One source for all instruction sets: GCC's and Clang's vector extensions, as wide as the compiler's flags allow, and
- * intrinsics only where the extensions have no word. Other compilers get vectors of one lane.
+ * intrinsics only for what the extensions lack. Other compilers get vectors of one lane.
  */
 #ifndef LOGMAP_SIMD_H
 #define LOGMAP_SIMD_H
@@ -47,19 +47,21 @@ typedef uint64_t uvec;
 #define MASK(comparison) (-(ivec)(comparison))
 #endif
 
-#define WIDTH (LANES == 8 ? 8 : 16) /* vectors in flight, to hide the latency of a step; measured: 512 bits 6 to 16 alike,
-                                       fewer bits 16 before 10, 14, 8, 12; GCC unrolls 16 turns at most */
+/* Vectors in flight, to hide the latency of a step. Measured: with 512 bits 6 to 16 alike, with fewer bits 16 before
+ * 10, 14, 8, 12. GCC unrolls 16 iterations at most. */
+#define WIDTH (LANES == 8 ? 8 : 16)
 #define BLOCK (WIDTH * LANES)
 
-#define ROUNDING 6755399441055744.0        /* 1.5 * 2^52: adding it rounds to the nearest integer */
-#define ROUNDING_BITS 0x4338000000000000LL /* its bits */
+/* Adding 1.5 * 2^52 rounds to the nearest integer. */
+#define ROUNDING 6755399441055744.0
+#define ROUNDING_BITS 0x4338000000000000LL
 
 static inline ivec bits_of(vec v) { ivec r; memcpy(&r, &v, sizeof r); return r; }
 static inline vec of_bits(ivec v) { vec r; memcpy(&r, &v, sizeof r); return r; }
 static inline vec broadcast(double a) { return a - (vec){0}; }
 static inline ivec ibroadcast(int64_t a) { return a - (ivec){0}; }
 
-/* a * b + c and c - a * b; rounded once where the machine can, which FUSED says. */
+/* a * b + c and c - a * b, rounded once if FUSED. */
 #if LANES == 8
 #define FUSED 1
 static inline vec fma_(vec a, vec b, vec c) { return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
@@ -88,13 +90,15 @@ static inline vec multiply(vec a, vec b) { return a * b; }
 static inline vec quotient(vec a, vec inverse) {
     vec m = broadcast(ROUNDING);
 #if LANES == 1 && defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
-    volatile vec rounded = fma_(a, inverse, m); /* x87 rounds to a double only where it stores one */
+    /* x87 rounds to a double only when it stores one. */
+    volatile vec rounded = fma_(a, inverse, m);
     return rounded - m;
 #else
     return fma_(a, inverse, m) - m;
 #endif
 }
-static inline vec lift(vec a, vec p) { /* a + p where a < 0 */
+/* a + p where a < 0 */
+static inline vec lift(vec a, vec p) {
     return a + of_bits(bits_of(p) & MASK(a < (vec){0}));
 }
 /* integers of |i| < 2^51 to doubles and back */
@@ -109,7 +113,7 @@ static inline ivec to_integer(vec a) { return bits_of(a + broadcast(ROUNDING)) -
 static inline ivec iadd(ivec a, ivec b) { return a + b; }
 static inline ivec isubtract(ivec a, ivec b) { return a - b; }
 static inline ivec either(ivec a, ivec b) { return a | b; }
-/* whether a lane has a bit at or above `bits` */
+/* Whether a lane has a bit at or above `bits`. */
 static inline int any_beyond(ivec i, int bits) {
     uvec high = (uvec)i >> bits;
 #if LANES == 8
@@ -150,17 +154,19 @@ static inline void stream_32(void *to, ivec v) { store_32(to, v); }
 static inline void stream_end(void) { }
 #endif
 
-/* For p < 2^25, integers below 2^52, inverse = floor(2^52 / p): the quotient is at most one too small, so that u less its
- * multiple of p is in [0, 2p). Below bits that are not to be read: the multiplications do not, low_52 removes them. */
+/* For p < 2^25, integers below 2^52, inverse = floor(2^52 / p): the quotient is at most one too small, so u minus that
+ * multiple of p is in [0, 2p). Bits from 52 on are undefined: the multiplications ignore them, and low_52 removes them. */
 #ifdef __AVX512IFMA__
 #define IFMA 1
-static inline ivec ifma(ivec a, ivec b, ivec c) { /* a * b + c */
+/* a * b + c */
+static inline ivec ifma(ivec a, ivec b, ivec c) {
     return (ivec)_mm512_madd52lo_epu64((__m512i)c, (__m512i)a, (__m512i)b);
 }
 static inline ivec ifma_reduce(ivec u, ivec inverse, ivec minus_p) {
     return ifma((ivec)_mm512_madd52hi_epu64(_mm512_setzero_si512(), (__m512i)u, (__m512i)inverse), minus_p, u);
 }
-static inline ivec lower(ivec a, ivec b) { return (ivec)_mm512_min_epu64((__m512i)a, (__m512i)b); } /* unsigned */
+/* unsigned */
+static inline ivec lower(ivec a, ivec b) { return (ivec)_mm512_min_epu64((__m512i)a, (__m512i)b); }
 #else
 #define IFMA 0
 static inline ivec ifma(ivec a, ivec b, ivec c) { return a + b + c; }

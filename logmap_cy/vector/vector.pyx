@@ -1,4 +1,4 @@
-"""The implementations "vector_*": residues as doubles, whole vectors at a time, all steps of a block in registers.
+"""The implementations "vector_*": residues as vectors of doubles, all steps of a block in registers.
 
 meson.build compiles this file once for each instruction set, each as a module of its own.
 
@@ -21,19 +21,15 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
+from logmap_cy.rows.step cimport integer
 from logmap_cy.vector.plan cimport GENERAL, GENERAL_WIDE, SHORT, SHORT_WIDE, Constants, Plan
 from logmap_cy.vector.plan import plan
 
-ctypedef fused integer:
-    int32_t
-    int64_t
-    uint32_t
-    uint64_t
-
 cdef extern from "simd.h" nogil:
-    ctypedef struct vec:  # LANES doubles
+    # LANES doubles, and LANES 64-bit integers.
+    ctypedef struct vec:
         pass
-    ctypedef struct ivec:  # LANES 64-bit integers
+    ctypedef struct ivec:
         pass
     const int LANES, WIDTH, BLOCK, FUSED, IFMA
     vec broadcast(double a)
@@ -68,11 +64,12 @@ cdef extern from "simd.h" nogil:
     ivec low_52(ivec u)
 
 cdef enum:
-    LINE = 64  # bytes of a cache line: threads share none, streams start at one
+    # Bytes of a cache line: threads share none, and streams start at one.
+    LINE = 64
     MOST_WIDTH = 16
     MOST_LANES = 8
 
-# Bytes of out from which on it is written past the caches.
+# An out of at least so many bytes is written past the caches.
 cdef Py_ssize_t STREAM = 1 << 22
 
 
@@ -197,7 +194,8 @@ cdef inline ivec whole(double centred, double p) noexcept nogil:
     return ibroadcast(<int64_t>(centred + p if centred < 0 else centred))
 
 
-cdef struct Whole:  # the short form's constants for IFMA: integers, in all lanes
+# The constants of the short form for IFMA: integers, in all lanes.
+cdef struct Whole:
     ivec p, minus_p, inverse, mu, half, c, back, shift
 
 
@@ -265,7 +263,7 @@ cdef void part_block(
 cdef void part(
     const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k, bint stream
 ) noexcept nogil:
-    """What one thread does."""
+    """The elements of one thread."""
     cdef:
         Py_ssize_t i = 0
         Whole constants = prepared(k)
@@ -284,11 +282,13 @@ cdef void part(
 cdef void run(
     const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k, int threads
 ) noexcept nogil:
-    """All that compute does, its arguments checked."""
+    """`compute`, without its checks."""
     cdef:
         bint large = n * <Py_ssize_t>sizeof(integer) >= STREAM
-        bint stream = LANES > 1 and <const void*>x != <const void*>out and large  # a block holds a line at least
-        Py_ssize_t head = -<uintptr_t>out % LINE // sizeof(integer)  # so that threads share no line of out
+        # A block holds a cache line at least.
+        bint stream = LANES > 1 and <const void*>x != <const void*>out and large
+        # So that threads share no cache line of out.
+        Py_ssize_t head = -<uintptr_t>out % LINE // sizeof(integer)
         Py_ssize_t share = (n // threads // BLOCK + 1) * BLOCK
         Py_ssize_t begin, end
         int t
@@ -304,7 +304,7 @@ cdef void run(
 cdef void run_small(
     int code, const void* x, void* out, Py_ssize_t n, int64_t num, const Constants* k
 ) noexcept nogil:
-    """run in one thread; code is the size of an element, and one more where it is unsigned."""
+    """`run` in one thread; code is the size of an element, plus one if it is unsigned."""
     if code == 4:
         run(<const int32_t*>x, <int32_t*>out, n, num, k, 1)
     elif code == 5:
@@ -319,28 +319,28 @@ RUN = PyCapsule_New(<void*>run_small, "logmap_cy.run", NULL)
 
 
 def compute(const integer[::1] x, integer[::1] out, int64_t num, p, mu, int threads):
-    """Write num steps of the map on x to out; see logmap_cy._contract.Compute for the contract.
+    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`.
 
-    Wants p <= 2**45 with fused multiply-add, p <= 2**27 without; with IFMA, p < 2**25 that is odd and shares no factor
-    with mu.
+    Needs p <= 2**45 with fused multiply-add, p <= 2**27 without; with IFMA, an odd p < 2**25 that shares no factor with
+    mu.
     """
     cdef:
         Py_ssize_t n = x.shape[0]
-        Plan made
+        Plan derived
     if n != out.shape[0]:
         raise ValueError(f"out has {out.shape[0]} elements, x has {n}; pass arrays of one length")
     if num < 0:
         raise ValueError(f"num={num} is negative; pass 0 or more")
     if threads < 1:
-        raise ValueError(f"threads={threads} is below 1")
-    made = plan(p, mu)
-    if IFMA and not (made.constants.form == SHORT and p < 2**25):
-        raise ValueError(f"p={p}, mu={mu}: IFMA wants an odd p below 2**25 without a factor in common with mu")
-    if not FUSED and made.constants.form in (SHORT_WIDE, GENERAL_WIDE):
+        raise ValueError(f"threads={threads} is below 1; pass 1 or more")
+    derived = plan(p, mu)
+    if IFMA and not (derived.constants.form == SHORT and p < 2**25):
+        raise ValueError(f"p={p}, mu={mu}: IFMA needs an odd p below 2**25 that shares no factor with mu")
+    if not FUSED and derived.constants.form in (SHORT_WIDE, GENERAL_WIDE):
         raise ValueError(f"p={p} is beyond 2**27, which needs fused multiply-add")
     if n:
         with nogil:
-            run(&x[0], &out[0], n, num, &made.constants, threads)
+            run(&x[0], &out[0], n, num, &derived.constants, threads)
 
 
 cdef double spin(int64_t num) noexcept nogil:
@@ -360,15 +360,15 @@ cdef double spin(int64_t num) noexcept nogil:
 
 
 def multiply_adds(int64_t num, int threads):
-    """Do num multiply-adds on each lane of WIDTH vectors in each thread; return how many these were.
+    """Do num multiply-adds on each lane of WIDTH vectors in each thread, and return how many these were.
 
-    In registers and independent of each other: the rate is this instruction set's peak.
+    They are independent of each other and stay in registers: their rate is the peak of this instruction set.
     """
     cdef:
         int _t
         double seen = 0
     if num < 0 or threads < 1:
-        raise ValueError(f"num={num}, threads={threads}; pass num of 0 or more and a thread at least")
+        raise ValueError(f"num={num}, threads={threads}; pass num of 0 or more and threads of 1 or more")
     for _t in prange(threads, nogil=True, schedule="static", num_threads=threads):
         seen += spin(num)
     return num * WIDTH * LANES * threads if seen >= 0 else 0
