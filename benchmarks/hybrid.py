@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from _harness import MU, P, Samples, machine, parser, verify, within
 
-from logmap_cy import _registry, _threads, logmap
+from logmap_cy import _registry, logmap
 from logmap_cy._drive import drive
+from logmap_cy._request import check
 from logmap_cy.hybrid import call
 from logmap_cy.hybrid.sharing import Shares
 
@@ -41,8 +42,7 @@ def hybrid(x: Array, out: Array, num: int) -> Shares:
     def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int, /) -> None:
         done.append(call.compute(x, out, num, p, mu, threads))
 
-    threads = _threads.resolve(None, x.size * num, HYBRID.steps_per_thread)
-    drive(compute, x, out, num, P, MU, threads, HYBRID.steps_per_call)
+    drive(compute, check(x, num, P, MU, out, None, "hybrid", None))
     return functools.reduce(Shares.__add__, done)
 
 

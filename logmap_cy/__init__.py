@@ -1,11 +1,11 @@
-"""The integer logistic map, ``x <- mu * x * (x + 1) mod p``, in Cython and OpenCL: exact, and raced."""
+"""The integer logistic map, ``x <- mu * x * (x + 1) mod p``, in Cython and OpenCL: exact, and benchmarked."""
 
 from importlib.util import find_spec as _find_spec
 
 if _find_spec("logmap_cy.rows.memoryview") is None:
     raise ImportError(
         f"logmap_cy is being imported from its source folder ({__path__[0]}), which has no compiled modules; "
-        "if it is installed, run python -P, or in another folder (and pytest, not python -m pytest); if not: "
+        "if it is installed, run python -P or change to another folder (and run pytest, not python -m pytest); if not: "
         'pip install "meson-python>=0.17" "cython>=3.1" "numpy>=2.0" ninja && pip install --no-build-isolation -e .'
     )
 
@@ -14,6 +14,7 @@ from importlib.metadata import version as _version
 from logmap_cy._api import logmap
 from logmap_cy._containers import logmap_buffer, logmap_list, logmap_scalar
 from logmap_cy._registry import Implementation, implementations
+from logmap_cy._state import release
 from logmap_cy.chunks.asynchronous import logmap_async
 from logmap_cy.chunks.calibrate import calibrate_chunk
 from logmap_cy.opencl.device import Device
@@ -30,5 +31,6 @@ __all__ = [
     "logmap_buffer",
     "logmap_list",
     "logmap_scalar",
+    "release",
     "release_opencl",
 ]

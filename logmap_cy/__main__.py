@@ -11,7 +11,7 @@ from logmap_cy.rows.prange import openmp_threads
 
 
 def table() -> str:
-    """Return one line an implementation: name, kind, whether it runs here, what it is exact for, what it is."""
+    """Return a line for each implementation: name, kind, whether it runs here, what it is exact for, what it is."""
     rows = [("implementation", "kind", "here", "exact for", "what it is")]
     reasons: dict[str, list[str]] = {}
     for row in implementations():
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m logmap_cy", description="List the implementations of the map.")
     parser.add_argument("--version", action="version", version=__version__)
     parser.parse_args()
-    print(table())  # noqa: T201
+    print(table())
 
 
 if __name__ == "__main__":

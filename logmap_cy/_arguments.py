@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from logmap_cy._registry import Implementation
     from logmap_cy.opencl.device import Device
 
-OVERLAP_WORK = 10**6  # candidate solutions; views cut by slices need a handful
+# Candidate solutions that NumPy tries; views cut by slices need a handful.
+OVERLAP_WORK = 10**6
+# No run of more steps would end.
+MOST_STEPS = 2**63 - 1
+# Characters of a value in a message.
+SHORT = 60
 
 
 def array(x: Any) -> Array:
@@ -22,7 +27,8 @@ def array(x: Any) -> Array:
 
     Raises
     ------
-    TypeError: x is of another dtype, masked, or not an array at all.
+    TypeError
+        x is of another dtype, masked, or not an array.
 
     """
     if isinstance(x, np.ma.MaskedArray):
@@ -32,34 +38,44 @@ def array(x: Any) -> Array:
     except ValueError as error:
         raise TypeError(f"x={short(x)} is not an array ({error}); pass integers in a regular shape") from error
     if isinstance(x, list | tuple) and found.size == 0:
-        found = found.astype(np.int64)  # NumPy takes [] for floats
+        # NumPy takes [] for floats.
+        found = found.astype(np.int64)
     if found.dtype.kind in "iu" and found.dtype.itemsize in (4, 8):
         return found
     remedy = {
-        "f": "the map is defined on integers, and rounding is yours to choose: pass np.rint(x).astype(np.int64)",
+        "f": "the map is defined on integers: round as you need, for example with np.rint(x).astype(np.int64)",
         "O": "convert it with np.asarray(x, dtype=np.int64), which refuses what does not fit",
-    }.get(found.dtype.kind, "convert it with x.astype(np.int64), where that is what you mean")
+    }.get(found.dtype.kind, "convert it with x.astype(np.int64) if that is what you mean")
     raise TypeError(f"x={short(x)} has dtype {found.dtype}; it must be int32, int64, uint32 or uint64; {remedy}")
 
 
-def integer(name: str, value: Any, *, least: int | None = None) -> int:
+def integer(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
     """Return value as an int.
 
     Raises
     ------
-    TypeError: it is not an integer; a bool is none here.
-    ValueError: it is below `least`.
+    TypeError
+        The value is not an integer; a bool does not count as one.
+    ValueError
+        The value is below `least` or above `most`.
 
     """
     if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name}={value!r} is a bool; pass an integer, int({name}) where you mean it")
+        raise TypeError(f"{name}={value!r} is a bool; pass an integer, int({name}) if you mean it")
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name}={short(value)} is not an integer; pass an int") from None
     if least is not None and number < least:
         raise ValueError(f"{name}={number} is below {least}; pass {least} or more")
+    if most is not None and number > most:
+        raise ValueError(f"{name}={number} is above {most}; pass {most} or less")
     return number
+
+
+def steps(num: Any) -> int:
+    """Return num as an int from 0 to MOST_STEPS; ValueError or TypeError otherwise."""
+    return integer("num", num, least=0, most=MOST_STEPS)
 
 
 def modulus(p: SupportsIndex, dtype: np.dtype[Any]) -> int:
@@ -73,13 +89,15 @@ def modulus(p: SupportsIndex, dtype: np.dtype[Any]) -> int:
 
 
 def output(out: Any, x: Array) -> Array:
-    """Return out, checked to be a place where the answer for x can be written; a new array where it is None.
+    """Return out if the answer for x can be written there, or a new array for None.
 
     Raises
     ------
-    TypeError: it is not an array, or of another dtype.
-    ValueError: it has another shape, is read-only, shares memory with x without being x's own elements in x's
-        order, or has elements that may share memory with each other.
+    TypeError
+        out is not an array, or of another dtype.
+    ValueError
+        out has another shape, is read-only, shares memory with x without being x's own elements in x's order, or has
+        elements that may share memory with each other.
 
     """
     if out is None:
@@ -91,7 +109,7 @@ def output(out: Any, x: Array) -> Array:
     if out.shape != x.shape:
         raise ValueError(f"out has shape {out.shape}, x has {x.shape}; pass np.empty_like(x)")
     if not out.flags.writeable:
-        raise ValueError("out is read-only; pass an array that you own, or None to get a new one")
+        raise ValueError("out is read-only; pass a writable array, or None to get a new one")
     if _may_overlap_itself(out):
         raise ValueError(f"out has strides {out.strides}, so its elements may share memory; pass np.empty_like(x)")
     same = out.ctypes.data == x.ctypes.data and out.strides == x.strides
@@ -101,7 +119,7 @@ def output(out: Any, x: Array) -> Array:
 
 
 def implementation(name: Any) -> Implementation:
-    """Return the row called name; ValueError where there is none, where it is known wrong or not available."""
+    """Return the row of that name; ValueError if there is none, if it is known to be wrong, or not available here."""
     row = next((row for row in ROWS if row.name == name), None)
     if row is None:
         names = ", ".join(["auto", *(row.name for row in ROWS)])
@@ -114,11 +132,11 @@ def implementation(name: Any) -> Implementation:
 
 
 def device(name: Any, row: Implementation) -> Device | None:
-    """Return the device of `row` that name stands for: a Device, its "cl0", or None for the first."""
+    """Return the row's device for a Device, its name ("cl0"), or None, which stands for the first."""
     if name is None:
         return row.devices[0] if row.devices else None
     if not row.devices:
-        raise ValueError(f'device={short(name)}: implementation="{row}" runs on the host; leave device out')
+        raise ValueError(f'device={short(name)}: implementation="{row}" runs on the host; omit device')
     for found in row.devices:
         if name == found or name == str(found):
             return found
@@ -145,6 +163,6 @@ def _may_overlap_itself(out: Array) -> bool:
 
 
 def short(value: Any) -> str:
-    """Return the repr of a value, cut where it is long."""
+    """Return the repr of a value, shortened if it is long."""
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
+    return text if len(text) <= SHORT else f"{text[: SHORT - 3]}..."

@@ -10,37 +10,48 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from logmap_cy._contract import Array, Compute
+    from logmap_cy._request import Request
 
-SMALL = 2**16  # elements; an array up to this is never cut, its steps are
-LEAST = 64  # elements; fewer take as long, where whole blocks are computed
-LARGE = 2**25  # elements; the article's array: one ufunc call over it takes 0.2 s
+# Elements. An array up to this size is never cut, its steps are.
+SMALL = 2**16
+# Elements. Fewer take as long, where whole blocks are computed.
+LEAST = 64
+# Elements of the articles' array: one ufunc call over it takes 0.2 s.
+LARGE = 2**25
 
 
-def drive(compute: Compute, x: Array, out: Array, num: int, p: int, mu: int, threads: int, steps_per_call: int) -> None:
-    """Write num steps of the map on x to out, both of any layout, shape and byte order alike.
+def drive(compute: Compute, request: Request) -> None:
+    """Have compute write the answer of a request that has elements and steps.
 
-    Python answers a signal between two calls of compute, so steps_per_call (elements times steps of one call)
-    bounds how long Ctrl-C waits. What is not contiguous, aligned and in native byte order is buffered by NumPy, which
-    writes the buffers back even after an interrupt: so out is read, too, lest they hold another place's elements.
+    Python handles a signal between two calls of compute, so the row's steps_per_call bounds how long Ctrl-C waits.
+    """
+    num, p, mu, threads, most = request.num, request.p, request.mu, request.threads, request.row.steps_per_call
+    with iterate(request.x, request.out) as chunks:
+        for source, target in chunks:
+            for part, steps, is_first in schedule(len(target), num, most):
+                compute((source if is_first else target)[part], target[part], steps, p, mu, threads)
+
+
+def iterate(x: Array, out: Array, elements: int = SMALL) -> np.nditer:
+    """Return an iterator over (part of x, part of out) that are contiguous, aligned and in native byte order.
+
+    What is not is copied to buffers of so many elements. NumPy writes the buffers back even after an interrupt: so out
+    is read as well, or they would hold the elements of another place.
     """
     native = x.dtype.newbyteorder("=")
-    chunks = np.nditer(
+    return np.nditer(
         [x, out],
-        flags=["external_loop", "buffered", "growinner", "zerosize_ok"],
+        flags=["external_loop", "buffered", "growinner"],
         op_flags=[["readonly", "contig", "aligned"], ["readwrite", "contig", "aligned"]],  # type: ignore[list-item]
         op_dtypes=[native, native],
-        buffersize=SMALL,
+        buffersize=min(elements, SMALL),
     )
-    with chunks:
-        for source, target in chunks:
-            for part, steps, first in schedule(len(target), num, steps_per_call):
-                compute((source if first else target)[part], target[part], steps, p, mu, threads)
 
 
 def schedule(length: int, num: int, steps_per_call: int) -> Iterator[tuple[slice, int, bool]]:
-    """Yield (part of the array, steps, whether they are its first), num steps in all for each element.
+    """Yield (part of the array, steps, whether they are its first), in all num steps for each element.
 
-    A call gets about steps_per_call elements times steps, at most LARGE elements, and at least one step of
+    A call does about steps_per_call elements times steps, of at most LARGE elements, and at least one step of
     min(length, SMALL) elements.
     """
     elements = min(max(steps_per_call // num, SMALL), LARGE)

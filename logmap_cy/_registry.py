@@ -1,4 +1,4 @@
-"""The table of implementations. To add one: a source file and a row in ROWS."""
+"""The table of implementations. To add one: its source, a row in ROWS, and a line in meson.build."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["python", "objects", "pool", "numpy", "cython", "peer", "opencl", "hybrid"]
 
+# How to install what an implementation lacks.
+INSTALL = {
+    "numba": 'pip install "logmap-cy[peers]"',
+    "cupy": "pip install cupy-cuda13x, or the one for this machine's CUDA",
+}
+DISABLE = "LOGMAP_CY_DISABLE_CPU_FEATURES"
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -30,10 +37,10 @@ class Domain:
     contains: Callable[[int, int], bool]
 
 
-ANY = Domain("every p", lambda p, mu: True)  # noqa: ARG005
-P_32_BITS = Domain("p <= 2**32", lambda p, mu: p <= 2**32)  # noqa: ARG005
-P_27_BITS = Domain("p <= 2**27", lambda p, mu: p <= 2**27)  # noqa: ARG005
-P_45_BITS = Domain("p <= 2**45", lambda p, mu: p <= 2**45)  # noqa: ARG005
+ANY = Domain("every p", lambda _p, _mu: True)
+P_27_BITS = Domain("p <= 2**27", lambda p, _mu: p <= 2**27)
+P_32_BITS = Domain("p <= 2**32", lambda p, _mu: p <= 2**32)
+P_45_BITS = Domain("p <= 2**45", lambda p, _mu: p <= 2**45)
 ODD_25_BITS = Domain(
     "odd p < 2**25 that shares no factor with mu", lambda p, mu: p < 2**25 and p % 2 == 1 and math.gcd(p, mu) == 1
 )
@@ -43,47 +50,59 @@ ODD_31_BITS = Domain(
 PRODUCT_63_BITS = Domain("(mu % p) * (p - 1) * p < 2**63", lambda p, mu: mu * (p - 1) * p < 2**63)
 
 
-INSTALL = {
-    "numba": 'pip install "logmap-cy[peers]"',
-    "cupy": "pip install cupy-cuda13x, or the one for this machine's CUDA",
-}
-DISABLE = "LOGMAP_CY_DISABLE_CPU_FEATURES"
-
-
 @functools.cache
 def cpu_features() -> frozenset[str]:
-    """Return the instruction sets that may be used: the processor's, but for those that the environment disables."""
+    """Return the instruction sets that may be used: those of the processor that the environment does not disable."""
     disabled = set(os.environ.get(DISABLE, "").replace(",", " ").split())
-    unknown = disabled - {row.cpu for row in ROWS}
+    known = {row.cpu for row in ROWS if row.cpu}
+    unknown = disabled - known
     if unknown:
-        warnings.warn(f"{DISABLE} names {', '.join(sorted(unknown))}, which is not known", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"{DISABLE} names {', '.join(sorted(unknown))}, which is not known; choose from {', '.join(sorted(known))}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return cpu.supported() - disabled
 
 
 @dataclass(frozen=True)
 class Implementation:
-    """One way to compute the map.
+    """One way to compute the map: a row of the table.
 
     Attributes
     ----------
-    name: also the name of its source, logmap_cy/rows/NAME.py or .pyx, or kernels/NAME.cl, unless `source` differs.
-    kind: what it is made of. "objects": compiled, over Python's integers; "pool": processes; "peer": another compiler.
-    summary: one line for people.
-    domain: the parameters that it is exact for; it raises ValueError beyond.
-    steps_per_call: elements times steps that one call may take on, so that Ctrl-C is answered in time.
-    steps_per_thread: elements times steps that each further thread should have to itself; None for one thread always.
-    cpu: the instruction set that it needs, of those that `cpu.supported` knows.
-    double: for OpenCL, whether it needs a device that computes in double precision.
-    source: module and function within logmap_cy, where these are not those of the name: "rows.pool.python".
-    known_wrong: why its answers are wrong, or None. Kept to show that the check rejects it; `logmap` refuses it.
+    name : str
+        What to call it. Also the name of its source, unless `source` says otherwise: logmap_cy/rows/NAME.py or .pyx, or
+        for kind "opencl" kernels/NAME.cl.
+    summary : str
+        One line that describes it.
+    kind : str
+        What it is made of. "objects": compiled, over Python's integers; "pool": worker processes; "peer": another
+        compiler.
+    domain : Domain
+        The parameters that it is exact for.
+    steps_per_call : int
+        Elements times steps that one call may do, so that Ctrl-C takes effect within a second. By default 45 ms of
+        64-bit divisions, or below 1 s where a division takes 100 cycles.
+    steps_per_thread : int or None
+        Elements times steps that each thread should have, at least; None for one thread always.
+    cpu : str or None
+        The instruction set that it needs, one of those that `logmap_cy.vector.cpu.supported` knows.
+    double : bool
+        For OpenCL, whether it needs a device that computes in double precision.
+    source : str or None
+        Its module within logmap_cy, if that is not "rows.NAME", and its function, if that is not compute:
+        "rows.pool:python".
+    known_wrong : str or None
+        Why its answers are wrong. It is kept to show that the check rejects it, and `logmap` refuses it.
 
     """
 
     name: str
-    kind: Kind
     summary: str
+    kind: Kind
     domain: Domain = P_32_BITS
-    steps_per_call: int = 2**24  # 45 ms of 64-bit divisions; below 1 s even at 100 cycles a division
+    steps_per_call: int = 2**24
     steps_per_thread: int | None = None
     cpu: str | None = None
     double: bool = False
@@ -96,17 +115,17 @@ class Implementation:
 
     @property
     def unavailable(self) -> str | None:
-        """The reason why it cannot run here and what to do about it, or None."""
+        """Why it cannot run here and what to do about it, or None."""
         if self.kind == "hybrid" and opencl.discover().reason:
             return f"it shares the work with OpenCL devices: {opencl.discover().reason}"
         if self.kind == "opencl":
             lacks_double = "no OpenCL device here computes in double precision; opencl_uint needs none"
             return opencl.discover().reason or (None if self.devices else lacks_double)
         if self.cpu and self.cpu not in cpu_features():
-            switched_off = f"{DISABLE} switches {self.cpu} off"
-            return switched_off if self.cpu in cpu.supported() else f"this processor or system has no {self.cpu}"
+            disabled = f"{DISABLE} disables {self.cpu}"
+            return disabled if self.cpu in cpu.supported() else f"this processor or system has no {self.cpu}"
         try:
-            self.load()
+            self.module()
         except ImportError as error:
             return f"{error}; {INSTALL.get(self.name, 'reinstall logmap-cy')}"
         return None
@@ -114,131 +133,84 @@ class Implementation:
     @property
     def devices(self) -> tuple[opencl.Device, ...]:
         """The OpenCL devices that it can run on; empty for what runs on the host."""
-        found = opencl.discover().devices if self.kind == "opencl" else ()
-        return tuple(device for device in found if device.double or not self.double)
+        devices = opencl.discover().devices if self.kind == "opencl" else ()
+        return tuple(device for device in devices if device.double or not self.double)
 
     def load(self, device: opencl.Device | None = None) -> Compute:
         """Return its function; for kind "opencl" on `device`, or on the first of `devices`.
 
         Raises
         ------
-        RuntimeError: there is no OpenCL device, or its driver does not build the kernel.
+        ImportError
+            A package that it needs is not installed.
+        RuntimeError
+            There is no OpenCL device, or its driver does not build the kernel.
 
         """
         if self.kind == "opencl":
             device = device or next(iter(self.devices), None) or opencl.first_device()
             return Kernel(self.name, device, verified=self.double)
-        compute: Compute = getattr(self.module(), self._place[1])
+        compute: Compute = getattr(self.module(), self.place[1])
         return compute
 
     def module(self) -> Any:
-        """Return the module of its function; ImportError where it lacks a package."""
-        return importlib.import_module(f"logmap_cy.{self._place[0]}")
+        """Return the module of its function."""
+        return importlib.import_module(f"logmap_cy.{self.place[0]}")
 
-    @property
-    def _place(self) -> tuple[str, str]:
-        module, _, function = (self.source or f"rows.{self.name}.compute").rpartition(".")
-        return module, function
+    @functools.cached_property
+    def place(self) -> tuple[str, str]:
+        """The name of its module within logmap_cy, and of its function."""
+        module, _, function = (self.source or f"rows.{self.name}").partition(":")
+        return module, function or "compute"
 
 
-VECTOR = (2**29, 2**20)  # steps a call: below 0.3 s everywhere; steps a thread: 0.1 to 0.4 ms
+# Families of rows, with what they have in common.
+#
+# A worker process should have 1 ms of steps: asking it takes 0.2 ms.
+python_pool = functools.partial(Implementation, kind="pool", domain=ANY, steps_per_call=2**22, steps_per_thread=2**13)
+# 0.3 ms on one core. Threads cost 5 us on a quiet machine, but a time slice of 8 ms was seen where another process held
+# the second core.
+DIVISIONS = 2**17
+list_pool = functools.partial(Implementation, kind="pool", steps_per_thread=DIVISIONS)
+numpy_article = functools.partial(Implementation, kind="numpy", domain=PRODUCT_63_BITS, steps_per_call=10 * 2**25)
+# A call takes less than 0.3 s everywhere, and a thread's share 0.1 to 0.4 ms.
+vector = functools.partial(Implementation, kind="cython", steps_per_call=2**29, steps_per_thread=2**20)
+kernel = functools.partial(Implementation, kind="opencl", steps_per_call=2**25)
 
-PYTHON = 2**13  # steps that a worker process should have to itself: 1 ms; asking it takes 0.2 ms
-WRONG_KERNEL = "computes in 32-bit int, and 22*x*(x+1) overflows from x = 9880 on; use opencl_loop"
-WRONG_COUNT = "its range(1, 10, 1) are nine steps, not ten; use numpy_article"
+# Why the answers of two rows are wrong.
+COUNT = "its range(1, 10, 1) are nine steps, not ten; use numpy_article"
+OVERFLOW = "computes in 32-bit int, and 22*x*(x+1) overflows from x = 9880 on; use opencl_loop"
 
 ROWS = (
-    Implementation("python", "python", "unbounded integers in a loop; the oracle", ANY),
-    Implementation("python_inlined", "python", "ten steps written out, in Python", ANY),
+    Implementation("python", "unbounded integers in a loop; the oracle", "python", ANY),
+    Implementation("python_inlined", "ten steps written out, in Python", "python", ANY),
+    python_pool("python_pool", "python, over worker processes", source="rows.pool:python"),
+    python_pool("python_inlined_pool", "python_inlined, over worker processes", source="rows.pool:python_inlined"),
+    Implementation("scalar", "a compiled call for each element", "objects", source="rows.objects:compute_scalar"),
+    Implementation("list", "compiled, from a list to a list", "objects", source="rows.objects:compute_list"),
+    list_pool("list_pool", "list, over worker processes", source="rows.pool:whole_lists"),
+    list_pool("list_window", "list_pool, in chunks of 1 ms", source="rows.pool:windows"),
+    Implementation("buffer", "compiled, over the buffer protocol", "cython"),
+    numpy_article("numpy_article_nine", "the article's own lines, its list and its nine steps", known_wrong=COUNT),
+    numpy_article("numpy_article", "whole-array ufuncs, as in the article"),
+    Implementation("numpy", "ufuncs in place over blocks in the cache", "numpy"),
+    Implementation("memoryview", "typed memoryview, one thread", "cython"),
+    Implementation("unrolled", "ten inlined steps written out, one thread", "cython"),
+    Implementation("prange", "nogil prange, all threads", "cython", steps_per_thread=DIVISIONS),
+    vector("vector_baseline", "vectors of what every processor has", domain=P_27_BITS, source="vector.baseline"),
+    vector("vector_avx2", "vectors of 4 doubles, AVX2 and FMA", domain=P_45_BITS, cpu="avx2", source="vector.avx2"),
+    vector("vector_avx512", "vectors of 8 doubles, AVX-512", domain=P_45_BITS, cpu="avx512", source="vector.avx512"),
+    vector("vector_ifma", "vectors of 8 integers, AVX-512 IFMA", domain=ODD_25_BITS, cpu="ifma", source="vector.ifma"),
+    Implementation("numba", "the plain loop, compiled by LLVM, all threads", "peer", steps_per_thread=DIVISIONS),
+    Implementation("cupy", "the plain loop as an elementwise CUDA kernel", "peer", steps_per_call=2**29),
+    kernel("opencl_loop", "64-bit kernel, a loop over the steps"),
+    kernel("opencl_unrolled", "64-bit kernel, ten steps written out"),
     Implementation(
-        "python_pool", "pool", "python, over worker processes", ANY, 2**22, PYTHON, source="rows.pool.python"
+        "opencl_double", "vectors of doubles, ten steps written out", "opencl", P_45_BITS, 2**29, double=True
     ),
-    Implementation(
-        "python_inlined_pool",
-        "pool",
-        "python_inlined, over worker processes",
-        ANY,
-        2**22,
-        PYTHON,
-        source="rows.pool.python_inlined",
-    ),
-    Implementation("scalar", "objects", "a compiled call for each element", source="rows.objects.compute_scalar"),
-    Implementation("list", "objects", "compiled, from a list to a list", source="rows.objects.compute_list"),
-    Implementation(
-        "list_pool", "pool", "list, over worker processes", steps_per_thread=2**17, source="rows.pool.whole_lists"
-    ),
-    Implementation(
-        "list_window", "pool", "list_pool, in chunks of 1 ms", steps_per_thread=2**17, source="rows.pool.windows"
-    ),
-    Implementation("buffer", "cython", "compiled, over the buffer protocol"),
-    Implementation(
-        "numpy_article_nine",
-        "numpy",
-        "the article's own lines, its list and its nine steps",
-        PRODUCT_63_BITS,
-        10 * 2**25,
-        known_wrong=WRONG_COUNT,
-    ),
-    Implementation("numpy_article", "numpy", "whole-array ufuncs, as in the article", PRODUCT_63_BITS, 10 * 2**25),
-    Implementation("numpy", "numpy", "ufuncs in place over blocks in the cache"),
-    Implementation("memoryview", "cython", "typed memoryview, one thread"),
-    Implementation("unrolled", "cython", "ten inlined steps written out, one thread"),
-    # 2**17 divisions take 0.3 ms on one core. Sharing them out costs 5 us on a quiet machine, but a time slice of 8 ms
-    # was seen where another process held the second core.
-    Implementation("prange", "cython", "nogil prange, all threads", steps_per_thread=2**17),
-    Implementation(
-        "vector_baseline",
-        "cython",
-        "vectors of what every processor has",
-        P_27_BITS,
-        *VECTOR,
-        source="vector.baseline.compute",
-    ),
-    Implementation(
-        "vector_avx2",
-        "cython",
-        "vectors of 4 doubles, AVX2 and FMA",
-        P_45_BITS,
-        *VECTOR,
-        "avx2",
-        source="vector.avx2.compute",
-    ),
-    Implementation(
-        "vector_avx512",
-        "cython",
-        "vectors of 8 doubles, AVX-512",
-        P_45_BITS,
-        *VECTOR,
-        "avx512",
-        source="vector.avx512.compute",
-    ),
-    Implementation(
-        "vector_ifma",
-        "cython",
-        "vectors of 8 integers, AVX-512 IFMA",
-        ODD_25_BITS,
-        *VECTOR,
-        "ifma",
-        source="vector.ifma.compute",
-    ),
-    Implementation("numba", "peer", "the plain loop, compiled by LLVM, all threads", steps_per_thread=2**17),
-    Implementation("cupy", "peer", "the plain loop as an elementwise CUDA kernel", steps_per_call=2**29),
-    Implementation("opencl_loop", "opencl", "64-bit kernel, a loop over the steps", steps_per_call=2**25),
-    Implementation("opencl_unrolled", "opencl", "64-bit kernel, ten steps written out", steps_per_call=2**25),
-    Implementation(
-        "opencl_double", "opencl", "vectors of doubles, ten steps written out", P_45_BITS, 2**29, double=True
-    ),
-    Implementation("opencl_uint", "opencl", "32-bit integers, ten steps written out", ODD_31_BITS, 2**25),
-    Implementation(
-        "opencl_article",
-        "opencl",
-        "the articles' 32-bit kernel",
-        steps_per_call=2**25,
-        known_wrong=WRONG_KERNEL,
-    ),
-    Implementation(
-        "hybrid", "hybrid", "processor and OpenCL devices at once", P_32_BITS, *VECTOR, source="hybrid.call.compute"
-    ),
+    kernel("opencl_uint", "32-bit integers, ten steps written out", domain=ODD_31_BITS),
+    kernel("opencl_article", "the articles' 32-bit kernel", known_wrong=OVERFLOW),
+    vector("hybrid", "processor and OpenCL devices at once", kind="hybrid", source="hybrid.call"),
 )
 
 # What "auto" tries, the fastest first. The oracle is exact for every p.
@@ -246,7 +218,15 @@ AUTO = ("vector_ifma", "vector_avx512", "vector_avx2", "vector_baseline", "prang
 
 
 def implementations() -> tuple[Implementation, ...]:
-    """Return every implementation of the map, those that cannot run here and the known wrong one included."""
+    """Return every implementation of the map, including those that cannot run here and those known to be wrong.
+
+    Examples
+    --------
+    >>> from logmap_cy import implementations
+    >>> [row.name for row in implementations() if row.known_wrong]
+    ['numpy_article_nine', 'opencl_article']
+
+    """
     return ROWS
 
 

@@ -35,6 +35,8 @@ BAD = {
     "x-ragged": (dict(x=[[1], [2, 3]]), TypeError, r"regular shape"),
     "x-masked": (dict(x=np.ma.masked_equal(X, 3)), TypeError, r"mask.*filled"),
     "num-negative": (dict(num=-1), ValueError, r"num=-1 is below 0; pass 0"),
+    "num-beyond": (dict(num=2**63), ValueError, r"num=9223372036854775808 is above 9223372036854775807; pass 92"),
+    "num-far-beyond": (dict(num=10**30, threads=1), ValueError, r"num=1000000000000000000000000000000 is above"),
     "num-float": (dict(num=10.0), TypeError, r"num=10.0 is not an integer; pass"),
     "num-nan": (dict(num=float("nan")), TypeError, r"num=nan is not an integer"),
     "num-bool": (dict(num=True), TypeError, r"num=True is a bool; pass"),
@@ -61,7 +63,11 @@ BAD = {
     "out-byte-order": (dict(out=np.zeros(12, X.dtype.newbyteorder())), TypeError, r"out has dtype .i8, x has int64"),
     "out-shape": (dict(out=np.zeros((3, 4), np.int64)), ValueError, r"out has shape \(3, 4\), x has \(12,\); pass"),
     "out-read-only": (dict(out=readonly()), ValueError, r"out is read-only; pass"),
-    "out-itself": (dict(out=as_strided(X.copy(), (12,), (0,))), ValueError, r"strides \(0,\).*share memory; pass"),
+    "out-itself": (
+        dict(out=as_strided(X.copy(), (12,), (0,))),
+        ValueError,
+        r"strides \(0,\).*share memory; pass",
+    ),
     "implementation": (dict(implementation="fortran"), ValueError, r"'fortran' is not known.*auto, python, .*prange"),
     "implementation-none": (dict(implementation=None), ValueError, r"implementation=None is not known"),
     "device-on-host": (dict(implementation="numpy", device="cl0"), ValueError, r"device='cl0'.*runs on the host"),
@@ -121,6 +127,10 @@ def test_empty(case: Case, x: Any) -> None:
     assert answer.shape == np.shape(x)
     assert answer.dtype == getattr(x, "dtype", np.int64)
     assert case(answer, out=answer) is answer
+
+
+def test_the_most_steps_are_accepted() -> None:
+    assert logmap([], 2**63 - 1).shape == logmap([], np.uint64(2**63 - 1), threads=1).shape == (0,)
 
 
 def test_scalars_give_0d_arrays(case: Case) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from logmap_cy import logmap
+from logmap_cy._request import check
 from logmap_cy.chunks import asynchronous, calibrate
-from logmap_cy.chunks.asynchronous import Pace, logmap_async, map_chunks
+from logmap_cy.chunks.asynchronous import Pace, logmap_async, yield_to_loop
 from logmap_cy.chunks.calibrate import Watch, calibrate_chunk
 from logmap_cy.rows.objects import map_list
 
@@ -227,7 +228,7 @@ def test_the_pace_keeps_the_budget_in_all_but_one_of_a_hundred_chunks() -> None:
     for chunk in range(20_000):
         pace.watch.start()
         simulated(int(pace.work))
-        pace.note(whole=True)
+        pace.learn(whole=True)
         if chunk == 20:
             assert pace.work > 400  # far below the budget it grows at once
         works.append(pace.work)
@@ -241,13 +242,13 @@ def test_the_pace_follows_a_machine_that_becomes_slower_and_ignores_what_is_not_
     for _ in range(100):
         pace.watch.start()
         simulated(int(pace.work))
-        pace.note(whole=True)
+        pace.learn(whole=True)
     assert sum(taken > 1e-3 for taken in simulated.taken) <= 10
     assert 20 <= pace.work <= 50
     before = pace.work
     for _ in range(10):
         pace.watch.start()
-        pace.note(whole=False)
+        pace.learn(whole=False)
     assert pace.work == before
 
 
@@ -260,7 +261,7 @@ def test_noise_at_any_length_does_not_bring_the_pace_down_to_nothing() -> None:
         for _ in range(2000):
             pace.watch.start()
             simulated(int(pace.work))
-            pace.note(whole=True)
+            pace.learn(whole=True)
             works.append(pace.work)
         assert np.median(works) >= least
 
@@ -277,7 +278,7 @@ def test_a_job_is_cut_into_chunks_that_fill_the_budget_and_keep_it(num: int, str
 
     x = np.arange(stride * length)[::stride]
     out = np.zeros_like(x)
-    job = asynchronous._Job(compute, x, out, num, P, MU, 1, 64)
+    job = asynchronous._Job(compute, check(x, num, P, MU, out, 1, "memoryview", None))
     asyncio.run(job._run(Pace(60_000, 0.06, simulated.clock)))
     np.testing.assert_array_equal(out, x + num)
     assert max(simulated.taken) <= 0.061
@@ -362,6 +363,7 @@ def test_the_parameters_of_logmap() -> None:
     [
         dict(x=[1.5]),
         dict(num=-1),
+        dict(num=2**63),
         dict(num=1.5),
         dict(p=0),
         dict(p=2**65),
@@ -435,9 +437,9 @@ def test_the_second_call_does_not_calibrate_again() -> None:
 def test_the_paces_that_are_kept_are_few() -> None:
     x = np.arange(3)
     for num in range(1, 10):
-        asynchronous._paces.update({(num, index): (1.0, 1.0, False) for index in range(asynchronous.KEPT)})
+        asynchronous._paces.update({(num, index): (1.0, 1.0, False) for index in range(asynchronous.MOST_PACES)})
         run(x, num)
-        assert len(asynchronous._paces) <= 2 * asynchronous.KEPT
+        assert len(asynchronous._paces) <= 2 * asynchronous.MOST_PACES
         run(x, num)
     asynchronous._paces.clear()
 
@@ -528,57 +530,21 @@ def test_another_thread_that_keeps_the_gil_busy_is_not_taken_for_a_long_chunk() 
         thread.join()
 
 
-def test_map_chunks_calls_for_each_element_once_and_in_order() -> None:
-    calls: list[tuple[int, int]] = []
-
-    def function(start: int, stop: int) -> None:
-        calls.append((start, stop))
-        time.sleep(1e-6 * (stop - start))
-
-    asyncio.run(map_chunks(function, 20_000, 2e-3, chunk=3))
-    starts, stops = zip(*calls, strict=True)
-    assert calls[0] == (0, 3)
-    assert stops[-1] == 20_000
-    assert starts[1:] == stops[:-1]
-    assert len(calls) > 5
-    calls.clear()
-    asyncio.run(map_chunks(function, 0))
-    assert calls == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "kind", "message"),
-    [
-        (dict(function=3), TypeError, "function=3 is not callable"),
-        (dict(length=-1), ValueError, "length=-1 is below 0"),
-        (dict(length=1.5), TypeError, "length=1.5 is not an integer"),
-        (dict(budget=0), ValueError, "budget=0"),
-        (dict(chunk=0), ValueError, "chunk=0 is below 1"),
-    ],
-)
-def test_map_chunks_refuses_bad_arguments_before_any_call(
-    arguments: dict[str, Any], kind: type[Exception], message: str
-) -> None:
-    calls: list[tuple[int, int]] = []
-    given: dict[str, Any] = dict(function=lambda *part: calls.append(part), length=10) | arguments
-    with pytest.raises(kind, match=message):
-        asyncio.run(map_chunks(**given))
-    assert calls == []
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="its clock counts in steps of 16 ms")
 def test_a_task_that_slept_waits_for_one_chunk_not_for_three() -> None:
     starts: list[float] = []
     waited: list[int] = []
 
-    def function(_: int, __: int) -> None:
-        starts.append(time.monotonic())
-        while time.monotonic() < starts[-1] + 1e-3:
-            pass
+    async def call() -> None:
+        for _ in range(100):
+            starts.append(time.monotonic())
+            while time.monotonic() < starts[-1] + 1e-3:
+                pass
+            await yield_to_loop()
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        chunks = asyncio.create_task(map_chunks(function, 100, 1e-9))
+        chunks = asyncio.create_task(call())
         while not chunks.done():
             due = loop.time() + 3.3e-3
             await asyncio.sleep(3.3e-3)

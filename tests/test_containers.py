@@ -90,13 +90,14 @@ def test_the_article_s_answers() -> None:
     ],
     ids=["scalar", "list", "buffer"],
 )
-def test_ctrl_c_is_answered_and_other_threads_run(call: Callable[[int], object]) -> None:
+@pytest.mark.parametrize("num", [10**15, 2**63 - 1])
+def test_ctrl_c_is_answered_and_other_threads_run(call: Callable[[int], object], num: int) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.2, _thread.interrupt_main)
     timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            call(10**15)
+            call(num)
     finally:
         timer.join()
         signal.signal(signal.SIGINT, before)
@@ -146,7 +147,7 @@ def test_lists_that_are_refused(values: Any, error: type[Exception], message: st
 @pytest.mark.parametrize(
     ("source", "error", "message"),
     [
-        (b"1234567", ValueError, "7 bytes, no whole number of 64-bit integers; pass a multiple of 8"),
+        (b"1234567", ValueError, "7 bytes, not a whole number of 64-bit integers; pass a multiple of 8"),
         (array.array("i", [1, 2]), TypeError, r"format 'i' \(4 bytes each\).*array.array\('q', source\)"),
         (array.array("d", [1.0]), TypeError, "format 'd'"),
         (np.zeros(2, ">i8"), TypeError, "native byte order")
@@ -170,8 +171,9 @@ def test_buffers_that_are_refused(source: Any, error: type[Exception], message: 
     ("more", "error", "message"),
     [
         ({"num": -1}, ValueError, "num=-1 is below 0"),
+        ({"num": 2**63}, ValueError, "num=9223372036854775808 is above 9223372036854775807; pass"),
         ({"p": 0}, ValueError, "p=0 is below 1"),
-        ({"p": 2**32 + 1}, ValueError, r"p=4294967297 is above 2\*\*32.*use logmap"),
+        ({"p": 2**32 + 1}, ValueError, r"p=4294967297 is above 2\*\*32.*array to logmap"),
         ({"mu": 1.5}, TypeError, "mu=1.5 is not an integer"),
         ({"num": True}, TypeError, "is a bool"),
     ],

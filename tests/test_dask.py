@@ -197,6 +197,7 @@ def test_the_same_call_has_the_same_name_and_another_has_not() -> None:
 
 BAD = {
     "num-negative": dict(num=-1),
+    "num-beyond": dict(num=2**63),
     "num-float": dict(num=10.0),
     "p-zero": dict(p=0),
     "p-int64": dict(p=2**63 + 1),

@@ -1,4 +1,4 @@
-"""The short way for small plain arrays gives what the general way gives: the same answers and the same errors."""
+"""The quick path for small plain arrays gives what the general path gives: the same answers and the same errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
-from logmap_cy import logmap
+from logmap_cy import logmap, release
 from logmap_cy.vector import quick
 
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ def layouts() -> dict[str, tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize("arrays", layouts().values(), ids=layouts())
-def test_what_is_not_plain_is_left_to_the_general_way(arrays: tuple[Any, Any]) -> None:
+def test_what_is_not_plain_is_left_to_the_general_path(arrays: tuple[Any, Any]) -> None:
     x, out = arrays
     assert not taken(x, 10, P, MU, out=out)
 
 
-@pytest.mark.parametrize("num", [0, -1, True, 1.0, 2**70, np.int64(3), 2**18])
+@pytest.mark.parametrize("num", [0, -1, True, 1.0, 2**63, 2**70, np.int64(3), 2**18])
 def test_so_are_other_numbers_of_steps(num: Any) -> None:
     assert not taken(np.arange(64), num, P, MU)
 
@@ -101,6 +101,15 @@ def test_what_is_kept_is_bounded(oracle: Oracle) -> None:
     np.testing.assert_array_equal(logmap(x, 3, 3001, 22), oracle(x, 3, 3001, 22))
 
 
+def test_forgotten_parameters_take_the_general_path() -> None:
+    x = np.arange(9)
+    assert taken(x, 3, P, MU)
+    release()
+    assert not taken(x, 3, P, MU)
+    logmap(x, 3, P, MU)
+    assert taken(x, 3, P, MU)
+
+
 @given(
     x=stnp.arrays(
         stnp.integer_dtypes(sizes=(32, 64)) | stnp.unsigned_integer_dtypes(sizes=(32, 64)),
@@ -110,13 +119,14 @@ def test_what_is_kept_is_bounded(oracle: Oracle) -> None:
     p=st.integers(-1, 2**46) | st.integers(1, 2**27),
     mu=st.integers(-(2**50), 2**50),
 )
-def test_both_ways_agree(x: Array, num: int, p: int, mu: int) -> None:
+def test_both_paths_agree(x: Array, num: int, p: int, mu: int) -> None:
     def outcome(**options: Any) -> Any:
         try:
             return logmap(x, num, p, mu, **options).tolist()
         except (TypeError, ValueError) as error:
             return str(error)
 
-    general = outcome(threads=1)  # whoever says threads gets the general way
+    # A call with threads takes the general path; one without takes the quick path from the second time on.
+    general = outcome(threads=1)
     assert outcome() == general
-    assert outcome() == general  # the second time the short way
+    assert outcome() == general

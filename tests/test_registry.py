@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import logmap_cy
-from logmap_cy import _api, _drive, implementations
+from logmap_cy import _drive, _request, implementations
 from logmap_cy.rows.prange import openmp_threads
 from logmap_cy.vector import cpu
 
@@ -37,18 +38,9 @@ def run(*arguments: str, cwd: str | Path = os.sep, **environment: str) -> subpro
     )
 
 
-def test_the_rows_are_there() -> None:
-    assert [row.name for row in implementations()] == [
-        "python", "python_inlined", "python_pool", "python_inlined_pool", "scalar", "list", "list_pool", "list_window",
-        "buffer", "numpy_article_nine", "numpy_article", "numpy", "memoryview", "unrolled", "prange",
-        "vector_baseline", "vector_avx2", "vector_avx512", "vector_ifma", "numba", "cupy",
-        "opencl_loop", "opencl_unrolled", "opencl_double", "opencl_uint", "opencl_article", "hybrid",
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize("row", implementations(), ids=str)
 def test_a_row_has_one_source_of_its_name(row: logmap_cy.Implementation) -> None:
-    module = (row.source or f"rows.{row.name}.compute").rpartition(".")[0].replace(".", "/")
+    module = row.place[0].replace(".", "/")
     if row.name.startswith("vector_"):  # compiled once for each instruction set
         module = "vector/vector"
     paths = [f"kernels/{row}.cl", f"logmap_cy/{module}.py", f"logmap_cy/{module}.pyx"]
@@ -57,14 +49,32 @@ def test_a_row_has_one_source_of_its_name(row: logmap_cy.Implementation) -> None
     assert found[0].startswith("kernels") == (row.kind == "opencl")
 
 
+def test_meson_builds_and_installs_every_source() -> None:
+    """Its lists do not notice a new file by themselves."""
+    meson = (ROOT / "meson.build").read_text("utf-8")
+    for path in [*(ROOT / "logmap_cy").rglob("*.py"), *(ROOT / "kernels").iterdir()]:
+        name = path.relative_to(ROOT).as_posix()
+        assert f"  '{name}',\n" in meson, f"add '{name}', to py.install_sources in meson.build"
+    for path in [*(ROOT / "logmap_cy").rglob("*.pyx")]:
+        name = path.relative_to(ROOT).with_suffix("").as_posix()
+        known = f"  '{name}': [" in meson or name == "logmap_cy/vector/vector"
+        assert known, f"add '{name}': [], to modules in meson.build"
+
+
 def test_every_source_is_installed() -> None:
-    """By meson.build's lists, which do not notice a new file by themselves."""
     package = resources.files("logmap_cy")
-    for source in (ROOT / "logmap_cy").rglob("*.py*"):
-        name = source.relative_to(ROOT / "logmap_cy")
-        assert source.suffix in {".pyx", ".pyc"} or package.joinpath(*name.parts).is_file(), name
+    for source in (ROOT / "logmap_cy").rglob("*.py"):
+        assert package.joinpath(*source.relative_to(ROOT / "logmap_cy").parts).is_file(), source
     for source in (ROOT / "kernels").iterdir():
         assert (package / "kernels" / source.name).read_text("utf-8") == source.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in logmap_cy.__all__ if name[0].islower()])
+def test_the_example_in_a_docstring_runs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = doctest.DocTestFinder(recurse=False).find(getattr(logmap_cy, name), name)
+    result = doctest.DocTestRunner().run(example)
+    assert result.attempted > 0, f"logmap_cy.{name} has no example"
+    assert result.failed == 0, capsys.readouterr().out
 
 
 def test_what_is_not_here_is_a_row_with_a_reason() -> None:
@@ -88,25 +98,27 @@ def test_the_command_prints_the_table() -> None:
 
 
 def test_instruction_sets_can_be_taken_away() -> None:
-    code = "from logmap_cy import _api, logmap; print(_api._choose('auto', {}, 22), *logmap([1, 2, 3], p=61))"
+    code = "from logmap_cy import _request, logmap; print(_request.choose('auto', {}, 22), *logmap([1, 2, 3], p=61))"
     disabled = {"LOGMAP_CY_DISABLE_CPU_FEATURES": "avx512, ifma avx2"}
     assert run("-c", code.format(6700417), **disabled).stdout == "vector_baseline 28 25 37\n"
     assert run("-c", code.format(2**27 + 1), **disabled).stdout == "prange 28 25 37\n"
     assert run("-c", code.format(2**32 + 1), **disabled).stdout == "python 28 25 37\n"
     table = " ".join(run("-m", "logmap_cy", **disabled).stdout.split())
     for name in cpu.supported():
-        assert f"LOGMAP_CY_DISABLE_CPU_FEATURES switches {name} off" in table
+        assert f"LOGMAP_CY_DISABLE_CPU_FEATURES disables {name}" in table
 
 
 def test_an_unknown_instruction_set_is_told() -> None:
     done = run("-W", "error", "-m", "logmap_cy", LOGMAP_CY_DISABLE_CPU_FEATURES="sse9")
-    assert "LOGMAP_CY_DISABLE_CPU_FEATURES names sse9, which is not known" in done.stderr
+    assert (
+        "LOGMAP_CY_DISABLE_CPU_FEATURES names sse9, which is not known; choose from avx2, avx512, ifma" in done.stderr
+    )
 
 
 def test_auto_takes_what_is_exact() -> None:
-    assert [row.name for row in _api._fastest()][-1] == "python"
+    assert [row.name for row in _request._fastest()][-1] == "python"
     for p, mu in [(6700417, 22), (6700416, 22), (2**25 + 1, 22), (2**27, 3), (2**32, 5), (2**45 + 1, 3), (2**64, 3)]:
-        row = _api._choose("auto", p, mu)
+        row = _request.choose("auto", p, mu)
         assert row.domain.contains(p, mu)
         assert row.unavailable is None
 

@@ -1,4 +1,4 @@
-"""logmap for asyncio: on the loop's thread, chunk by chunk, with the loop's turn in between."""
+"""logmap for asyncio: on the loop's thread, chunk by chunk, where other tasks run between two chunks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
-from logmap_cy import _arguments, _dask
-from logmap_cy._api import checked
-from logmap_cy._drive import LARGE, LEAST, SMALL
+from logmap_cy import _dask
+from logmap_cy._drive import LARGE, LEAST, SMALL, iterate
+from logmap_cy._request import check
+from logmap_cy._state import on_release
 from logmap_cy.chunks.calibrate import Watch, search, seconds
 
 if TYPE_CHECKING:
@@ -21,36 +22,49 @@ if TYPE_CHECKING:
 
     from logmap_cy._contract import Array, Compute
     from logmap_cy._registry import Implementation
+    from logmap_cy._request import Request
     from logmap_cy.opencl.device import Device
 
-# One iteration runs a timer's or a socket's callback, the next the task that this wakes; the chunk would come before
-# both. With 1, 2 and 3 iterations a task that had slept was 2.7, 1.7 and 0.7 ms late in the median, at chunks of 1 ms.
-# An empty one takes 2.5 us.
-TURNS = 3
-KEPT = 256  # paces
-FIRST_CONFIDENCE = 0.75  # shown by 14 calls; from there on the chunks of the call itself are what is learned from
-# Times the budget, to calibrate for where no call keeps it because of what else the system does: a call of two threads
-# takes time slices of several ms on a loaded machine, however short it is. The pace goes down again where it can.
+# One iteration of the loop runs the callback of a timer or a socket, the next one the task that it wakes; the chunk
+# would come before both. With 1, 2 and 3 iterations a task that had slept was 2.7, 1.7 and 0.7 ms late in the median,
+# with chunks of 1 ms. An empty iteration takes 2.5 us.
+ITERATIONS = 3
+# Kinds of work whose pace is remembered.
+MOST_PACES = 256
+# Shown by 14 calls; after that the pace follows the chunks of the call itself.
+FIRST_CONFIDENCE = 0.75
+# Multiples of the budget to calibrate for if no call keeps the budget because of what else the system does: a call of
+# two threads takes time slices of several ms on a loaded machine, however short it is. The pace goes down again where
+# it can.
 SLACK = (1, 4, 16, 64)
 CONFIDENCE = 0.99
-STEP = 0.2  # of the logarithm, after a chunk that is over budget
+# Of the logarithm of the work, after a chunk that is over budget.
+STEP = 0.2
+# The factors of the work after a chunk far over, or far below, the budget.
 HALF, FASTER = 0.5, 1.5
-LEAST_SHARE = 1 / 16  # of what was calibrated; noise that comes at any length must not end in chunks of one element
-WIDE = 2**12  # elements; fewer leave a ufunc, or several threads, more overhead than steps
-ALIKE = 1000  # steps; from there on what an element costs beside them is nothing
-NARROW = frozenset({"python", "objects", "cython"})  # kinds that lose nothing with few elements and many steps
-OWN_TIME = NARROW | {"numpy"}  # kinds that compute in the thread that calls them
+# Of the calibrated work: noise that comes at any length must not end in chunks of one element.
+LEAST_SHARE = 1 / 16
+# Elements: with fewer, a ufunc or several threads have more overhead than steps.
+WIDE = 2**12
+# Steps: from here on, the cost of an element beside its steps is negligible.
+ALIKE = 1000
+# Kinds that are as fast with few elements and many steps.
+NARROW = frozenset({"python", "objects", "cython"})
+# Kinds that compute in the thread that calls them.
+OWN_TIME = NARROW | {"numpy"}
 
-_paces: dict[Hashable, tuple[float, float, bool]] = {}  # work, the least of it, whether a longer array may have more
+# Kind of work -> its pace in elements times steps, the least of it, whether it may grow for a longer array.
+_paces: dict[Hashable, tuple[float, float, bool]] = {}
+on_release(_paces.clear)
 
 
 class Pace:
-    """The work of a chunk, elements or elements times steps, as it follows the budget.
+    """The work of a chunk, elements times steps, as it follows the budget.
 
-    Near the budget it is a stochastic approximation of the longest that keeps it in a share CONFIDENCE of the chunks:
-    down by a step after a chunk that is over, up by (1 - CONFIDENCE) / CONFIDENCE of one after each other (Robbins
-    and Monro, A stochastic approximation method, 1951; Kaernbach, Simple adaptive testing with the weighted up-down
-    method, 1991). Further off it is faster. It does not go below `least`.
+    Near the budget it approximates the largest work that keeps the budget in a share CONFIDENCE of the chunks: a step
+    down after a chunk that is over, and (1 - CONFIDENCE) / CONFIDENCE of a step up after any other (Robbins and Monro,
+    A stochastic approximation method, 1951; Kaernbach, Simple adaptive testing with the weighted up-down method, 1991).
+    Far from the budget it changes faster. It does not go below `least`.
     """
 
     def __init__(
@@ -59,8 +73,8 @@ class Pace:
         self.work, self.budget, self.least = work, budget, least
         self.watch = Watch(clock)
 
-    def note(self, *, whole: bool) -> None:
-        """Learn from the chunk since watch.start(); only a `whole` one shows that there may be more."""
+    def learn(self, *, whole: bool) -> None:
+        """Adapt to the chunk since watch.start(); only a `whole` one shows that there may be more."""
         taken, counts = self.watch.stop()
         if not counts:
             return
@@ -75,40 +89,13 @@ class Pace:
         self.work = max(self.work * factor, self.least)
 
 
-async def turn() -> None:
-    """Let the loop run what is due, and what that wakes."""
-    import asyncio  # noqa: PLC0415  # 20 ms, which who awaits has spent already
+async def yield_to_loop() -> None:
+    """Let the loop run what is due, and the tasks that this wakes."""
+    # Takes 20 ms, which a caller that runs a loop has spent already.
+    import asyncio
 
-    for _ in range(TURNS):
+    for _ in range(ITERATIONS):
         await asyncio.sleep(0)
-
-
-async def map_chunks(
-    function: Callable[[int, int], object], length: SupportsIndex, budget: float = 1e-3, *, chunk: SupportsIndex = 1
-) -> None:
-    """Call function(start, stop) for consecutive parts of range(length), with the loop's turn after each.
-
-    Each call should take at most `budget` seconds. The first has `chunk` elements (`calibrate_chunk` finds how many
-    there may be), the further ones as many as the time of those before suggests.
-
-    Raises
-    ------
-    TypeError: an argument is not a number, or function not callable.
-    ValueError: a number is out of range.
-
-    """
-    if not callable(function):
-        raise TypeError(f"function={function!r} is not callable; pass a function of start and stop")
-    end = _arguments.integer("length", length, least=0)
-    pace = Pace(_arguments.integer("chunk", chunk, least=1), seconds(budget))
-    start = 0
-    while start < end:
-        elements = int(pace.work)
-        pace.watch.start()
-        function(start, min(start + elements, end))
-        pace.note(whole=start + elements <= end)
-        start += elements
-        await turn()
 
 
 async def logmap_async(
@@ -123,62 +110,72 @@ async def logmap_async(
     implementation: str = "auto",
     device: Device | str | None = None,
 ) -> Array:
-    """Return logmap(x, num, p, mu, ...), computed on the loop's thread without keeping the loop busy for long.
+    """Return logmap(x, num, p, mu, ...), computed on the event loop's thread without blocking the loop for long.
 
-    After each chunk of elements or steps the loop has its turn. The first call with new parameters calibrates the chunk
-    on copies, for some 70 budgets in all and with turns as well, but up to two budgets apart. Chunks that are over the
-    budget, or far below it, change the length of later ones. Each of several calls at a time has a budget of its own.
+    After each chunk of elements or steps, other tasks of the loop run. The first call with new parameters calibrates
+    the chunk on copies, for some 70 budgets in all; other tasks run meanwhile, but up to two budgets apart. Chunks that
+    are over the budget, or far below it, change the length of later ones. Concurrent calls have a budget each.
 
     Parameters
     ----------
-    x, num, p, mu, implementation, device:
-        As for `logmap`. Done in one piece are what is cheap for an array and long for a list, its conversion, and the
-        build of an OpenCL program, once.
-    out: ndarray, optional
-        As for `logmap`. While this runs, and after it was cancelled or interrupted, it holds a mixture of old elements,
-        finished ones and unfinished ones; nothing is written after that. x must not change meanwhile.
-    budget: float > 0
-        The seconds between two turns: 99 of 100 chunks keep it, but for what the system takes for others. Where a chunk
-        computes in the loop's own thread alone, that thread's processor time is what counts.
-    threads: int >= 1, optional
-        As for `logmap`, None included; a chunk keeps the loop waiting whatever its number of threads.
+    x, num, p, mu, implementation, device
+        As for `logmap`. The conversion of a list to an array and the build of an OpenCL program are not cut in chunks.
+    out : ndarray, optional
+        As for `logmap`. While the call runs, and after it was cancelled or interrupted, it holds old, intermediate and
+        final values; nothing is written after that. x must not change meanwhile.
+    budget : float, default 1e-3
+        The seconds that a chunk may take, above 0: 99 of 100 chunks keep it, except for the time that the system gives
+        to other processes. Where a chunk computes in the loop's thread alone, that thread's processor time counts.
+    threads : int, optional
+        As for `logmap`, but 1 by default; a chunk blocks the loop whatever its number of threads.
+
+    Returns
+    -------
+    ndarray
+        As for `logmap`.
 
     Raises
     ------
-    TypeError, ValueError, RuntimeError: as `logmap` does.
-    ValueError: budget is not above 0, or even a step of one element takes longer; with threads or a device, where what
-        else the system does may be the reason, 64 times as long.
+    TypeError, RuntimeError
+        As `logmap`.
+    ValueError
+        As `logmap`; or budget is not above 0, or even one step of one element takes longer: 64 times as long with
+        several threads or a device, where the reason may be what else the system does.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from logmap_cy import logmap_async
+    >>> asyncio.run(logmap_async([1, 2, 3], p=61))
+    array([28, 25, 37])
 
     """
     if _dask.is_lazy(x):
-        raise TypeError("x is a Dask array; pass it to logmap, which only notes what its scheduler is to compute")
-    given = checked(x, num, p, mu, out, threads, implementation, device)
+        raise TypeError("x is a Dask array; pass it to logmap, which computes nothing by itself")
+    request = check(x, num, p, mu, out, threads, implementation, device)
     longest = seconds(budget)
-    if given.x.size:
-        row, count = given.row, given.threads
-        compute = row.load(given.device) if given.num else _copy
-        least = LEAST if row.kind in NARROW and count == 1 else WIDE
-        job = _Job(compute, given.x, given.out, max(given.num, 1), given.p, given.mu, count, least)
-        form = given.p.bit_length(), given.p % 2, math.gcd(given.p, given.mu) == 1  # all that p and mu do to the time
-        key = (str(row), str(given.device), min(given.num, ALIKE), form, count, longest, *job.kind())
-        await job.run(key, longest, _clock(row, count))
-    return given.out
+    if request.x.size:
+        compute = request.row.load(request.device) if request.num else _copy
+        await _Job(compute, request).run(longest, _clock(request.row, request.threads))
+    return request.out
 
 
 class _Job:
-    """The arguments of `drive`, and how to cut it into chunks of some work: elements times steps."""
+    """A request, and how to cut it into chunks of some work: elements times steps."""
 
-    def __init__(
-        self, compute: Compute, x: Array, out: Array, num: int, p: int, mu: int, threads: int, least: int
-    ) -> None:
-        self.compute, self.x, self.out, self.num = compute, x, out, num
-        self.parameters = (p, mu, threads)
-        self.least = least
-        self.most = min(x.size, LARGE) * num
+    def __init__(self, compute: Compute, request: Request) -> None:
+        self.compute, self.request, self.x, self.out = compute, request, request.x, request.out
+        self.num = max(request.num, 1)
+        self.parameters = request.p, request.mu, request.threads
+        self.least = LEAST if request.row.kind in NARROW and request.threads == 1 else WIDE
+        self.most = min(self.x.size, LARGE) * self.num
 
-    def kind(self) -> tuple[Hashable, ...]:
-        """Return what a chunk's time depends on, beside the parameters."""
-        return self.x.dtype.newbyteorder("=").str, self._plain(), min(self.x.size, self.least)
+    def _kind(self) -> tuple[Hashable, ...]:
+        """Return what the time of a chunk depends on."""
+        row, p, mu = self.request.row, self.request.p, self.request.mu
+        parameters = min(self.request.num, ALIKE), p.bit_length(), p % 2, math.gcd(p, mu) == 1
+        array = self.x.dtype.newbyteorder("=").str, self._is_plain(), min(self.x.size, self.least)
+        return row.name, str(self.request.device), self.request.threads, *parameters, *array
 
     def shape(self, work: float) -> tuple[int, int]:
         """Return (elements, steps): whole elements, and parts of their steps where so few elements are too much."""
@@ -186,8 +183,9 @@ class _Job:
         elements = min(max(whole // self.num, min(whole, self.least)), self.x.size, LARGE)
         return elements, min(max(whole // elements, 1), self.num)
 
-    async def run(self, key: Hashable, budget: float, clock: Callable[[], float]) -> None:
-        """Compute, from the pace kept under key on."""
+    async def run(self, budget: float, clock: Callable[[], float]) -> None:
+        """Compute, beginning with the pace that is remembered for this kind of work."""
+        key = budget, *self._kind()
         work, least, more = _paces.get(key, (0.0, 1.0, True))
         if not work or (more and work < self.most):
             work = float(await self._calibrated(budget, clock))
@@ -196,13 +194,13 @@ class _Job:
         try:
             await self._run(pace)
         finally:
-            if len(_paces) >= KEPT:
+            if len(_paces) >= MOST_PACES:
                 _paces.clear()
             _paces[key] = pace.work, least, more and pace.work >= work
 
     async def _run(self, pace: Pace) -> None:
         pace.watch.start()
-        with _iterate(self.x, self.out, self.shape(pace.work)[0]) as chunks:
+        with iterate(self.x, self.out, self.shape(pace.work)[0]) as chunks:
             for source, target in chunks:
                 start = 0
                 while start < len(target):
@@ -214,22 +212,23 @@ class _Job:
                         self.compute((target if done else source)[part], target[part], steps, *self.parameters)
                         done += steps
                         uncut = part.stop <= len(target) and steps == most
-                        pace.note(whole=uncut and (elements < self.x.size or steps < self.num))
-                        await turn()
+                        pace.learn(whole=uncut and (elements < self.x.size or steps < self.num))
+                        await yield_to_loop()
                         most = self.shape(pace.work)[1]
                         pace.watch.start()
                     start = part.stop
 
     async def _calibrated(self, budget: float, clock: Callable[[], float]) -> int:
-        """Return the work of the longest chunk that fits the budget; x is read, and only copies are written to."""
+        """Return the work of the longest chunk that keeps the budget; x is read, and only copies are written to."""
         length = min(self.x.size, SMALL)
         x, out = self._scratch(length), self._scratch(length)
 
         def call(work: int) -> None:
             elements, steps = self.shape(work)
-            for start in range(0, elements, length):  # again and again: memory never touched before is slow once
+            # The same copy again and again: memory that was never touched before is slow once.
+            for start in range(0, elements, length):
                 end = min(elements - start, length)
-                with _iterate(x[:end], out[:end], end) as chunks:
+                with iterate(x[:end], out[:end], end) as chunks:
                     for source, target in chunks:
                         self.compute(source, target, steps, *self.parameters)
 
@@ -238,45 +237,34 @@ class _Job:
             try:
                 while True:
                     next(trial)
-                    await turn()
+                    await yield_to_loop()
             except StopIteration as stop:
                 return int(stop.value)
             except ValueError as error:
                 failure = error
         raise failure
 
-    def _plain(self) -> bool:
+    def _is_plain(self) -> bool:
         """Whether NumPy copies neither x nor out into buffers."""
         both = self.x.flags, self.out.flags
-        ordered = all(one.c_contiguous for one in both) or all(one.f_contiguous for one in both)
-        return ordered and all(one.aligned for one in both) and self.x.dtype.isnative
+        ordered = all(flags.c_contiguous for flags in both) or all(flags.f_contiguous for flags in both)
+        return ordered and all(flags.aligned for flags in both) and self.x.dtype.isnative
 
     def _scratch(self, length: int) -> Array:
-        """Return a copy of x's head that has to be copied into buffers if x has."""
-        stride = 1 if self._plain() else 2
+        """Return a copy of the first elements of x, which NumPy copies into buffers if it does so with x."""
+        stride = 1 if self._is_plain() else 2
         memory = np.empty(length * stride, self.x.dtype)[::stride]
         memory[:] = self.x.flat[:length]
         return memory
 
 
-def _iterate(x: Array, out: Array, elements: int) -> np.nditer:
-    """Return an iterator like `drive`'s: x and out as compute wants them, whole or in buffers of so many elements."""
-    native = x.dtype.newbyteorder("=")
-    return np.nditer(
-        [x, out],
-        flags=["external_loop", "buffered", "growinner"],
-        op_flags=[["readonly", "contig", "aligned"], ["readwrite", "contig", "aligned"]],  # type: ignore[list-item]
-        op_dtypes=[native, native],
-        buffersize=min(elements, SMALL),
-    )
-
-
 def _clock(row: Implementation, threads: int) -> Callable[[], float]:
-    """Return what measures a chunk: the thread's own time, where all of it is spent there and the system counts it."""
-    if row.kind in OWN_TIME and threads == 1 and sys.platform != "win32":  # Windows counts in steps of 16 ms
+    """Return what measures a chunk: the thread's processor time, if all is computed there and the system counts it."""
+    # Windows counts that in steps of 16 ms.
+    if row.kind in OWN_TIME and threads == 1 and sys.platform != "win32":
         return getattr(time, "thread_time", time.perf_counter)
     return time.perf_counter
 
 
-def _copy(x: Array, out: Array, num: int, p: int, mu: int, threads: int, /) -> None:  # noqa: ARG001
+def _copy(x: Array, out: Array, *_: int) -> None:
     np.copyto(out, x)

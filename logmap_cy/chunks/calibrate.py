@@ -14,33 +14,40 @@ from logmap_cy import _arguments
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-PROBE = 5  # calls that a length is judged by while searching
-FINE = 32  # the search ends where the lengths that fit and that do not are 1 / FINE apart
-BACK = 0.9  # the share that is left of a length that was not verified
-SURE = 20  # the evidence that verifies: a length that is too long gets it with a probability of at most 1 / SURE
-RARER, OFTENER = (1 / 2, 1 / 4, 1 / 10), (2, 4)  # what the misses are held against, times those that may be
-UNDECIDED = 32  # calls, over the share that may miss, after which nothing is verified any more
-SPARE = 16  # calls that may be disturbed without counting, and one more for each that counts
+# Calls that decide about a length during the search.
+PROBE = 5
+# The search ends when the lengths that fit and that do not are 1 / FINE apart.
+FINE = 32
+# The share that is left of a length that was not verified.
+BACK = 0.9
+# The likelihood ratio that verifies: a length that is too long reaches it with a probability of at most 1 / SURE.
+SURE = 20
+# The alternatives of the likelihood ratios, as multiples of the share of calls that may miss.
+RARER, OFTENER = (1 / 2, 1 / 4, 1 / 10), (2, 4)
+# Divided by the share of calls that may miss: the calls after which a length is given up.
+UNDECIDED = 32
+# Disturbed calls that do not count, and one more for each that counts.
+SPARE = 16
 
 if sys.platform == "linux":
     import resource
 
     def preemptions() -> int:
-        """Return how often the system has taken the processor away from this thread; 0 where it does not say."""
+        """Return how often the system has preempted this thread; 0 where it does not say."""
         return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
 
 else:
 
     def preemptions() -> int:
-        """Return how often the system has taken the processor away from this thread; 0 where it does not say."""
+        """Return how often the system has preempted this thread; 0 where it does not say."""
         return 0
 
 
 class Watch:
-    """Measures from start to stop, and says which measurements count.
+    """A stopwatch that says which measurements count.
 
-    One during which the system took the processor away does not, where the clock goes on meanwhile; but every second
-    one does: a long call is seldom left alone.
+    One during which the system preempted the thread does not, if the clock goes on meanwhile; but every second one
+    does, as a long call is seldom left alone.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -49,7 +56,7 @@ class Watch:
         self._spare = SPARE
 
     def start(self) -> None:
-        """Begin to measure."""
+        """Start to measure."""
         self._before = self._preemptions()
         self._begin = self._clock()
 
@@ -69,43 +76,61 @@ def calibrate_chunk(
     most: SupportsIndex = 2**20,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
-    """Return the longest length of which at least a share `confidence` of the calls function(length) keep the budget.
-
-    A call *misses* where it takes longer. Lengths are tried from 1 on, each after one call that is not counted:
-    doubled while they fit, that is, while at most one of five calls misses (more where confidence is below 0.6; the
-    first failure is tried again), then bisected, to 3 %. So no call is longer than about two budgets.
-
-    What is found is verified, and made 10 % shorter until it is: calls are made until the evidence against "a share of
-    1 - confidence or more misses" is 20. It is the likelihood ratio of the misses seen, under smaller shares (averaged
-    over those) and under this one, so a length that is too long gets there with a probability of at most 1 / 20,
-    however many calls there are (Ville's inequality). Without a miss it takes 37 calls at a confidence of 0.9, 390 at
-    0.99 and 3917 at 0.999. Not verified is what the same evidence for larger shares speaks against, or what
-    32 / (1 - confidence) calls do not decide.
-
-    Only counts of misses enter, so it does not matter how far off an outlier is. A call during which the system took
-    the processor away (Linux tells) is made anew, but at most every second one. Where the time does not grow with the
-    length, this is about the longest length before the first that does not fit.
-
-    Wald, Sequential tests of statistical hypotheses (1945); Ramdas, Grünwald, Vovk and Shafer, Game-theoretic
-    statistics and safe anytime-valid inference (Statistical Science, 2023).
+    """Return the longest length for which at least a share `confidence` of the calls function(length) keep the budget.
 
     Parameters
     ----------
-    function: callable
+    function : callable
         function(length) does one call over so many elements.
-    budget: float > 0
-        The seconds that a call may take.
-    confidence: float in (0, 1)
-        The share of the calls that must keep the budget.
-    most: int >= 1
+    budget : float, default 1e-3
+        The seconds that a call may take, above 0.
+    confidence : float, default 0.99
+        The share of the calls that must keep the budget, between 0 and 1.
+    most : int, default 2**20
         The longest length to try.
-    clock: callable
-        What measures, in seconds. `time.thread_time`: what else runs on the machine, or waits for the GIL, is left out.
+    clock : callable, default time.perf_counter
+        What measures, in seconds. With `time.thread_time`, the time that other threads and processes take is left out.
+
+    Returns
+    -------
+    int
+        The length, 1 or more.
 
     Raises
     ------
-    TypeError: function is not callable, or a number is none.
-    ValueError: a number is out of range; or even calls of length 1 miss too often.
+    TypeError
+        function is not callable, or a number is not a number.
+    ValueError
+        A number is out of range, or even calls of length 1 miss the budget too often.
+
+    Notes
+    -----
+    A call *misses* when it takes longer than the budget. Lengths are tried from 1 on, each after one call that is not
+    counted: doubled while they fit, that is, while at most one of five calls misses (more with a confidence below 0.6;
+    the first failure is tried again), then bisected, to 3 %. So no call is longer than about two budgets.
+
+    The length found is verified, and made 10 % shorter until it is. Calls are made until the likelihood ratio of the
+    misses, under smaller shares (averaged over those) and under 1 - confidence, is 20: a length that is too long gets
+    there with a probability of at most 1 / 20, however many calls there are (Ville's inequality). Without a miss it
+    takes 37 calls at a confidence of 0.9, 390 at 0.99 and 3917 at 0.999. A length is given up when the ratio for larger
+    shares gets there, or after 32 / (1 - confidence) calls.
+
+    Only the number of misses counts, so it does not matter how far off an outlier is. A call during which the system
+    preempted the thread (known on Linux) is repeated, but at most every second one. If the time does not grow with the
+    length, the result is about the longest length before the first that does not fit.
+
+    References
+    ----------
+    Wald, Sequential tests of statistical hypotheses (1945). Ramdas, Grünwald, Vovk and Shafer, Game-theoretic
+    statistics and safe anytime-valid inference (Statistical Science, 2023).
+
+    Examples
+    --------
+    >>> from logmap_cy import calibrate_chunk, logmap_list
+    >>> values = [*range(2**16)]
+    >>> length = calibrate_chunk(lambda length: logmap_list(values[:length]), 1e-3, confidence=0.9, most=2**16)
+    >>> 1 <= length <= 2**16
+    True
 
     """
     trial = search(function, budget, confidence=confidence, most=most, clock=clock)
@@ -124,7 +149,7 @@ def search(
     most: SupportsIndex,
     clock: Callable[[], float],
 ) -> Generator[None, None, int]:
-    """Return calibrate_chunk's search, its arguments checked: a generator that yields after each call of function."""
+    """Check the arguments, and return the search of `calibrate_chunk`: a generator that yields after each call."""
     if not callable(function):
         raise TypeError(f"function={function!r} is not callable; pass a function of a length")
     share = _real("confidence", confidence)
@@ -134,7 +159,7 @@ def search(
 
 
 def seconds(budget: Any) -> float:
-    """Return the budget as a float; TypeError where it is not a number, ValueError where not finite and above 0."""
+    """Return the budget as a float; TypeError if it is not a number, ValueError if it is not finite and above 0."""
     number = _real("budget", budget)
     if not 0 < number < math.inf:
         raise ValueError(f"budget={budget} is not a number of seconds above 0; 1e-3 is a millisecond")
@@ -159,7 +184,7 @@ class _Search:
     def longest(self, most: int) -> Generator[None, None, int]:
         """Return the longest length that is verified."""
         low, length = 0, 1
-        # A second try, as bad luck at a small length would cost most.
+        # A second try, as bad luck at a small length would cost the most.
         while (yield from self._fits(length)) or (yield from self._fits(length)):
             low = length
             if low == most:
@@ -200,7 +225,7 @@ class _Search:
         return True
 
     def _verified(self, length: int) -> Generator[None, None, bool]:
-        """Return whether it is shown that few enough calls miss; ValueError where it is not for a length of 1."""
+        """Return whether the calls show that few enough miss; ValueError if they do not for a length of 1."""
         taken: list[float] = []
         misses = 0
         most = min((1 + self.missing) / 2, 1)
@@ -223,7 +248,7 @@ class _Search:
         return False
 
     def _evidence(self, misses: int, calls: int, shares: list[float]) -> float:
-        """Return the likelihood ratio of so many misses: under each of shares, on average, and under what may be."""
+        """Return the likelihood ratio of the misses: of the shares, on average, to the share that may miss."""
         return statistics.fmean(
             (share / self.missing) ** misses * ((1 - share) / (1 - self.missing)) ** (calls - misses)
             for share in shares

@@ -17,12 +17,18 @@ class Device:
 
     Attributes
     ----------
-    index: its place in `Discovery.devices`.
-    kind: "gpu", "accelerator", "cpu" or "other".
-    name, platform, driver: as the driver reports them.
-    double: whether it computes in double precision.
-    shares_memory: whether it works in the host's memory, so that arrays need not be moved.
-    handle: the pyopencl.Device.
+    index : int
+        Its place in `Discovery.devices`.
+    kind : str
+        "gpu", "accelerator", "cpu" or "other".
+    name, platform, driver : str
+        As the driver reports them.
+    double : bool
+        Whether it computes in double precision.
+    shares_memory : bool
+        Whether it works in the host's memory, so that arrays need not be moved.
+    handle : pyopencl.Device
+        The device itself.
 
     """
 
@@ -42,47 +48,50 @@ class Device:
 
 @dataclass(frozen=True)
 class Discovery:
-    """The OpenCL devices of this machine, GPUs first, and a note on each driver that gave none."""
+    """The OpenCL devices of this machine, GPUs first, and a note on each driver that has none."""
 
     devices: tuple[Device, ...]
     notes: tuple[str, ...]
 
     @property
     def reason(self) -> str | None:
-        """Why there is no device and what to do about it, or None where there is one."""
+        """Why there is no device and what to do about it; None if there is one."""
         if _drivers.lost:
             return "OpenCL was used before fork() and does not survive it; use multiprocessing's spawn or forkserver"
         return None if self.devices else "; ".join(self.notes)
 
 
-_drivers = ForkGuard()  # they hang in a forked child
+# Drivers hang in a forked child.
+_drivers = ForkGuard()
 
 
 @functools.cache
 def discover() -> Discovery:
     """Return the devices of every platform, asked once a process. Never raises: a failure is a note."""
     try:
-        import pyopencl as cl  # noqa: PLC0415  # optional, and takes 0.2 s
-    except Exception as error:  # noqa: BLE001  # a broken driver loader fails in its own ways
+        # Optional, and takes 0.2 s.
+        import pyopencl as cl
+    # A broken driver loader may fail with any error.
+    except Exception as error:  # noqa: BLE001
         return Discovery((), (f"pyopencl cannot be imported ({error}); {INSTALL}",))
     _drivers.started = True
     try:
         platforms = cl.get_platforms()
     except cl.Error as error:
         return Discovery((), (f"no OpenCL platform was found ({error}); install a driver, for a CPU: {INSTALL}",))
-    found: list[tuple[str, Any]] = []
+    handles: list[tuple[str, Any]] = []
     notes = [] if platforms else [f"no OpenCL platform was found; install a driver, for a CPU: {INSTALL}"]
     for platform in platforms:
         try:
-            handles = platform.get_devices()
+            own = platform.get_devices()
         except cl.Error as error:
             notes.append(f"platform {platform.name!r} failed ({error})")
             continue
-        if not handles:
+        if not own:
             notes.append(f"platform {platform.name!r} has no device; for PoCL, is POCL_CACHE_DIR writable?")
-        found += [(_kind(cl, handle), handle) for handle in handles]
+        handles += [(_kind(cl, handle), handle) for handle in own]
     order = ("gpu", "accelerator", "cpu", "other")
-    found.sort(key=lambda pair: order.index(pair[0]))
+    handles.sort(key=lambda pair: order.index(pair[0]))
     devices = tuple(
         Device(
             index=index,
@@ -94,7 +103,7 @@ def discover() -> Discovery:
             shares_memory=kind == "cpu" and bool(handle.host_unified_memory),
             handle=handle,
         )
-        for index, (kind, handle) in enumerate(found)
+        for index, (kind, handle) in enumerate(handles)
     )
     return Discovery(devices, tuple(notes))
 

@@ -1,4 +1,4 @@
-"""Calls of OpenCL kernels, whose transfers are timed apart."""
+"""Calls of OpenCL kernels: launches, and transfers that are timed separately."""
 
 from __future__ import annotations
 
@@ -34,12 +34,17 @@ def _nanoseconds(event: Any) -> int:
 
 @dataclass(frozen=True)
 class Kernel:
-    """The implementation kernels/NAME.cl on one device; a logmap_cy._contract.Compute that returns its Times.
+    """The implementation kernels/NAME.cl on one device: a `Compute` that returns its Times.
 
     Attributes
     ----------
-    verified: whether each program is tried on known answers when it is built: options from outside, such as
-        -cl-unsafe-math-optimizations in PYOPENCL_BUILD_OPTIONS, make kernels wrong that round on purpose.
+    name : str
+        NAME.
+    device : Device
+        Where it runs.
+    verified : bool
+        Whether each program is checked on known answers when it is built: options from outside, such as
+        -cl-unsafe-math-optimizations in PYOPENCL_BUILD_OPTIONS, break kernels that depend on rounding.
 
     """
 
@@ -47,12 +52,13 @@ class Kernel:
     device: Device
     verified: bool = False
 
-    def __call__(self, x: Array, out: Array, num: int, p: int, mu: int, threads: int, /) -> Times:  # noqa: ARG002
-        """Write num steps of the map on x to out. The host's memory is left alone once this has returned or raised.
+    def __call__(self, x: Array, out: Array, num: int, p: int, mu: int, _threads: int, /) -> Times:
+        """Write num steps of the map on x to out. The device is done with both arrays when this returns or raises.
 
         Raises
         ------
-        RuntimeError: the driver does not build the kernel, or builds one that computes wrong answers.
+        RuntimeError
+            The driver does not build the kernel, or builds one that computes wrong answers.
 
         """
         session = open_session(self.device)
@@ -70,13 +76,13 @@ class Kernel:
 
 @dataclass(frozen=True)
 class _Job:
-    """A program with all its arguments but the arrays."""
+    """A program with all its arguments but the arrays. A work-item computes `width` elements."""
 
     kernel: Kernel
     session: Session
     key: tuple[str, ...]
     program: Any
-    width: int  # elements of a work-item
+    width: int
     num: int
     further: tuple[np.generic, ...]
 
@@ -131,7 +137,7 @@ class _Job:
         return Times(*(sum(map(_nanoseconds, kind)) for kind in zip(*events, strict=True)))
 
     def verify(self, dtype: np.dtype[Any], p: int, mu: int) -> None:
-        """Raise RuntimeError where the answers for a few values are not the right ones."""
+        """Raise RuntimeError if the answers for a few values are wrong."""
         info = np.iinfo(dtype)
         edges = [info.min, info.max, p - 1, p, p // 2, p // 2 + 1, -p, 2**31 - 1, *range(-9, 200)]
         values = [value for value in edges if info.min <= value <= info.max]

@@ -12,37 +12,42 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from logmap_cy._state import on_release
 from logmap_cy.vector.plan import P_WIDE, plan
 
 if TYPE_CHECKING:
     from logmap_cy.opencl.device import Device
 
-PROGRAMS = 64  # programs kept for each device; the longest unused one goes first
-PIECE = 2**25  # bytes that are moved to a device and back at a time
-GROUP = 256  # work-items in a group; 64 to 4096 measured alike on PoCL, 1 ten times slower
+# Programs that are kept for each device; the least recently used one goes first.
+PROGRAMS = 64
+# Bytes that are moved to a device and back at a time.
+PIECE = 2**25
+# Work-items in a group; 64 to 4096 measured alike on PoCL, 1 ten times slower.
+GROUP = 256
+# Types of OpenCL C -> NumPy's, and the kinds of an array's elements -> OpenCL C.
 SCALARS: dict[str, type[np.generic]] = {"double": np.float64, "uint": np.uint32, "ulong": np.uint64}
-ELEMENTS = {"i4": "int", "u4": "uint", "i8": "long", "u8": "ulong"}  # dtype -> OpenCL C
+ELEMENTS = {"i4": "int", "u4": "uint", "i8": "long", "u8": "ulong"}
 
 
 @functools.cache
 def source(name: str) -> str:
-    """Return the text of kernels/NAME with its own includes written out.
+    """Return the text of kernels/NAME with the text of what it includes.
 
-    By text, not by an include path: the package may lie in an archive, and paths with spaces break drivers.
+    Not by an include path: the package may lie in an archive, and paths with spaces break drivers.
     """
     text = resources.files("logmap_cy").joinpath("kernels", name).read_text("utf-8")
     return re.sub(r'^#include "(\w+\.h)"$', lambda include: source(include[1]), text, flags=re.MULTILINE)
 
 
 class Session:
-    """The context, the queue and the programs of one device; made at its first use, kept until `release`."""
+    """The context, the queues and the programs of one device, from its first use until `release`."""
 
     def __init__(self, device: Device) -> None:
-        import pyopencl as cl  # noqa: PLC0415
+        import pyopencl as cl
 
         self.cl = cl
         # Lanes and vectors of a work-item. PoCL, 2^25 x 10: (4, 1) 92 ms, (4, 8) 43, (4, 12) 40, (4, 16) 49. More
-        # lanes are wrong on PoCL 3.0, which passes wider vectors to its own functions as no AVX machine expects them.
+        # lanes give wrong answers on PoCL 3.0, which breaks the calling convention for wider vectors.
         self.shape = (4, 12) if device.kind == "cpu" else (2, 1)
         self.group = min(GROUP, device.handle.max_work_group_size)
         self.context = cl.Context([device.handle])
@@ -55,7 +60,7 @@ class Session:
         self.lock = threading.Lock()
 
     def program(self, name: str, text: str, *options: str) -> Any:
-        """Return the program of kernels/NAME.cl's text, from the cache where it was built with these options before."""
+        """Return the program of kernels/NAME.cl's text, a kept one if it was built with these options before."""
         key = (name, *options)
         with self.lock:
             if key not in self.programs:
@@ -69,15 +74,15 @@ class Session:
             return self.programs[key]
 
     def kernel(self, key: tuple[str, ...], program: Any, further: tuple[np.generic, ...]) -> Any:
-        """Return the program's kernel for this thread: threads must not share its arguments; a new one takes 0.1 ms."""
-        kept: dict[Any, Any] = self.kernels.__dict__
-        if kept.get(name := " ".join(key), (None,))[0] is not program:
-            if len(kept) >= PROGRAMS:
-                kept.clear()
-            made = self.cl.Kernel(program, "logmap")
-            made.set_scalar_arg_dtypes([None, None, np.uint64, np.uint64, *map(type, further)])
-            kept[name] = program, made
-        return kept[name][1]
+        """Return the program's kernel for this thread: threads must not share its arguments. A new one takes 0.1 ms."""
+        kernels: dict[Any, Any] = self.kernels.__dict__
+        if kernels.get(name := " ".join(key), (None,))[0] is not program:
+            if len(kernels) >= PROGRAMS:
+                kernels.clear()
+            kernel = self.cl.Kernel(program, "logmap")
+            kernel.set_scalar_arg_dtypes([None, None, np.uint64, np.uint64, *map(type, further)])
+            kernels[name] = program, kernel
+        return kernels[name][1]
 
 
 _sessions: dict[Device, Session] = {}
@@ -97,20 +102,28 @@ def current_session(device: Device) -> Session | None:
     return _sessions.get(device)
 
 
+@on_release
 def release() -> None:
-    """Let go of every context, queue and program. Calls under way keep theirs; a later call makes new ones."""
+    """Release every OpenCL context, queue and program. Calls under way keep theirs; a later call makes new ones.
+
+    Examples
+    --------
+    >>> from logmap_cy import release_opencl
+    >>> release_opencl()
+
+    """
     with _lock:
         _sessions.clear()
 
 
 def constants(p: int, mu: int) -> dict[str, float]:
-    """Return what p and mu come to in the kernels, by the names that they have there."""
-    found: dict[str, float] = {"P": p, "MU": mu, "ONE_REMAINDER": mu * (p - 1) * p < 2**64, "p": p, "inverse": 1 / p}
+    """Return the constants that the kernels derive from p and mu, by their names there."""
+    values: dict[str, float] = {"P": p, "MU": mu, "ONE_REMAINDER": mu * (p - 1) * p < 2**64, "p": p, "inverse": 1 / p}
     if p <= P_WIDE:
-        found |= plan(p, mu).integers
+        values |= plan(p, mu).integers
     if p % 2 and p < 2**31 and math.gcd(mu, p) == 1:
         r, half, back = 2**32, mu * pow(2, -1, p), pow(mu, -1, p)
-        found |= {
+        values |= {
             "minus_inverse": -pow(p, -1, r) % r,
             "low_factor": mu * r**2 % p,
             "high_factor": mu * r**3 % p,
@@ -120,11 +133,11 @@ def constants(p: int, mu: int) -> dict[str, float]:
             "montgomery_back": back,
             "montgomery_shift": -half * back % p,
         }
-    return found
+    return values
 
 
 def definitions(text: str, dtype: np.dtype[Any], shape: tuple[int, int], values: dict[str, float]) -> list[str]:
-    """Return the options that define what a kernel's text mentions in capitals: its programs differ by no more."""
+    """Return the build options that define the capital names in a kernel's text."""
     defined = {"ELEMENT": ELEMENTS[dtype.str[1:]], "LANES": str(shape[0]), "VECTORS": str(shape[1])}
     defined |= {name: f"{int(values[name])}UL" for name in ("P", "MU")}
     defined |= {name: str(int(values[name])) for name in ("ONE_REMAINDER", "FORM") if name in values}
@@ -132,10 +145,9 @@ def definitions(text: str, dtype: np.dtype[Any], shape: tuple[int, int], values:
 
 
 def arguments(text: str, values: dict[str, float]) -> list[np.generic]:
-    """Return a kernel's further arguments, after x, out, n and num, in its order: by the names of its parameters."""
-    parameters = re.search(r"__kernel void logmap\((.*?)\)", text, re.DOTALL)
-    assert parameters is not None  # noqa: S101  # ours
-    pairs = [parameter.split() for parameter in parameters[1].split(",")[4:]]
+    """Return the arguments of a kernel after x, out, n and num, which its parameters name."""
+    parameters = re.findall(r"__kernel void logmap\((.*?)\)", text, re.DOTALL)[0].split(",")[4:]
+    pairs = [parameter.split() for parameter in parameters]
     return [SCALARS[kind](values[name]) for kind, name in pairs]
 
 
@@ -143,6 +155,6 @@ def arguments(text: str, values: dict[str, float]) -> list[np.generic]:
 def prepared(
     text: str, dtype: np.dtype[Any], shape: tuple[int, int], p: int, mu: int
 ) -> tuple[tuple[str, ...], tuple[np.generic, ...]]:
-    """Return a kernel's options and its further arguments."""
+    """Return the build options of a kernel and its arguments after x, out, n and num."""
     values = constants(p, mu)
     return tuple(definitions(text, dtype, shape, values)), tuple(arguments(text, values))

@@ -70,7 +70,7 @@ def window(num: int, p: int, mu: int) -> int:
 
 @functools.cache
 def _window(num: int, one_remainder: bool) -> int:  # noqa: FBT001
-    from logmap_cy.chunks.calibrate import calibrate_chunk  # noqa: PLC0415  # a worker does not need it
+    from logmap_cy.chunks.calibrate import calibrate_chunk
 
     values = [*range(MOST)]
     p, mu = (6700417, 22) if one_remainder else (2**32, 2**32 - 1)
@@ -149,7 +149,7 @@ def _make(workers: int) -> Executor:
 
 def _start_server() -> None:
     """Let the server, and the workers that it makes, be deaf to Ctrl-C from their first moment on."""
-    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415  # only where there are such
+    from multiprocessing import forkserver, resource_tracker
 
     resource_tracker.ensure_running()  # before, for it lets Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

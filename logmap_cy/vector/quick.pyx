@@ -1,6 +1,6 @@
-"""The short way: logmap for a small plain array, where the general way would take longer than the steps.
+"""The quick path: logmap of a small plain array, for which the checks of the general path take longer than the steps.
 
-It does nothing that the general way does not, and leaves to it whatever is not plain: errors, other layouts, long work.
+It gives the general path's answers, and leaves to it whatever is not plain: errors, other layouts, long work.
 """
 cimport cython
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
@@ -22,32 +22,39 @@ cdef extern from "numpy/arrayobject.h":
 
 ctypedef void (*Run)(int, const void*, void*, Py_ssize_t, int64_t, const Constants*) noexcept nogil
 
-cdef int64_t MOST = 2**17  # steps: 10 to 60 us of one core
-cdef Py_ssize_t KEPT = 1024
+# Elements times steps: 10 to 60 us of one core.
+cdef int64_t MOST_STEPS = 2**17
+cdef Py_ssize_t MOST_KEPT = 1024
 
 
 @cython.auto_pickle(False)
 @cython.final
-cdef class _Ready:
+cdef class _Kernel:
     """A vector implementation and its constants."""
     cdef Plan plan
     cdef Run run
 
 
-cdef dict ready = {}
+# (p, mu) -> _Kernel
+cdef dict kernels = {}
 
 
 def remember(p, mu, Plan plan, run):
-    """Use a vector implementation, by its RUN, and this plan for later calls that give p and mu."""
-    cdef _Ready made = _Ready()
-    made.plan = plan
-    made.run = <Run>PyCapsule_GetPointer(run, "logmap_cy.run")
-    if len(ready) >= KEPT:
-        ready.clear()
-    ready[p, mu] = made
+    """Use a vector implementation, by its RUN, and its plan for later calls with p and mu."""
+    cdef _Kernel kernel = _Kernel()
+    kernel.plan = plan
+    kernel.run = <Run>PyCapsule_GetPointer(run, "logmap_cy.run")
+    if len(kernels) >= MOST_KEPT:
+        kernels.clear()
+    kernels[p, mu] = kernel
 
 
-cdef inline bint plain(object array) noexcept:
+def forget():
+    """Leave the next calls to the general path."""
+    kernels.clear()
+
+
+cdef inline bint is_plain(object array) noexcept:
     """Whether it is an aligned, C-contiguous array of native integers of 32 or 64 bits."""
     if not (PyArray_CheckExact(array) and PyArray_ISCARRAY_RO(<np.ndarray>array)):
         return False
@@ -55,34 +62,34 @@ cdef inline bint plain(object array) noexcept:
 
 
 def call(x, num, p, mu, out):
-    """Return logmap(x, num, p, mu, out=out), or None where this is not the way for it."""
+    """Return logmap(x, num, p, mu, out=out), or None for what the general path has to do."""
     cdef:
         np.ndarray source, target
         Py_ssize_t n, length
         int64_t steps
-        _Ready made
+        _Kernel kernel
         const char* begin
         const char* start
         int code
         int overflow = 0
-    if not (plain(x) and PyLong_CheckExact(num) and PyLong_CheckExact(p) and PyLong_CheckExact(mu)):
+    if not (is_plain(x) and PyLong_CheckExact(num) and PyLong_CheckExact(p) and PyLong_CheckExact(mu)):
         return None
-    found = ready.get((p, mu))
-    if found is None:
+    known = kernels.get((p, mu))
+    if known is None:
         return None
-    made = <_Ready>found
+    kernel = <_Kernel>known
     source = <np.ndarray>x
     n = np.PyArray_SIZE(source)
     steps = PyLong_AsLongLongAndOverflow(num, &overflow)
-    if overflow or steps < 1 or n == 0 or n > MOST // steps:
+    if overflow or steps < 1 or n == 0 or n > MOST_STEPS // steps:
         return None
     code = np.PyTypeNum_ISUNSIGNED(np.PyArray_TYPE(source)) + np.PyArray_ITEMSIZE(source)
-    if np.PyArray_ITEMSIZE(source) == 4 and made.plan.constants.p > (2.0**32 if code == 5 else 2.0**31):
+    if np.PyArray_ITEMSIZE(source) == 4 and kernel.plan.constants.p > (2.0**32 if code == 5 else 2.0**31):
         return None
     if out is None:
         target = <np.ndarray>PyArray_NewLikeArray(source, np.NPY_KEEPORDER, NULL, False)
     else:
-        if not (plain(out) and PyArray_ISCARRAY(<np.ndarray>out)):
+        if not (is_plain(out) and PyArray_ISCARRAY(<np.ndarray>out)):
             return None
         target = <np.ndarray>out
         if np.PyArray_TYPE(target) != np.PyArray_TYPE(source) or np.PyArray_NDIM(target) != np.PyArray_NDIM(source):
@@ -93,5 +100,5 @@ def call(x, num, p, mu, out):
         begin, start = <const char*>np.PyArray_DATA(source), <const char*>np.PyArray_DATA(target)
         if begin != start and begin < start + length and start < begin + length:
             return None
-    made.run(code, np.PyArray_DATA(source), np.PyArray_DATA(target), n, steps, &made.plan.constants)
+    kernel.run(code, np.PyArray_DATA(source), np.PyArray_DATA(target), n, steps, &kernel.plan.constants)
     return target

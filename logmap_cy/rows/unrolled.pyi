@@ -1,3 +1,0 @@
-from logmap_cy._contract import Array
-
-def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None: ...
