@@ -47,8 +47,8 @@ class Found:
         if name is None:
             return self.devices
         exact = tuple(device for device in self.devices if str(device) == name)
-        word = name.casefold()
-        return exact or tuple(d for d in self.devices if word in d.name.casefold() or word in d.platform.casefold())
+        part = name.casefold()
+        return exact or tuple(d for d in self.devices if part in d.name.casefold() or part in d.platform.casefold())
 
     def describe(self) -> str:
         """Return a line for each device and each note."""

@@ -116,7 +116,7 @@ def _to_host(value: Any) -> Any:
 
 def _metadata(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
     """Return the difference of two arrays' metadata: foreign types may have units or labels."""
-    left, right = _said(got), _said(expected)
+    left, right = _attributes(got), _attributes(expected)
     for name in sorted(left.keys() | right.keys()):
         if name not in left or name not in right:
             value = left.get(name, right.get(name))
@@ -129,16 +129,17 @@ def _metadata(got: Any, expected: Any, comparison: Comparison, where: str) -> Mi
     return None
 
 
-def _said(value: Any) -> dict[str, Any]:
+def _attributes(value: Any) -> dict[str, Any]:
+    """Return what a foreign array says of its numbers."""
     if type(value).__module__.partition(".")[0] in {"numpy", "builtins", "array", "ctypes"}:
         return {}
     found = {name: attribute(value, name) for name in METADATA}
     if isinstance(value, np.ndarray):
         found |= {name: item for name, item in vars(value).items() if not name.startswith("_")}
-    return {name: item for name, item in found.items() if not _says_nothing(item)}
+    return {name: item for name, item in found.items() if not _is_empty(item)}
 
 
-def _says_nothing(item: Any) -> bool:
+def _is_empty(item: Any) -> bool:
     return item is None or (isinstance(item, tuple) and all(part is None for part in item))
 
 

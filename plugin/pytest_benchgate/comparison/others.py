@@ -71,6 +71,6 @@ def _elementwise(got: Any, expected: Any, equal: Any, comparison: Comparison, wh
     shapes = [attribute(one, "shape") for one in (got, expected, equal)]
     flags = np.asarray(equal)
     if shapes[0] is None or shapes.count(shapes[0]) != len(shapes) or flags.dtype.kind != "b":
-        said = f"{type(got).__name__}'s == returns neither True nor False, but a {type(equal).__name__}"
-        return comparison.unjudged(got, expected, where, said)
+        reason = f"{type(got).__name__}'s == returns neither True nor False, but a {type(equal).__name__}"
+        return comparison.unjudged(got, expected, where, reason)
     return None if flags.all() else comparison.whole(got, expected, where)

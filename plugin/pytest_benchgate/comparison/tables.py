@@ -21,15 +21,15 @@ def recognises(value: Any) -> bool:
 
 def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
     """Return the first difference of two tables, or of one and something without labels."""
-    of_got, of_expected = _library(got), _library(expected)
-    if of_got is not None and of_got is of_expected:
-        found: Mismatch | None = of_got.compare(got, expected, comparison, where)
+    left, right = _library(got), _library(expected)
+    if left is not None and left is right:
+        found: Mismatch | None = left.compare(got, expected, comparison, where)
         return found
-    if of_expected is None and (values := of_got.unlabelled(got)) is not None:
+    if right is None and (values := left.unlabelled(got)) is not None:
         return comparison(values, expected, where)
-    if of_got is None and attribute(expected, "ndim") == 0 and (values := of_expected.unlabelled(expected)) is not None:
+    if left is None and attribute(expected, "ndim") == 0 and (values := right.unlabelled(expected)) is not None:
         return comparison(got, values, where)
-    if of_expected is None:
+    if right is None:
         words = f"{text(got)} ({type(got).__name__}, whose labels are compared only with labels)"
         return comparison.words(words, text(expected), got, where)
     return comparison.kinds(got, expected, where)

@@ -21,8 +21,8 @@ def render(report: Report) -> list[str]:
     """Return the lines of the section; none if there is nothing to add to pytest-benchmark's tables."""
     if report.race:
         return _race(report.race)
-    told = [result for result in report.results if result.verified or result.work or result.device_ns is not None]
-    if not (told or report.withheld):
+    gated = [result for result in report.results if result.verified or result.work or result.device_ns is not None]
+    if not (gated or report.withheld):
         return []
     verified = sum(result.verified for result in report.results)
     timed = sum(entry.timed for entry in report.withheld)
@@ -30,8 +30,8 @@ def render(report: Report) -> list[str]:
         f"{verified} of {len(report.results)} times verified by gate, {len(report.withheld)} withheld"
         + (f" ({timed} timed and taken back, {len(report.withheld) - timed} not timed)" if report.withheld else "")
     ]
-    lines += _table([result for result in told if result.work or result.device_ns is not None])
-    lines += [f"suspicious: {shortened(r.name)} is {line(r.suspicious)}" for r in told if r.suspicious]
+    lines += _table([result for result in gated if result.work or result.device_ns is not None])
+    lines += [f"suspicious: {shortened(r.name)} is {line(r.suspicious)}" for r in gated if r.suspicious]
     for entry in report.withheld:
         when = "its time was taken back" if entry.timed else "it was not timed"
         lines.append(
