@@ -23,13 +23,16 @@ from logmap_cy import _registry, logmap
 from logmap_cy._drive import drive
 from logmap_cy._request import check
 from logmap_cy.hybrid import call
-from logmap_cy.hybrid.sharing import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from logmap_cy import Device
     from logmap_cy._contract import Array
+
+    # The elements and the busy seconds of each worker.
+    Shares: TypeAlias = dict[str, tuple[int, float]]
 
 SIZES = [(20, 10), (22, 10), (25, 10), (20, 1000)]
 HYBRID = next(row for row in _registry.ROWS if row.name == "hybrid")
@@ -37,35 +40,54 @@ HYBRID = next(row for row in _registry.ROWS if row.name == "hybrid")
 
 def hybrid(x: Array, out: Array, num: int) -> Shares:
     """Do what logmap does for the hybrid; return who did how much."""
-    done: list[Shares] = []
+    shares: Shares = {}
 
     def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int, /) -> None:
-        done.append(call.compute(x, out, num, p, mu, threads))
+        add(shares, call.compute(x, out, num, p, mu, threads))
 
     drive(compute, check(x, num, P, MU, out, None, "hybrid", None))
-    return functools.reduce(Shares.__add__, done)
+    return shares
+
+
+def add(shares: Shares, more: Shares) -> None:
+    """Add the elements and busy seconds of each worker to those in shares."""
+    for name, (elements, seconds) in more.items():
+        before = shares.get(name, (0, 0.0))
+        shares[name] = before[0] + elements, before[1] + seconds
+
+
+def rows(shares: Shares) -> list[str]:
+    """Return a line for each worker: its name, its part of the elements, their count, its busy milliseconds."""
+    total, width = sum(elements for elements, _ in shares.values()), max(map(len, shares))
+    return [f"{'worker':{width}}   share    elements     busy ms"] + [
+        f"{name:{width}}  {elements / total:6.1%}  {elements:10d}  {1e3 * seconds:10.3f}"
+        for name, (elements, seconds) in shares.items()
+    ]
 
 
 def first_call(x: Array, out: Array, num: int) -> Shares:
-    """Forget what is known, then call; what was known before is put back."""
-    known = dict(call._books)
-    call._books.clear()
+    """Call as if nothing had been measured yet."""
+    known = call.measurements
+    call.measurements = functools.lru_cache(known.__wrapped__)
     try:
         return hybrid(x, out, num)
     finally:
-        call._books.clear()
-        call._books.update(known)
+        call.measurements = known
 
 
-def contenders() -> dict[str, Callable[[Array, Array, int], Shares | None]]:
-    """Return what is timed, by name: each worker's row alone, then the hybrid."""
+def contenders(x: Array) -> dict[str, Callable[[Array, Array, int], Shares | None]]:
+    """Return what is timed, by name: each worker's row alone, then the hybrid, all programs being built."""
 
     def alone(row: str, device: Device | None, x: Array, out: Array, num: int) -> None:
         logmap(x, num, P, MU, out=out, implementation=row, device=device)
 
+    workers, _ = call.find_workers(P, MU)
+    for worker in workers[1:]:
+        while call.programs.ready(worker, x.dtype, P, MU) is None:
+            time.sleep(0.01)
     found: dict[str, Callable[[Array, Array, int], Shares | None]] = {
         f"{worker.name}, alone": functools.partial(alone, worker.name.split(": ")[1], worker.device)
-        for worker in call.crew(P, MU)
+        for worker in workers
     }
     return found | {"hybrid, first call": first_call, "hybrid": hybrid}
 
@@ -74,7 +96,7 @@ def measure(bits: int, num: int, rounds: int) -> str:
     """Return the table of one size."""
     x = np.arange(2**bits)
     out = np.zeros_like(x)
-    runs = contenders()
+    runs = contenders(x)
     seconds = {name: Samples() for name in runs}
     shares: dict[str, Shares] = {}
     for index in range(-2, rounds):  # the first two build what is built once, and are no samples
@@ -87,7 +109,7 @@ def measure(bits: int, num: int, rounds: int) -> str:
             if index >= 0:
                 seconds[name].append(spent)
                 if done:
-                    shares[name] = shares[name] + done if name in shares else done
+                    add(shares.setdefault(name, {}), done)
     best = min(times.median for name, times in seconds.items() if name.endswith("alone"))
     width = max(map(len, runs))
     lines = [
@@ -98,7 +120,7 @@ def measure(bits: int, num: int, rounds: int) -> str:
         spread = f"{times.spread:.0%}"
         lines.append(f"  {name:{width}}  {1e3 * times.median:9.3f}  {spread:>6}  {times.median / best:17.3f}")
     for name, done in shares.items():
-        lines += [f"  who did what, {name}:", *(f"    {line}" for line in done.table().splitlines())]
+        lines += [f"  who did what, {name}:", *(f"    {line}" for line in rows(done))]
     return "\n".join(lines) + "\n"
 
 
