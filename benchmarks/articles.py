@@ -201,8 +201,10 @@ def measure(timed: list[Timed], length: int, rounds: int) -> None:
 
 def start_workers(count: int) -> None:
     """Start all of a pool's workers, which come one by one where the first ones are idle."""
-    pool = pools._pool(count)
-    wait([pool.submit(time.sleep, 0.05 + 0.002 * count) for _ in range(count)])
+    pool = pools._pools.get(count)
+    with pools._pools.without_main():
+        pauses = [pool.submit(time.sleep, 0.05 + 0.002 * count) for _ in range(count)]
+    wait(pauses)
 
 
 def _parts(one: Timed, x: Array, result: Any) -> dict[str, float]:

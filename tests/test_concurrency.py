@@ -177,6 +177,83 @@ def test_ctrl_c_while_workers_start_leaves_none_behind() -> None:
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "51 True", "")
 
 
+POOL_ROWS = ("python_pool", "python_inlined_pool", "list_pool", "list_window")
+
+
+@pytest.mark.parametrize("as_module", [False, True], ids=["script", "module"])
+def test_a_script_without_a_main_guard_may_use_the_pools(tmp_path: Path, *, as_module: bool) -> None:
+    """Workers of multiprocessing import the main script, which would start itself again."""
+    tmp_path.joinpath("script.py").write_text(
+        textwrap.dedent(f"""
+            print("starts", __file__ is not None, __spec__ is not None)
+            from logmap_cy import logmap
+            x = [*range(300)]
+            expected = logmap(x).tolist()
+            for row in {POOL_ROWS}:
+                print(row, logmap(x, implementation=row, threads=2).tolist() == expected)
+            print("ends", __file__ is not None, __spec__ is not None)
+        """)
+    )
+    done = subprocess.run(
+        [sys.executable, *(["-m", "script"] if as_module else ["script.py"])],
+        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    lines = [f"starts True {as_module}", *(f"{row} True" for row in POOL_ROWS), f"ends True {as_module}"]
+    assert (done.stdout.splitlines(), done.stderr) == (lines, "")
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system cannot interrupt after some milliseconds")
+def test_a_signal_handler_may_call_the_pool_that_it_interrupts() -> None:
+    done = python("""
+        import signal, time, numpy as np
+        from logmap_cy import logmap
+        x = np.arange(2**14)
+        expected = logmap(x)
+        answers = []
+        def compute(threads):
+            return bool((logmap(x, implementation="list_pool", threads=threads) == expected).all())
+        signal.signal(signal.SIGALRM, lambda *_: answers.append(compute(2)))
+        assert compute(2)
+        for index in range(120):
+            signal.setitimer(signal.ITIMER_REAL, (index % 60 + 1) * 1e-4)
+            assert compute(2 + index % 3)  # pools are made and let go meanwhile
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print(len(answers) > 20, all(answers))
+    """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True True\n", "")
+
+
+def test_pools_that_are_let_go_finish_the_calls_under_way(oracle: Oracle) -> None:
+    """More numbers of workers at the same time than pools are kept."""
+    x = np.arange(300)
+    expected = oracle(x, 10, 6700417, 22)
+
+    def compute(threads: int) -> None:
+        for _ in range(3):
+            answers = logmap(x, implementation="list_pool", threads=threads)
+            np.testing.assert_array_equal(answers, expected)
+
+    with ThreadPoolExecutor(4) as callers:
+        list(callers.map(compute, range(2, 6)))
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="waits for processes as POSIX lists them")
+def test_released_pools_end_their_processes() -> None:
+    done = python("""
+        import multiprocessing, time, numpy as np
+        from logmap_cy import logmap
+        from logmap_cy.rows import pool
+        logmap(np.arange(300), implementation="list_pool", threads=2)
+        processes = [*pool._pools.kept[2]._processes.values()]
+        pool._pools.release()
+        end = time.monotonic() + 60
+        while any(process.is_alive() for process in processes) and time.monotonic() < end:
+            time.sleep(0.01)
+        print(len(processes), any(process.is_alive() for process in processes))
+    """)
+    assert (done.stdout, done.stderr) == ("2 False\n", "")
+
+
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="without groups of processes Ctrl-C goes to one")
 @pytest.mark.parametrize("delay_ms", [1, 15, 30, 60, 120])
 def test_ctrl_c_in_a_terminal_is_for_the_caller_alone(delay_ms: int) -> None:
