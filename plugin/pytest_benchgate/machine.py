@@ -7,7 +7,6 @@ import importlib.metadata
 import os
 import platform
 import sys
-import sysconfig
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ VOLATILE = ("load", "modules")
 
 def describe(cpu: dict[str, Any]) -> dict[str, Any]:
     """Return what goes into machine_info in the JSON; `cpu` is what pytest-benchmark has there from py-cpuinfo."""
+    import sysconfig
+
     flags = set(cpu.get("flags", ()))
     info: dict[str, Any] = {
         "cpu": cpu.get("brand_raw") or platform.processor() or platform.machine(),
@@ -52,6 +53,8 @@ def describe(cpu: dict[str, Any]) -> dict[str, Any]:
 
 def compiled_modules() -> dict[str, str]:
     """Return the SHA-256 of each loaded extension module's file by its name, without those of the standard library."""
+    import sysconfig
+
     library = Path(sysconfig.get_path("stdlib")).resolve()
     site = Path(sysconfig.get_path("platlib")).resolve()
     found = {}

@@ -12,7 +12,6 @@ import pytest
 
 from pytest_benchgate import devices, host, machine, options, output
 from pytest_benchgate.limits import Limits
-from pytest_benchgate.reports import terminal
 from pytest_benchgate.reports.quantity import printable
 from pytest_benchgate.results import RaceReport, Report, Result, Withheld
 
@@ -266,8 +265,14 @@ class Session:
 
     def summary(self) -> list[tuple[str, dict[str, bool]]]:
         """Return the lines of the terminal's section, each with its colour."""
+        report = self.report()
+        lines: list[tuple[str, dict[str, bool]]] = []
+        if report.results or report.withheld or report.race:
+            from pytest_benchgate.reports import terminal
+
+            lines = [(line, terminal.colour(line)) for line in terminal.render(report)]
         return [
-            *((line, terminal.colour(line)) for line in terminal.render(self.report())),
+            *lines,
             *(
                 (f"limit {printable(name)} could not be measured: {printable(reason)}", {"yellow": True})
                 for name, reason in self.limits.failures.items()
