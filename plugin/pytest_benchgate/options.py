@@ -80,6 +80,12 @@ class RaceConfig:
         "whose tests are run: head's on both sides, or each side's own",
         ini=True, from_base=True,
     ).field()
+    explain: str = Option(
+        "race_explain", parsers.one_of("auto", "all", "off"), "auto", "auto|all|off",
+        "whether to count, by valgrind, the instructions of a call in base and in head, and to name the functions that "
+        "add some: for each benchmark that is `slower` or `unsure`, for all, or for none",
+        ini=True,
+    ).field()
     gone: str = Option(
         "race_gone", parsers.one_of("list", "fail"), "list", "list|fail",
         "what is done with the benchmarks that base has and head lacks or newly skips",

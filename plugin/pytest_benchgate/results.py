@@ -220,6 +220,7 @@ class Raced:
     side, reason: where there was no race: on which side, and why.
     visible: of a null race: the smallest slowdown, as ln(ratio), that could have been seen within the budget.
     repeat: the command that repeats this race; empty where there is none.
+    explanation: what was counted to explain it; None if nothing was.
     limit, accepted: of a slowdown that people accept: up to which it is, in the threshold's place, and why.
 
     """
@@ -248,6 +249,7 @@ class Raced:
     visible: float | None = None
     limit: float | None = None
     accepted: str = ""
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True)

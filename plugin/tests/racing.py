@@ -175,6 +175,7 @@ class Project:
         """Return the command of a session, with the race's own JSON and the tests' cache."""
         ours = [] if any(one.startswith("--race-cache") for one in options) else [f"--race-cache={self.cache}"]
         ours += [] if any(one.startswith("--race-json") for one in options) else [f"--race-json={self.json}"]
+        ours += [] if any(one.startswith("--race-explain") for one in options) else ["--race-explain=off"]
         script = Path(python).parent / "pytest"  # not `python -m pytest`, which puts the source tree first
         return [str(script), "--benchmark-only", "-p", "no:cacheprovider", "--color=no", *ours, *options]
 

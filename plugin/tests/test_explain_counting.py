@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_benchgate.explain import counting, requests, valgrind
-from pytest_benchgate.explain.debug_lines import environment
+from pytest_benchgate.explain import counting, debug_lines, requests, valgrind
+from pytest_benchgate.explain.count import THREADS_NS
 from pytest_benchgate.explain.profile import ProfileError
+from pytest_benchgate.race.building import flags
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +26,16 @@ def work(n, *, times=1):
     for _ in range(n * times):
         table[len(table)] = str(n)
     table.clear()
-assert counting.instructions(lambda call: call(work, (20,), {}), 30, 3)
-assert counting.instructions(lambda call: call(work, (20,), {"times": 2}), 0, 1)
-print(os.getpid())
+def threaded():
+    thread = threading.Thread(target=work, args=(1,))
+    thread.start()
+    thread.join()
+print(
+    os.getpid(),
+    counting.instructions(lambda call: call(work, (20,), {}), 30, 3),
+    counting.instructions(lambda call: call(work, (20,), {"times": 2}), 0, 1),
+    counting.instructions(lambda call: call(threaded, (), {}), 1, 1),
+)
 """
 EVEX = "vmovdqu64 %zmm0, %zmm1"
 
@@ -42,7 +51,7 @@ def made() -> requests.Requests:
 def test_requests_do_nothing_outside_of_valgrind(made: requests.Requests) -> None:
     assert not made.running_on_valgrind()
     assert made.request(requests.DUMP_STATS) == 0
-    assert not counting.instructions(lambda call: call(len, ("",), {}), 1, 1)
+    assert counting.instructions(lambda call: call(len, ("",), {}), 1, 1) is None
 
 
 def test_a_counted_call_passes_arguments_results_and_errors_on(made: requests.Requests) -> None:
@@ -96,27 +105,27 @@ def test_without_valgrind_the_command_that_installs_it_is_named(
     monkeypatch.setattr(requests, "check", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(requests.Unsupported, match="install it by the system's package manager"):
-        valgrind.prefix(tmp_path)
+        valgrind.prefix(tmp_path, 600)
     (tmp_path / "dnf").write_text("#!/bin/sh\n")
     (tmp_path / "dnf").chmod(0o755)
     with pytest.raises(requests.Unsupported, match="install it: sudo dnf install valgrind"):
-        valgrind.prefix(tmp_path)
+        valgrind.prefix(tmp_path, 600)
 
 
 def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:
     try:
-        prefix = valgrind.prefix(tmp_path)
+        prefix = valgrind.prefix(tmp_path, 600)
     except requests.Unsupported as error:
         pytest.skip(str(error))
     done = subprocess.run([*prefix, sys.executable, "-c", COUNTED], capture_output=True, text=True, check=True)
-    calls = [valgrind.profiles(tmp_path, int(done.stdout), number) for number in (1, 2, 3, 4)]
-    assert [[profile.thread for profile in threads] for threads in calls] == [[1]] * 4
-    first, second, third, double = (threads[0].total for threads in calls)
-    assert first == pytest.approx(second, rel=0.002)
+    process, *others_ns = map(int, done.stdout.split())
+    assert [ns > THREADS_NS for ns in others_ns] == [False, False, True]
+    first, second, third, double = (valgrind.profile(tmp_path, process, number).total for number in (1, 2, 3, 4))
+    assert first == pytest.approx(second, rel=0.01)
     assert second == third
     assert double == pytest.approx(2 * third, rel=0.1)
-    with pytest.raises(ProfileError, match="no profile of call 5"):
-        valgrind.profiles(tmp_path, int(done.stdout), 5)
+    with pytest.raises(ProfileError, match=r"callgrind\.\d+\.9 cannot be read: No such file"):
+        valgrind.profile(tmp_path, process, 9)
     assert valgrind.complaint(tmp_path) == ""
 
 
@@ -130,7 +139,7 @@ def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:
 )
 def test_what_valgrind_cannot_execute_is_named(tmp_path: Path, log: str, why: str) -> None:
     (tmp_path / "log.1").write_text(log)
-    assert pytest.raises(AssertionError, match=why).matches(AssertionError(valgrind.complaint(tmp_path)))
+    assert re.search(why, valgrind.complaint(tmp_path))
 
 
 def test_python_functions_are_counted_exactly() -> None:
@@ -154,7 +163,11 @@ def test_python_functions_are_counted_exactly() -> None:
     assert (few[whole], many[whole]) == (1, 1)
 
 
-def test_builds_with_lines_keep_the_flags_that_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_builds_with_lines_have_the_flags_of_other_builds_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CFLAGS", "-O3 -DX")
-    monkeypatch.delenv("CXXFLAGS", raising=False)
-    assert (environment()["CFLAGS"], environment()["CXXFLAGS"]) == ("-O3 -DX -g1", "-g1")
+    raced, lines = flags.environment().get("CFLAGS"), debug_lines.environment().get("CFLAGS")
+    if raced is None:
+        pytest.skip("no compiler")
+    assert lines is not None
+    assert sorted(lines.split()) == sorted([*raced.split(), "-g1"])
+    assert lines.endswith("-O3 -DX")

@@ -26,7 +26,7 @@ def test_the_function_that_does_more_is_named_first(tmp_path: Path, language: st
         first = growth(base, head)[0]
         name = {"c": f"step{slow}", "c++": f"step{slow}<long int>", "cython": f"kern.step{slow}"}[language]
         assert (first.function, Path(first.file).suffix) == (name, ".cpp" if language == "c++" else ".c")
-        assert (head.profile.total / base.profile.total - 1) * 100 == pytest.approx(percent, rel=0.1)
+        assert (head.profile.total / base.profile.total - 1) * 100 == pytest.approx(percent, rel=0.15)
         assert first.head - first.base == pytest.approx(head.profile.total - base.profile.total, rel=0.01)
 
 

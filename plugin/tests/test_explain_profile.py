@@ -104,7 +104,6 @@ def test_compressed_names_and_positions_and_inlined_files() -> None:
     profile = parse(COMPRESSED)
     main, func1 = Function("/usr/bin/main", "main"), Function("/usr/bin/main", "func1")
     func2 = Function("/usr/lib/lib2.so", "func2")
-    assert profile.thread == 3
     assert profile.own == {
         Place(main, "file1.c", 16, 0x1000): 20,
         Place(func1, "file1.c", 51, 0x2000): 100,

@@ -14,9 +14,12 @@ from pytest_benchgate.explain.requests import (
     Requests,
     Unsupported,
 )
+from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+LOOKS = 5
 
 
 class Caller(Protocol):
@@ -26,8 +29,10 @@ class Caller(Protocol):
         """Return what the function returns."""
 
 
-def instructions(once: Callable[[Caller], object], warm: int, calls: int) -> bool:
-    """Have callgrind write a profile of each of `calls` calls, and return whether this process runs under it.
+def instructions(once: Callable[[Caller], object], warm: int, calls: int) -> int | None:
+    """Have callgrind write a profile of each of `calls` calls; return None if this process does not run under it.
+
+    Otherwise, return the nanoseconds of processor time that threads other than this one took in these calls.
 
     `once` does all that belongs to one call, its setup for instance, and leaves the call itself to its argument. The
     first calls, which are not counted, load libraries, fill caches and let the interpreter specialize its code.
@@ -35,9 +40,9 @@ def instructions(once: Callable[[Caller], object], warm: int, calls: int) -> boo
     try:
         requests = Requests()
     except Unsupported:
-        return False
+        return None
     if not requests.running_on_valgrind():
-        return False
+        return None
 
     def counted(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> Any:
         return requests.counted(ZERO_STATS, DUMP_STATS, function, args, kwargs)
@@ -46,11 +51,12 @@ def instructions(once: Callable[[Caller], object], warm: int, calls: int) -> boo
         once(plain)
     requests.request(START_INSTRUMENTATION)
     try:
+        others_ns = _others_ns()
         for _ in range(calls):
             once(counted)
+        return _others_ns() - others_ns
     finally:
         requests.request(STOP_INSTRUMENTATION)
-    return True
 
 
 def functions(once: Callable[[Caller], object]) -> dict[str, int]:
@@ -69,6 +75,11 @@ def functions(once: Callable[[Caller], object]) -> dict[str, int]:
 
     once(counted)
     return found
+
+
+def _others_ns() -> int:
+    """Return the processor time that the other threads have taken: the best of several looks at two clocks."""
+    return max(CLOCK.all_ns() - CLOCK.own_ns() for _ in range(LOOKS))
 
 
 def plain(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> Any:

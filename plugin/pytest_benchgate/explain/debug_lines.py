@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 from typing import TYPE_CHECKING
+
+from pytest_benchgate.race.building import flags
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FLAGS = ("CFLAGS", "CXXFLAGS", "FFLAGS")
 EXECUTABLE = 0x4  # SHF_EXECINSTR
 HAS_NO_BYTES = 8  # SHT_NOBITS
 
@@ -18,7 +18,7 @@ HAS_NO_BYTES = 8  # SHT_NOBITS
 def environment() -> dict[str, str]:
     """Return the variables by which a build gets line numbers, and keeps them, whatever builds it."""
     return {
-        **{name: f"{os.environ.get(name, '')} -g1".strip() for name in FLAGS},
+        **flags.environment((flags.ALIGN, "-g1")),
         "SKBUILD_INSTALL_STRIP": "false",
         "CARGO_PROFILE_RELEASE_DEBUG": "line-tables-only",
         "CARGO_PROFILE_RELEASE_STRIP": "none",
@@ -35,9 +35,17 @@ def instructions(library: Path) -> str | None:
         size, count = struct.unpack_from("<HH", data, 0x3A)
         digest = hashlib.sha256()
         for index in range(count):
-            _, kind, flags, _, offset, length = struct.unpack_from("<IIQQQQ", data, table + index * size)
-            if flags & EXECUTABLE and kind != HAS_NO_BYTES:
+            _, kind, attributes, _, offset, length = struct.unpack_from("<IIQQQQ", data, table + index * size)
+            if attributes & EXECUTABLE and kind != HAS_NO_BYTES:
                 digest.update(data[offset : offset + length])
     except struct.error:
         return None
     return digest.hexdigest()
+
+
+def are_alike(one: Path, other: Path) -> bool:
+    """Return whether the libraries in two folders have the same instructions, as far as these can be compared."""
+    first, second = (
+        {path.relative_to(folder): instructions(path) for path in folder.rglob("*.so")} for folder in (one, other)
+    )
+    return first == second

@@ -70,14 +70,12 @@ class Profile:
     own: the instructions at each place, without what was called from there.
     calls: how often each call was made.
     inclusive: the instructions that each call took, with all that it called in turn.
-    thread: the number of the thread, where the file says.
 
     """
 
     own: Counter[Place] = field(default_factory=Counter)
     calls: Counter[Call] = field(default_factory=Counter)
     inclusive: Counter[Call] = field(default_factory=Counter)
-    thread: int | None = None
 
     @property
     def total(self) -> int:
@@ -117,7 +115,6 @@ class _Reader:
 
     def __init__(self) -> None:
         self._profile = Profile()
-        self._thread: int | None = None
         self._names: dict[tuple[str, str], str] = {}
         self._current = {"ob": UNKNOWN, "fl": UNKNOWN, "fn": UNKNOWN}
         self._called = {"ob": UNKNOWN, "fn": UNKNOWN}
@@ -154,7 +151,7 @@ class _Reader:
             raise ValueError('the file ends without "totals:"; it is cut off')
         if self._total != self._profile.total:
             raise ValueError(f"the costs add up to {self._profile.total}, and the file says {self._total}")
-        return Profile(self._profile.own, self._profile.calls, self._profile.inclusive, self._thread)
+        return self._profile
 
     def _header(self, key: str, value: str) -> None:
         match key:
@@ -169,8 +166,6 @@ class _Reader:
                 self._last = [0] * len(self._subpositions)
             case "version" if value.strip() != "1":
                 raise ValueError("a version of the format that is not known")
-            case "thread":
-                self._thread = int(value)
             case "totals":
                 self._total = self._count(value.split())
 

@@ -6,7 +6,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.explain.profile import Profile, ProfileError, read
+from pytest_benchgate.explain.profile import Profile, read
 from pytest_benchgate.explain.requests import Unsupported, check
 
 if TYPE_CHECKING:
@@ -23,8 +23,11 @@ UNHANDLED = re.compile(r"unhandled instruction bytes: ((?:0x)?[0-9A-Fa-f]{2})")
 EVEX = 0x62  # the first byte of AVX-512's instructions
 
 
-def prefix(folder: Path) -> tuple[str, ...]:
-    """Return the command that runs a process under callgrind, which writes into a folder; raise Unsupported."""
+def prefix(folder: Path, limit_s: int) -> tuple[str, ...]:
+    """Return the command that runs a process under callgrind, which writes into a folder; raise Unsupported.
+
+    SIGXCPU ends the process after limit_s seconds of processor time.
+    """
     check()
     program = shutil.which("valgrind")
     if program is None:
@@ -32,24 +35,21 @@ def prefix(folder: Path) -> tuple[str, ...]:
         how = f": {INSTALL[manager]}" if manager else " by the system's package manager"
         raise Unsupported(f"valgrind is not installed; install it{how}")
     return (
+        *("/bin/sh", "-c", 'ulimit -S -t "$0" && exec "$@"', str(limit_s)),
         program,
         "--tool=callgrind",
         "--instr-atstart=no",
-        # Addresses tell which functions the compiler has inlined; threads of their own, whether there is more than one.
+        # Addresses tell which functions the compiler has inlined.
         "--dump-instr=yes",
-        "--separate-threads=yes",
         f"--callgrind-out-file={folder}/callgrind.%p",
         f"--log-file={folder}/log.%p",
         "--vgdb=no",  # which would leave pipes in the folder of temporary files
     )
 
 
-def profiles(folder: Path, process: int, number: int) -> list[Profile]:
-    """Return the profile of each thread in the call of a number, from 1; raise ProfileError."""
-    found = [read(path) for path in sorted(folder.glob(f"callgrind.{process}.{number}-*"))]
-    if not found:
-        raise ProfileError(f"callgrind wrote no profile of call {number} of process {process}")
-    return found
+def profile(folder: Path, process: int, number: int) -> Profile:
+    """Return the profile of a call of a process, the first of which has number 1; raise ProfileError."""
+    return read(folder / f"callgrind.{process}.{number}")
 
 
 def complaint(folder: Path) -> str:

@@ -7,6 +7,7 @@ import random
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.explain.explainer import Explainer
 from pytest_benchgate.race.events import Decided, Missing, Status, Updated
 from pytest_benchgate.race.launching import engine
 from pytest_benchgate.race.launching.plan import Plan
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_benchgate.options import RaceConfig
     from pytest_benchgate.race.events import Event
     from pytest_benchgate.race.reaper import Reaper
+    from pytest_benchgate.race.sides.revisions import Trees
     from pytest_benchgate.race.sides.sides import Sides
     from pytest_benchgate.race.startup import Startup
     from pytest_benchgate.race.suite import Suite
@@ -48,6 +50,7 @@ def run(
 
     Raises BuildFailed, SidesError, SelfRace or git.GitError.
     """
+    trees = None
     if startup is None:
         sides = of_environments(config, race, suite.files(), reaper)
     else:
@@ -61,7 +64,7 @@ def run(
     for raced in report.raced:
         if raced.failed:
             yield Missing(raced, report)
-    yield from _launch(config, suite, sides, agreed, report, reaper, start)
+    yield from _launch(config, suite, sides, trees, agreed, report, reaper, start)
 
 
 def _first_report(config: pytest.Config, suite: Suite, sides: Sides, agreed: Agreement) -> RaceReport:
@@ -86,6 +89,7 @@ def _launch(
     config: pytest.Config,
     suite: Suite,
     sides: Sides,
+    trees: Trees | None,
     agreed: Agreement,
     report: RaceReport,
     reaper: Reaper,
@@ -96,6 +100,7 @@ def _launch(
     # With a small budget, too, a hang must be distinguished from a slow test.
     plan = Plan(names=sides.names, limit_s=max([Plan.limit_s, *(race.budget_s for race in races)]))
     identity = Identity(dict(zip(("base", "head"), sides.homes, strict=True)), same=sides.null)
+    explainer = Explainer(agreed.race.explain, sides, trees, plan, reaper)
     outcomes = Outcomes(config, agreed, sides, Failures(sides, plan, reaper))
     first_notes = report.notes
     later_notes: list[str] = []
@@ -108,8 +113,9 @@ def _launch(
             for race in event.closed:
                 outcome = outcomes.of(suite.benchmarks[race.nodeid], race, event.races)
                 later_notes += [outcome.note] * bool(outcome.note)
-                report = dataclasses.replace(report, raced=(*report.raced, outcome.raced))
-                yield Decided(outcome.raced, race, report)
+                raced = yield from explainer.explain(outcome.raced)
+                report = dataclasses.replace(report, raced=(*report.raced, raced))
+                yield Decided(raced, race, report)
             notes = [*first_notes, *later_notes, *identity.notes(), *unlike_inputs(event.races)]
             report = dataclasses.replace(
                 report, launches=event.count, seconds=CLOCK.s() - start, notes=tuple(dict.fromkeys(notes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.reports import explanation
 from pytest_benchgate.reports.quantity import scaled
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def message(raced: Raced, report: RaceReport) -> str:
         text += f". {beyond}, up to {threshold(raced.limit)}: {raced.accepted}"
     if raced.visible is not None and raced.failed:
         text += f". {invisible(raced)}"
+    if raced.explanation:
+        text += f"\n{explanation.render(raced.explanation)}"
     return f"{text}\nrepeat: {raced.repeat}" if raced.repeat else text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.reports import race
+from pytest_benchgate.reports import explanation, race
 from pytest_benchgate.reports.quantity import device_time, line, rates, scaled, shares, shortened
 
 if TYPE_CHECKING:
@@ -65,6 +65,9 @@ def _race(report: RaceReport) -> list[str]:
     for raced in race.ordered(report):
         if raced.verdict in race.TOLD:
             lines.append(f"{raced.verdict}: {shortened(raced.name)} {line(race.reason(raced))}")
+        if raced.explanation:
+            told = explanation.render(raced.explanation).splitlines()
+            lines += [f"{raced.verdict}: {shortened(raced.name)}: {line(one)}" for one in told]
     seen = [raced.visible for raced in report.raced if raced.visible is not None]
     if seen:
         alarms = sum(raced.verdict in {"slower", "faster"} for raced in report.raced)

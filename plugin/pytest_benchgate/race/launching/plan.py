@@ -28,6 +28,8 @@ class Side:
         The folder for temporary files of its tests; None for the system's.
     environment : Mapping[str, str]
         Environment variables beside the session's own.
+    prefix : tuple[str, ...]
+        The command that runs the command of its worker, if any.
 
     """
 
@@ -37,6 +39,7 @@ class Side:
     arguments: tuple[str, ...] = ()
     temporary: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

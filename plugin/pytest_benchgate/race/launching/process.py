@@ -109,7 +109,7 @@ class Worker:
             if env.pop("PYTHONDONTWRITEBYTECODE", None):
                 env["PYTHONPYCACHEPREFIX"] = str(self.side.temporary / "bytecode")
         self.process = self.reaper.start(
-            command(self.side.python, *self.side.arguments),
+            [*self.side.prefix, *command(self.side.python, *self.side.arguments)],
             guarded=boot.has_guard(),
             cwd=self.side.folder,
             env=env,

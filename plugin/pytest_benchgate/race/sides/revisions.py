@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
+import shutil
 import sys
 import tempfile
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.explain import debug_lines
 from pytest_benchgate.race.arguments import arguments
 from pytest_benchgate.race.building import extensions, git, project
 from pytest_benchgate.race.building.build import Builder, BuildFailed, Order
@@ -52,6 +54,8 @@ class Trees:
         The folder of the project within each side's tree; empty if there is nothing to build.
     base, head : git.Tree
         Git's names of them.
+    builder : Builder | None
+        What has built them; None if there is nothing to build.
     built : tuple[Built, ...]
         The environments, by side; empty if there is nothing to build.
     notes : tuple[str, ...]
@@ -65,6 +69,7 @@ class Trees:
     base: git.Tree
     head: git.Tree
     projects: tuple[Path, ...] = ()
+    builder: Builder | None = None
     built: tuple[Built, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -127,17 +132,14 @@ def build(
             f"{base.tree.label} has no project to build in {folder}, by pyproject.toml or setup.py; race an "
             "environment that has it installed: --race-base-python"
         )
-    trees = dataclasses.replace(trees, projects=(base_folder, folder))
     store = Store(race.builds, reaper, stack, oldest=time.time() if race.rebuild else 0.0)
-    return (yield from _build(trees, Builder(store, race.environment)))
+    builder = Builder(store, race.environment)
+    return (yield from _build(dataclasses.replace(trees, projects=(base_folder, folder), builder=builder), builder))
 
 
 def _build(trees: Trees, builder: Builder) -> Generator[Preparation, None, Trees]:
     """Build both sides; see `build`."""
-    orders = [
-        Order(trees.scratch / name, folder, tree.tree, f"{name}, {tree.label}", trees.repository.root)
-        for name, folder, tree in zip(SIDES, trees.projects, (trees.base, trees.head), strict=True)
-    ]
+    orders = _orders(trees, trees.scratch)
     for order in orders:
         try:
             project.check_python(order.source / order.project)
@@ -156,6 +158,27 @@ def _build(trees: Trees, builder: Builder) -> Generator[Preparation, None, Trees
     except extensions.Lacking as error:
         raise SidesError(str(error)) from error
     return dataclasses.replace(trees, built=built, notes=notes)
+
+
+def _orders(trees: Trees, folder: Path) -> list[Order]:
+    """Return the orders to build both sides, whose source trees are in a folder."""
+    return [
+        Order(folder / name, project, tree.tree, f"{name}, {tree.label}", trees.repository.root)
+        for name, project, tree in zip(SIDES, trees.projects, (trees.base, trees.head), strict=True)
+    ]
+
+
+def build_with_lines(trees: Trees) -> Generator[Preparation, None, list[Built]]:
+    """Build both sides once more, with line numbers; return their environments. Raises BuildFailed."""
+    assert trees.builder is not None  # noqa: S101  # it has built them already
+    folder = trees.scratch / "lines"
+    if not folder.exists():
+        # Base's tree has head's tests by now.
+        trees.repository.check_out(trees.base, folder / "base")
+        shutil.copytree(trees.scratch / "head", folder / "head", symlinks=True)
+        git.clean(folder / "head")
+    builder = dataclasses.replace(trees.builder, added=debug_lines.environment())
+    return (yield from build_all(builder, _orders(trees, folder)))
 
 
 def of_revisions(config: pytest.Config, race: RaceConfig, files: Sequence[Path], trees: Trees, reaper: Reaper) -> Sides:

@@ -19,6 +19,8 @@ from pytest_benchgate.race.worker.seeds import SEEDS, install
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_benchgate.explain.counting import Caller
+
 # Processor time of all threads, as a multiple of the main thread's, from which on other threads take part in the work.
 THREADED = 1.05
 
@@ -110,7 +112,7 @@ class RacedBenchmark(BenchmarkFixture):
         result = function_to_benchmark(*args, **kwargs)
         once_ns = now() - start
         _refuse_async(result)
-        self._serve(block, once_ns, drawn)
+        self._serve(block, lambda call: call(function_to_benchmark, args, kwargs), once_ns, drawn)
         return result
 
     def _raw_pedantic(
@@ -137,10 +139,16 @@ class RacedBenchmark(BenchmarkFixture):
                 teardown(*given[0], **given[1])
             return spent
 
+        def once(call: Caller) -> None:
+            given = (setup() if setup else None) or (args, kwargs or {})
+            call(target, tuple(given[0]), given[1])
+            if teardown:
+                teardown(*given[0], **given[1])
+
         drawn = SEEDS.fingerprint()
         once_ns = round_ns()
         _refuse_async(result)
-        self._serve(lambda calls: sum(round_ns() for _ in range(calls)), once_ns, drawn, iterations)
+        self._serve(lambda calls: sum(round_ns() for _ in range(calls)), once, once_ns, drawn, iterations)
         return result
 
     def weave(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
@@ -149,8 +157,15 @@ class RacedBenchmark(BenchmarkFixture):
 
     patch = weave
 
-    def _serve(self, block: Callable[[int], int], once_ns: int, drawn: str, iterations: int = 1) -> None:
-        """Time blocks as ordered, without the garbage collector, and fill in the statistics that a test may read."""
+    def _serve(
+        self,
+        block: Callable[[int], int],
+        once: Callable[[Caller], object],
+        once_ns: int,
+        drawn: str,
+        iterations: int = 1,
+    ) -> None:
+        """Time or count as ordered, without the garbage collector, and fill in the statistics that a test may read."""
         state = self.state
         if state.timed:
             raise NotRaceable("the test was run again after its benchmark was timed, as plugins do that rerun failures")
@@ -163,7 +178,10 @@ class RacedBenchmark(BenchmarkFixture):
         collecting = gc.isenabled()
         gc.disable()
         try:
-            while isinstance(order := state.channel.receive_order(), messages.Block):
+            while isinstance(order := state.channel.receive_order(), messages.Block | messages.Count):
+                if isinstance(order, messages.Count):
+                    state.channel.answer(_count(once, order))
+                    continue
                 state.pin(order.processor)
                 all_ns, main_ns = CLOCK.all_ns(), CLOCK.own_ns()
                 spent_ns = block(order.calls)
@@ -174,6 +192,14 @@ class RacedBenchmark(BenchmarkFixture):
             state.undo_imports()
             if collecting:
                 gc.enable()
+
+
+def _count(once: Callable[[Caller], object], order: messages.Count) -> messages.Counted:
+    # It takes ctypes, which no other start of a worker needs.
+    from pytest_benchgate.explain import counting
+
+    others_ns = counting.instructions(once, order.warm, order.calls)
+    return messages.Counted(others_ns, counting.functions(once))
 
 
 def _refuse_async(result: Any) -> None:

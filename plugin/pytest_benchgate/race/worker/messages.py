@@ -7,6 +7,7 @@ The session sends orders, and a worker answers each of them once:
 | Start (by an environment variable) | Collecting, once for each file, then Collected |
 | Run | Ready, or Done where the test ends before its benchmark is called |
 | Block | Timed, or Done where the test ends instead |
+| Count | Counted, or Done where the test ends instead |
 | End | Done |
 | Quit | none |
 
@@ -64,6 +65,13 @@ class Block(NamedTuple):
 
     calls: int
     processor: int | None
+
+
+class Count(NamedTuple):
+    """Call the function `warm` times, count the instructions of each of `calls` calls, then the Python functions."""
+
+    warm: int
+    calls: int
 
 
 class End(NamedTuple):
@@ -135,6 +143,22 @@ class Timed(NamedTuple):
     threaded: bool
 
 
+class Counted(NamedTuple):
+    """What a call does.
+
+    Attributes
+    ----------
+    others_ns : int | None
+        The processor time of other threads in the calls of which callgrind wrote a profile; None without callgrind.
+    functions : dict[str, int]
+        How often each Python function was entered in another call.
+
+    """
+
+    others_ns: int | None
+    functions: dict[str, int]
+
+
 class Done(NamedTuple):
     """A test has ended: its outcome, as pytest has it, and the reason if it did not pass."""
 
@@ -142,11 +166,13 @@ class Done(NamedTuple):
     reason: str
 
 
-Order: TypeAlias = Run | Block | End | Quit
-Answer: TypeAlias = Collecting | Collected | Ready | Timed | Done
+Order: TypeAlias = Run | Block | Count | End | Quit
+Answer: TypeAlias = Collecting | Collected | Ready | Timed | Counted | Done
 Message: TypeAlias = Order | Answer
-ORDERS: dict[str, type[Order]] = {kind.__name__: kind for kind in (Run, Block, End, Quit)}
-ANSWERS: dict[str, type[Answer]] = {kind.__name__: kind for kind in (Collecting, Collected, Ready, Timed, Done)}
+ORDERS: dict[str, type[Order]] = {kind.__name__: kind for kind in (Run, Block, Count, End, Quit)}
+ANSWERS: dict[str, type[Answer]] = {
+    kind.__name__: kind for kind in (Collecting, Collected, Ready, Timed, Counted, Done)
+}
 
 
 class InvalidMessage(Exception):
@@ -226,6 +252,7 @@ def _is(value: Any, annotation: Any) -> bool:
             return isinstance(value, bool)
         case "list[str]":
             return isinstance(value, list) and all(isinstance(item, str) for item in value)
-        case "dict[str, str]":
-            return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+        case "dict[str, str]" | "dict[str, int]":
+            kind = str(text).removeprefix("dict[str, ").removesuffix("]")
+            return isinstance(value, dict) and all(_is(item, kind) for item in value.values())
     raise TypeError(f"no check for {annotation!r}")

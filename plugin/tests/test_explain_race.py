@@ -1,0 +1,162 @@
+"""Races whose slowdowns are explained: real builds, counted under valgrind."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pytest_benchgate.explain import valgrind
+from pytest_benchgate.explain.count import Request, explain
+from pytest_benchgate.explain.requests import Unsupported
+from pytest_benchgate.race.launching.plan import Plan
+from pytest_benchgate.reports import race_json
+from pytest_benchgate.results import Calls
+from racing import PLAIN, SLOW_KERNEL, TEMPLATE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from launching import Starts
+    from pytest_benchgate.race.launching.plan import Side
+    from pytest_benchgate.results import Explanation
+    from racing import Project
+
+MOST_S = 60
+SUITE = """
+    import threading, time
+    import build
+
+    def test_python(benchmark):
+        benchmark(build.work, 20)
+
+    def test_threads(benchmark):
+        def call():
+            thread = threading.Thread(target=build.work, args=(20,))
+            thread.start()
+            thread.join()
+        benchmark(call)
+
+    def test_endless(benchmark):
+        def call():
+            end = time.process_time() + 3
+            while time.process_time() < end:
+                pass
+        benchmark(call)
+
+    def test_failing(benchmark):
+        assert False, "not today"
+        benchmark(len, "")
+"""
+BASE = "def leaf(n): return n\ndef work(n): return sum(leaf(one) for one in range(n))\n"
+HEAD = BASE.replace("leaf(one)", "leaf(one) + leaf(one)")
+EVEX = TEMPLATE.replace("@WORK@", "1").replace(
+    "volatile long total = 0;",
+    'volatile long total = 0;\n    __asm__ volatile("vpxorq %%zmm0, %%zmm0, %%zmm0" ::: "xmm0");',
+)
+
+
+@pytest.fixture
+def _can_count(tmp_path: Path) -> None:
+    try:
+        valgrind.prefix(tmp_path, MOST_S)
+    except Unsupported as error:
+        pytest.skip(f"instructions cannot be counted here: {error}")
+
+
+@pytest.fixture
+def explained(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> Callable[..., Explanation]:
+    """Give explained(name, limit_s) -> Explanation of a test of SUITE, with BASE and HEAD."""
+
+    def run(name: str, limit_s: int = MOST_S) -> Explanation:
+        both = sides(HEAD, BASE, SUITE)
+        return explain(Request(both, f"test_it.py::test_{name}", Plan(names=("build",)), 7, reaper, limit_s))
+
+    return run
+
+
+@pytest.mark.usefixtures("_can_count")
+def test_a_slower_c_function_is_named_with_its_line(kern: Project) -> None:
+    kern.commit(**{"kern/_kern.c": SLOW_KERNEL})
+    summary, markdown = kern.folder / "summary.md", kern.folder / "report.md"
+    run = kern.race(
+        "HEAD~1", "--race-explain=auto", f"--benchgate-markdown={markdown}",
+        GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary),
+    )  # fmt: skip
+    assert run.returncode == 1, run.text
+    (raced,) = race_json.read(run.race).raced
+    explanation = raced.explanation
+    assert explanation is not None
+    assert (explanation.reason, explanation.allocations, explanation.python) == ("", (), ())
+    assert explanation.base is not None and explanation.head is not None  # noqa: PT018
+    assert explanation.head - explanation.base == pytest.approx(2 * 2000 * 6, rel=0.5)
+    (first,) = explanation.functions
+    lines = SLOW_KERNEL.splitlines()
+    assert (first.function, first.file) == ("spin", "kern/_kern.c")
+    assert "i < steps" in lines[first.line - 1] or "total += i" in lines[first.line - 1]
+    said = f"in spin (kern/_kern.c:{first.line})"
+    message, _, section = run.text.partition("- benchgate -")
+    assert said in message
+    assert f"slower: test_spin: +{(explanation.head / explanation.base - 1) * 100:.1f} % instructions a call" in section
+    assert said in next(one for one in run.text.splitlines() if one.startswith("::error")).replace("%3A", ":")
+    assert all(said.partition(" (")[0] in file.read_text() for file in (markdown, summary))
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("_can_count")
+def test_equal_counts_are_an_answer_and_avx_512_is_named(kern: Project) -> None:
+    kern.commit(**{"kern/_kern.c": TEMPLATE.replace("@WORK@", "1").replace("i++", "i += 1")})
+    equal = kern.race("HEAD~1", "--race-explain=all").raced("test_spin")["explanation"]
+    assert equal["base"] == equal["head"]
+    assert equal["functions"] == []
+    kern.commit(**{"kern/_kern.c": EVEX})
+    died = kern.race("HEAD~1", "--race-explain=all").raced("test_spin")
+    if died["verdict"] == "error":
+        pytest.skip("this processor has no AVX-512")
+    assert died["explanation"]["reason"].startswith("head: it executes AVX-512 instructions")
+
+
+def test_without_valgrind_python_calls_are_counted_all_the_same(
+    explained: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reaper: Starts
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = explained("python")
+    assert found.base is None
+    assert found.reason
+    assert found.python == (Calls("leaf (build.py)", 20, 40),)
+    assert reaper.count == 2
+
+
+@pytest.mark.usefixtures("_can_count")
+@pytest.mark.parametrize(
+    ("name", "limit_s", "why"),
+    [
+        ("endless", 1, "(base|head) took more than 1 s of processor time under valgrind"),
+        pytest.param("endless", 15, "took more than 15 s of processor time", marks=pytest.mark.thorough),
+        ("threads", MOST_S, "several threads work in a call"),
+        pytest.param("failing", MOST_S, "base: the test has ended .failed.: call: .*", marks=pytest.mark.thorough),
+    ],
+)
+def test_what_cannot_be_counted_is_named(
+    explained: Callable[..., Any], name: str, limit_s: int, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    found = explained(name, limit_s)
+    assert (found.base, found.head) == (None, None)
+    assert re.search(why, found.reason)
+    assert not [*scratch.iterdir()]
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("_can_count")
+def test_a_python_project_is_explained_from_its_source(plain: Project) -> None:
+    slow = PLAIN["calc.py"].replace("pass", "step()") + "def step():\n    pass\n"
+    plain.commit(**{"calc.py": slow})
+    run = plain.race("HEAD~1", "--race-explain=auto")
+    explanation = run.raced("test_count")["explanation"]
+    assert explanation["python"] == [{"function": "step (calc.py)", "base": 0, "head": 300}]
+    assert explanation["head"] > explanation["base"] > 0
+    assert "Python calls: step (calc.py) 0 -> 300" in run.text
