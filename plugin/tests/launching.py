@@ -11,6 +11,7 @@ from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.plan import Plan, Side
 from pytest_benchgate.race.launching.results import Failed, FailureKind, LaunchResult, Timed
 from pytest_benchgate.race.reaper import Reaper
+from racing import FEW_PLUGINS, PLUGINS
 
 if TYPE_CHECKING:
     import subprocess
@@ -51,7 +52,8 @@ def make_sides(folder: Path, head: str = "", base: str = "", suite: str = SUITE)
         own.mkdir()
         (own / "test_it.py").write_text(textwrap.dedent(suite))
         (own / "build.py").write_text(textwrap.dedent(source) or "def broken(): return 1\n")
-        made.append(Side(name, Path(sys.executable), own, ("-p", "no:cacheprovider")))
+        arguments = ("-p", "no:cacheprovider", *PLUGINS)
+        made.append(Side(name, Path(sys.executable), own, arguments, environment=FEW_PLUGINS))
     return made[0], made[1]
 
 

@@ -44,7 +44,7 @@ def test_base_s_settings_count(plain: Project, ini: str, notes: list[str]) -> No
         "conftest.py": option, "tests/test_calc.py": f"import calc, pytest\n{MARK}def test_count{BENCH}def test_by_conftest{BENCH}",
         "tests/test_more.py": f"import calc, pytest\npytestmark = pytest.mark.benchgate(race_budget=1e-9)\ndef test_more{BENCH}",
     })  # fmt: skip
-    run = plain.run("--race=HEAD", "--only-head", "1", "-k", "not nothing")
+    run = plain.run("--race=HEAD", "--only-head", "1", "-k", "not nothing", PYTEST_DISABLE_PLUGIN_AUTOLOAD="")
     assert run.verdicts == dict.fromkeys(["test_count", "test_by_conftest", "test_more"], "slower"), run.text
     assert {one["threshold"] for one in run.race["raced"]} == {run.race["settings"]["race_threshold"]} == {0.5}
     counts = "counts until it is merged"

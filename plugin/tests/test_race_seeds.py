@@ -143,7 +143,9 @@ def test_whatever_draws_without_a_seed_draws_alike_on_both_sides_and_anew_in_eac
         (side.folder / "conftest.py").write_text(CONFTEST)
         (side.folder / "pytest.ini").write_text("[pytest]\nmarkers = reseeded\n")
     both = tuple(
-        dataclasses.replace(side, arguments=(*side.arguments, "-p", "no:randomly", "-p", "no:random_order"))
+        dataclasses.replace(
+            side, environment={}, arguments=(*side.arguments, "-p", "no:randomly", "-p", "no:random_order")
+        )
         for side in both
     )  # type: ignore[assignment]
     launches = []

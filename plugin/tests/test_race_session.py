@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import sys
 import time
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
@@ -239,30 +240,39 @@ def test_a_threshold_that_cannot_be_seen_is_refused(plain: Project) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--race=main", "--race-threshold=3"], "'3' is not a percentage above 0; write it as in 3%"),
-        (["--race=main", "--race-alpha=2"], "'2' must lie between 0 and 1"),
-        (["--race=main", "--race-budget=-1"], "'-1' must be a number of seconds above 0"),
-        (["--race=main", "--race-max-launches=1.5"], "'1.5' must be a whole number of at least 1"),
-        (["--race=main", "--race-max-launches=inf"], "'inf' must be a whole number of at least 1"),
-        (["--race=main", "--race-shard=3/2"], "'3/2' must be K/N with K from 1 to N"),
-        (["--race=main", "--race-tests=base"], "'base' must be head"),
-        (["--race=main", "--race-base-python=python3"], "both say what base is"),
-        (["--race-base-python=no/such/python"], "no/such/python is not an executable"),
-        (["--race=nothing"], "'nothing' is not a revision of"),
-        (["--race=nothing..."], "fetch-depth: 0"),
-        (["--race=-x"], "'-x' is not a revision"),
-        (["--race=main", "--race-json=/proc/none/x.json"], "--race-json: cannot write"),
-        (["--race=main", "-orace_threshold=3"], "race_threshold: '3' is not a percentage"),
-        (["--race=main", "-orace_tests=base"], "race_tests: 'base' must be head"),
-    ],
-)
-def test_bad_options_are_refused_before_anything_runs(plain: Project, options: list[str], words: str) -> None:
-    run = plain.run(*options)
-    assert run.returncode == pytest.ExitCode.USAGE_ERROR
-    assert words in run.text
+# Each is refused by a session of its own, all in one process.
+BAD_OPTIONS = [
+    (["--race=main", "--race-threshold=3"], "'3' is not a percentage above 0; write it as in 3%"),
+    (["--race=main", "--race-alpha=2"], "'2' must lie between 0 and 1"),
+    (["--race=main", "--race-budget=-1"], "'-1' must be a number of seconds above 0"),
+    (["--race=main", "--race-max-launches=1.5"], "'1.5' must be a whole number of at least 1"),
+    (["--race=main", "--race-max-launches=inf"], "'inf' must be a whole number of at least 1"),
+    (["--race=main", "--race-shard=3/2"], "'3/2' must be K/N with K from 1 to N"),
+    (["--race=main", "--race-tests=base"], "'base' must be head"),
+    (["--race=main", "--race-base-python=python3"], "both say what base is"),
+    (["--race-base-python=no/such/python"], "no/such/python is not an executable"),
+    (["--race=nothing"], "'nothing' is not a revision of"),
+    (["--race=nothing..."], "fetch-depth: 0"),
+    (["--race=-x"], "'-x' is not a revision"),
+    (["--race=main", "--race-json=/proc/none/x.json"], "--race-json: cannot write"),
+    (["--race=main", "-orace_threshold=3"], "race_threshold: '3' is not a percentage"),
+    (["--race=main", "-orace_tests=base"], "race_tests: 'base' must be head"),
+]
+REFUSED = """
+import json, sys, pytest
+for options in json.loads(sys.argv[1]):
+    print("STATUS", int(pytest.main([*sys.argv[2:], *options])), flush=True)
+"""
+
+
+def test_bad_options_are_refused_before_anything_runs(plain: Project) -> None:
+    options = json.dumps([given for given, _ in BAD_OPTIONS])
+    run = plain.run(command=[sys.executable, "-P", "-c", REFUSED, options, *plain.command()[1:]])
+    texts = re.split(r"STATUS (\d+)\n", run.text)
+    for (given, words), text, status in zip(BAD_OPTIONS, texts[::2], texts[1::2], strict=False):
+        assert int(status) == pytest.ExitCode.USAGE_ERROR, given
+        assert words in text, given
+    assert len(texts) == 2 * len(BAD_OPTIONS) + 1
     assert "collected" not in run.text
     assert "Traceback" not in run.text
 
@@ -287,11 +297,13 @@ def test_the_ini_file_has_the_same_options(plain: Project) -> None:
 
 
 def test_unsure_fails_only_if_asked_to(plain: Project) -> None:
-    options = ("--race=HEAD", "--race-max-launches=1")
-    assert plain.run(*options).returncode == 0
-    run = plain.run(*options, "--race-strict")
-    assert (run.returncode, run.verdicts) == (pytest.ExitCode.TESTS_FAILED, {"test_count": "unsure"})
-    assert "--race-strict" in run.raced("test_count")["repeat"]
+    strict = "import pytest\n@pytest.mark.benchgate(race_strict=True)\ndef test_strict(benchmark):\n    benchmark(calc.count)\n"
+    plain.commit(**{"tests/test_calc.py": PLAIN["tests/test_calc.py"] + strict})
+    run = plain.run("--race=HEAD", "--race-max-launches=1")
+    assert (run.returncode, {*run.verdicts.values()}) == (pytest.ExitCode.TESTS_FAILED, {"unsure"})
+    assert {raced["name"]: raced["failed"] for raced in run.race["raced"]} == {"test_count": False, "test_strict": True}
+    assert "--race-strict" in run.raced("test_strict")["repeat"]
+    assert "--race-strict" not in run.raced("test_count")["repeat"]
 
 
 def test_a_spent_budget_ends_a_race(plain: Project) -> None:

@@ -39,7 +39,7 @@ def install(python: Path, name: str, version: str, files: dict[str, str]) -> Pat
 
 
 def test_head_s_tests_are_run_on_both_sides(plain: Project) -> None:
-    """In base, the test's own helper and conftest.py are others, and would fail."""
+    """Also those of a new file. In base, the tests' own helper and conftest.py are others, and would fail."""
     tests = PLAIN["tests/test_calc.py"].replace("import calc", "import calc, helper")
     plain.commit(**{
         "tests/helper.py": "raise OSError('an old helper')\n", "tests/conftest.py": "old = True\n", "tests/gone.py": "\n",
@@ -48,10 +48,11 @@ def test_head_s_tests_are_run_on_both_sides(plain: Project) -> None:
     plain.write(**{
         "calc.py": SLOW_CALC, "tests/helper.py": "\n", "tests/conftest.py": "import pytest\n@pytest.fixture\ndef given():\n    return 7\n",
         "tests/test_calc.py": tests + "def test_added(benchmark, given):\n    benchmark(calc.count, 40 * given)\n",
+        "tests/test_more.py": PLAIN["tests/test_calc.py"].replace("test_count", "test_more"),
     })  # fmt: skip
     (plain.root / "tests" / "gone.py").unlink()
     run = plain.race("HEAD")
-    assert run.verdicts == {"test_count": "slower", "test_added": "slower"}
+    assert run.verdicts == {"test_count": "slower", "test_added": "slower", "test_more": "slower"}
     assert "note: head's tests are run on both sides; they differ from base's own: tests" in run.text
 
 
@@ -111,7 +112,7 @@ def test_options_reach_the_workers(plain: Project) -> None:
     plain.write(**{"calc.py": SLOW_CALC})
     times = plain.folder / "times.json"
     options = ("--cc", "4", "-k", "tests", "tests", f"--benchmark-json={times}", "-q", "--strict-markers")
-    run = plain.race("HEAD", *options, PYTEST_ADDOPTS="'--bb=2 3' -p no:randomly")
+    run = plain.race("HEAD", *options, PYTEST_ADDOPTS="'--bb=2 3' -p no:randomly", PYTEST_DISABLE_PLUGIN_AUTOLOAD="")
     assert run.verdicts == {"test_count": "slower"}, run.text
     assert times.stat().st_size > 0
     assert len(list(plain.root.rglob("*_kept.json"))) == 1
@@ -129,13 +130,6 @@ def test_a_project_in_a_subfolder(plain: Project, cwd: str) -> None:
     places = [os.path.relpath(plain.root / "packages" / "one" / "tests", plain.root / cwd)]
     run = plain.race("HEAD", *places, cwd=plain.root / cwd)
     assert run.verdicts == {"test_count": "slower"}, run.text
-
-
-def test_new_tests_of_old_code_are_raced(plain: Project) -> None:
-    plain.write(
-        **{"calc.py": SLOW_CALC, "tests/test_more.py": PLAIN["tests/test_calc.py"].replace("test_count", "test_more")}
-    )
-    assert plain.race("HEAD").verdicts == {"test_count": "slower", "test_more": "slower"}
 
 
 def test_tests_outside_of_the_root_are_refused(plain: Project) -> None:
