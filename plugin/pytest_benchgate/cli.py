@@ -1,4 +1,4 @@
-"""The command pytest-benchgate: merge the JSON files of several runs, or of the shards of a race, into one table."""
+"""The command pytest-benchgate: merge JSON files into one table, or find the commit that made a benchmark slower."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate import machine, output, reading
+from pytest_benchgate.bisection import command as bisection
 from pytest_benchgate.reports import json_addition, markdown, race_json, shards, terminal
 from pytest_benchgate.reports.quantity import line, scaled, shortened
 from pytest_benchgate.results import Report
@@ -150,7 +151,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     report.add_argument("--markdown", action="store_true", help="make a table in Markdown, not for the terminal")
     report.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to FILE instead of the terminal")
-    arguments = parser.parse_args(argv)
+    bisection.declare(commands)
+    arguments, others = parser.parse_known_args(argv)
+    if arguments.command == "bisect":
+        return bisection.run(arguments, others)
+    if others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     try:
         _refuse_own_input(arguments.output, arguments.files)
         text, problems = _report(arguments.files, as_markdown=arguments.markdown)

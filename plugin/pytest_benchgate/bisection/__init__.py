@@ -1,0 +1,1 @@
+"""`pytest-benchgate bisect`: find the first commit that made a benchmark slower."""
