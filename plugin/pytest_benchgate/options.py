@@ -86,6 +86,12 @@ class RaceConfig:
         "add some: for each benchmark that is `slower` or `unsure`, for all, or for none",
         ini=True,
     ).field()
+    placements: str = Option(
+        "race_placements", parsers.placements, "auto", "auto|N",
+        "race an alarm again over N builds of each side, whose functions lie in other places: auto is 8 where the "
+        "instructions of a call are the same on both sides, 0 is never",
+        ini=True, from_base=True,
+    ).field()
     gone: str = Option(
         "race_gone", parsers.one_of("list", "fail"), "list", "list|fail",
         "what is done with the benchmarks that base has and head lacks or newly skips",

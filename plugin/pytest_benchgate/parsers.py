@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# How many builds of each side can tell a slowdown from a placement.
+PLACEMENTS = range(6, 65)
+
+
 def percentage(text: str) -> float:
     """Return "3 %" as 0.03."""
     number = text.strip().removesuffix("%")
@@ -44,6 +48,14 @@ def count(text: str) -> int:
     if not (math.isfinite(value) and value == int(value) and value >= 1):
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
     return int(value)
+
+
+def placements(text: str) -> str:
+    """Return "auto" or a number of builds; with fewer than 6 the interval of their median has less than 95 %."""
+    if text != "auto" and not (text.isdecimal() and (int(text) == 0 or int(text) in PLACEMENTS)):
+        least, most = PLACEMENTS[0], PLACEMENTS[-1]
+        raise argparse.ArgumentTypeError(f"{text!r} must be auto, 0, or a number from {least} to {most}")
+    return text
 
 
 def one_of(*words: str) -> Callable[[str], str]:

@@ -206,7 +206,7 @@ class Raced:
     Attributes
     ----------
     nodeid, name, path, line: of the test; the path is relative to pytest's rootdir, lines count from 1.
-    verdict: "slower", "faster", "same", "accepted", "unsure", "new", "error", "gone" or "skipped".
+    verdict: "slower", "faster", "same", "accepted", "unsure", "placement", "new", "error", "gone" or "skipped".
     failed: whether the test fails for it.
     threshold: the relative slowdown that mattered.
     numbers: ln(head / base), one a launch.
@@ -221,6 +221,7 @@ class Raced:
     visible: of a null race: the smallest slowdown, as ln(ratio), that could have been seen within the budget.
     repeat: the command that repeats this race; empty where there is none.
     explanation: what was counted to explain it; None if nothing was.
+    placements: ln(head / base), one a pair of builds whose functions lie in other places; empty without such builds.
     limit, accepted: of a slowdown that people accept: up to which it is, in the threshold's place, and why.
 
     """
@@ -250,6 +251,7 @@ class Raced:
     limit: float | None = None
     accepted: str = ""
     explanation: Explanation | None = None
+    placements: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from pytest_benchgate.race.launching.results import Loaded
 from pytest_benchgate.race.sides import basis
 from pytest_benchgate.race.sides.environments import of_environments
 from pytest_benchgate.race.sides.revisions import of_revisions
-from pytest_benchgate.race.statistics import Rule
-from pytest_benchgate.race.verdicts import agreement
+from pytest_benchgate.race.statistics import Rule, Verdict
+from pytest_benchgate.race.verdicts import agreement, placement
 from pytest_benchgate.race.verdicts.failures import Failures
 from pytest_benchgate.race.verdicts.identity import Identity, unlike_inputs
 from pytest_benchgate.race.verdicts.outcome import Outcomes
@@ -100,6 +100,7 @@ def _launch(
     # With a small budget, too, a hang must be distinguished from a slow test.
     plan = Plan(names=sides.names, limit_s=max([Plan.limit_s, *(race.budget_s for race in races)]))
     identity = Identity(dict(zip(("base", "head"), sides.homes, strict=True)), same=sides.null)
+    alarms: dict[str, tuple[Raced, engine.Race]] = {}
     explainer = Explainer(agreed.race.explain, sides, trees, plan, reaper)
     outcomes = Outcomes(config, agreed, sides, Failures(sides, plan, reaper))
     first_notes = report.notes
@@ -114,6 +115,9 @@ def _launch(
                 outcome = outcomes.of(suite.benchmarks[race.nodeid], race, event.races)
                 later_notes += [outcome.note] * bool(outcome.note)
                 raced = yield from explainer.explain(outcome.raced)
+                if placement.is_wanted(agreed.race.placements, raced):
+                    alarms[raced.nodeid] = raced, race
+                    continue
                 report = dataclasses.replace(report, raced=(*report.raced, raced))
                 yield Decided(raced, race, report)
             notes = [*first_notes, *later_notes, *identity.notes(), *unlike_inputs(event.races)]
@@ -124,6 +128,12 @@ def _launch(
             undecided = sum(race.open for race in event.races)
             status = f"{counts(report)}, {undecided} undecided, launch {event.count}" if undecided else ""
             yield Status(status)
+    placements = placement.Placements(agreed.race.placements, sides.both, trees, plan, reaper)
+    for confirmed in (yield from placements.confirm([raced for raced, _ in alarms.values()])):
+        strict = agreed.races[confirmed.nodeid].strict
+        raced = dataclasses.replace(confirmed, failed=strict or confirmed.verdict == Verdict.SLOWER.value)
+        report = dataclasses.replace(report, raced=(*report.raced, raced), seconds=CLOCK.s() - start)
+        yield Decided(raced, alarms[raced.nodeid][1], report)
     yield Updated(dataclasses.replace(report, complete=True))
 
 

@@ -44,6 +44,8 @@ class Verdict(Enum):
     FASTER = "faster"
     SAME = "same"
     UNSURE = "unsure"
+    # Slower as built, but not with the code in other places.
+    PLACEMENT = "placement"
     NEW = "new"
     ERROR = "error"
     SKIPPED = "skipped"

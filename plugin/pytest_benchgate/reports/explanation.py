@@ -17,6 +17,12 @@ def are_equal(explanation: Explanation) -> bool:
     return abs(head - base) <= max(EQUAL, explanation.spread) * base
 
 
+def does_no_more(explanation: Explanation) -> bool:
+    """Return whether head is known to execute no more instructions than base."""
+    base, head = explanation.base, explanation.head
+    return base is not None and head is not None and (head < base or are_equal(explanation))
+
+
 def render(explanation: Explanation) -> str:
     """Return what is known, one line for each kind of thing."""
     lines = [_instructions(explanation)]

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from pytest_benchgate.results import Report
 
 
-KINDS = {"unsure": "warning", "new": "warning", "gone": "warning", "accepted": "warning", "faster": "notice"}
+KINDS = {
+    "unsure": "warning",
+    "placement": "warning",
+    "new": "warning",
+    "gone": "warning",
+    "accepted": "warning",
+    "faster": "notice",
+}
 
 # Characters.
 MOST_TEXT, MOST_PROPERTY = 4000, 400

@@ -15,9 +15,9 @@ HEADER = ("benchmark", "verdict", "change", "interval", "coverage", "base", "hea
 # The largest slowdown that is tried for the smallest visible one of a null race.
 MOST = 0.5
 # The order in which verdicts are listed; within one, the slowest change comes first.
-ORDER = ("slower", "error", "gone", "unsure", "accepted", "same", "faster", "new", "skipped")
+ORDER = ("slower", "error", "gone", "unsure", "placement", "accepted", "same", "faster", "new", "skipped")
 # Verdicts whose reasons are listed.
-TOLD = {"error", "gone", "accepted", "new", "skipped"}
+TOLD = {"error", "gone", "placement", "accepted", "new", "skipped"}
 # A column that is shown only if thresholds differ.
 THRESHOLD = "threshold"
 
@@ -126,14 +126,27 @@ def _certainty(raced: Raced, report: RaceReport) -> str:
         return (
             f". Equal builds would give such evidence with a chance below 1 in {raced.evidence:.0f}, and any alarm "
             f"in this suite of {report.races} with one below {100 * report.alpha:.3g} %"
+            + (f". {_placements(raced)}" if raced.placements else f". {raced.reason}" if raced.reason else "")
         )
+    if raced.verdict == "placement":
+        return f". {_placements(raced)}"
     if raced.verdict == "unsure":
         return ". The budget is spent: raise --race-budget or --race-max-launches, or the threshold"
     return ""
 
 
+def _placements(raced: Raced) -> str:
+    """Return what the race over other placements has found."""
+    low, high = percent(min(raced.placements)), percent(max(raced.placements))
+    decides = ": where the code lies decides, not what it does" if raced.verdict == "placement" else ""
+    count = len(raced.placements)
+    return f"Over {count} builds of each side, with their functions in other places, {low} .. {high}{decides}"
+
+
 def reason(raced: Raced) -> str:
     """Return the reason of a verdict in one line."""
+    if raced.verdict == "placement":
+        return _placements(raced)
     if raced.verdict == "accepted":
         return f"up to {threshold(raced.limit or 0.0)}: {raced.accepted}"
     lines = raced.reason.strip().splitlines() or [raced.verdict]

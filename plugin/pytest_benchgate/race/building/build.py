@@ -84,6 +84,8 @@ class Order:
         Its name in messages.
     original : Path
         The user's own tree, whose paths must not be seen.
+    variables : Mapping[str, str]
+        Environment variables of the build, beside the session's own: flags of the compilers.
 
     """
 
@@ -92,6 +94,7 @@ class Order:
     tree: str
     who: str
     original: Path
+    variables: Mapping[str, str] = field(default_factory=flags.environment)
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,11 @@ class Builder:
         The cache.
     environment : tuple[str, ...]
         Patterns of the names of variables that change the project's build.
-    added : Mapping[str, str]
-        Variables that are set for the build, including the compilers' flags.
 
     """
 
     store: Store
     environment: tuple[str, ...] = ()
-    added: Mapping[str, str] = field(default_factory=flags.environment)
 
     def build(self, order: Order, output: Output) -> Built:
         """Return the environment of a side. Raises BuildFailed."""
@@ -144,7 +144,7 @@ class Builder:
         key = keys.key(
             "side", order.tree, str(order.project), tools.versions,
             keys.interpreter(), keys.installing(), keys.steering(self.environment),
-            json.dumps(sorted(self.added.items())),
+            json.dumps(sorted(order.variables.items())),
         )  # fmt: skip
         with self.store.entry(key, usable) as entry:
             if entry.record is not None:
@@ -171,7 +171,7 @@ class Builder:
         source, wheels = order.source / order.project, output.temporary / "wheel"
 
         def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-            output.run(cmd, cwd, {**self.added, **(extra_environ or {})})
+            output.run(cmd, cwd, {**order.variables, **(extra_environ or {})})
 
         builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
         if more := sorted(builder.get_requires_for_build("wheel")):

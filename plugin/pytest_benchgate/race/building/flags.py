@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# The most bytes that moved_by puts in front of a function: a line of the cache.
+MOST_BYTES = 64
 ALIGN = "-falign-functions=64"
 # Each variable that build systems read flags from, with the one that names its compiler and the usual command.
 COMPILERS = {"CFLAGS": ("CC", "cc", "c"), "CXXFLAGS": ("CXX", "c++", "c++")}
@@ -36,6 +38,11 @@ def environment(flags: Sequence[str] = (ALIGN,)) -> dict[str, str]:
         if missing and _knows(compiler, language, missing):
             found[name] = " ".join([*missing, own]).strip()
     return found
+
+
+def moved_by(count: int) -> tuple[str, str]:
+    """Return the flags that put so many bytes, which are never executed, in front of each function."""
+    return ("-falign-functions=1", f"-fpatchable-function-entry={count},{count}")
 
 
 def _knows(compiler: str, language: str, flags: Sequence[str]) -> bool:

@@ -109,7 +109,8 @@ def _wait_for(futures: Sequence[Future[Built]], stop: Stop) -> None:
 def _folder(order: Order) -> Path:
     """Make and return the folder of a build's temporary files."""
     folder = order.source.parent / f"{order.source.name}-build"
-    folder.mkdir()
+    # The same tree may be built with other flags later.
+    folder.mkdir(exist_ok=True)
     return folder
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.explain import debug_lines
 from pytest_benchgate.race.arguments import arguments
 from pytest_benchgate.race.building import extensions, git, project
 from pytest_benchgate.race.building.build import Builder, BuildFailed, Order
@@ -25,7 +24,7 @@ from pytest_benchgate.race.sides.sides import SIDES, Sides, SidesError
 from pytest_benchgate.race.worker import home
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from contextlib import ExitStack
 
     import pytest
@@ -168,17 +167,20 @@ def _orders(trees: Trees, folder: Path) -> list[Order]:
     ]
 
 
-def build_with_lines(trees: Trees) -> Generator[Preparation, None, list[Built]]:
-    """Build both sides once more, with line numbers; return their environments. Raises BuildFailed."""
+def build_again(trees: Trees, variables: Sequence[Mapping[str, str]]) -> Generator[Preparation, None, list[Built]]:
+    """Build base and head with other environment variables; return their environments. Raises BuildFailed."""
     assert trees.builder is not None  # noqa: S101  # it has built them already
-    folder = trees.scratch / "lines"
+    folder = trees.scratch / "again"
     if not folder.exists():
         # Base's tree has head's tests by now.
         trees.repository.check_out(trees.base, folder / "base")
         shutil.copytree(trees.scratch / "head", folder / "head", symlinks=True)
         git.clean(folder / "head")
-    builder = dataclasses.replace(trees.builder, added=debug_lines.environment())
-    return (yield from build_all(builder, _orders(trees, folder)))
+    orders = [
+        dataclasses.replace(order, variables=added)
+        for order, added in zip(_orders(trees, folder), variables, strict=True)
+    ]
+    return (yield from build_all(trees.builder, orders))
 
 
 def of_revisions(config: pytest.Config, race: RaceConfig, files: Sequence[Path], trees: Trees, reaper: Reaper) -> Sides:

@@ -23,6 +23,7 @@ LETTERS = {
     "new": "n",
     "gone": "g",
     "accepted": "a",
+    "placement": "p",
 }
 
 
@@ -68,7 +69,7 @@ def status(report: pytest.TestReport | pytest.CollectReport) -> Status | None:
     word = raced.verdict.upper()
     if raced.change is not None:
         word += f" {words.percent(raced.change)}"
-    cautious = raced.verdict in {"unsure", "gone", "accepted"}
+    cautious = raced.verdict in {"unsure", "placement", "gone", "accepted"}
     colour = "red" if raced.failed else "yellow" if cautious else "green"
     letter = "F" if raced.failed and raced.verdict == "same" else LETTERS[raced.verdict]
     return report.outcome, letter, (word, {colour: True})

@@ -1,0 +1,172 @@
+"""An alarm, raced again with each side's functions in other places.
+
+Where the linker puts a function can change its speed by more than 10 %, whatever it does: a commit that only moves code
+is then slower in this build, and not in another one. So each side is built several times, with a random number of bytes
+that are never executed in front of every function, and each build of base is raced against one of head.
+
+If the sides differ only by where their code lies, the places of both are drawn alike, and the number of a pair of
+builds is symmetric around 0. The interval of order statistics of the pairs holds their median with its coverage,
+whatever the distribution: an alarm stands if all of it is above 0 and the median above the threshold. With 8 pairs that
+takes all of them, so that a commit that only moves code keeps its alarm with a chance of at most 1 / 256.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_benchgate.explain.debug_lines import instructions
+from pytest_benchgate.race.building import flags, overlay
+from pytest_benchgate.race.building.build import BuildFailed
+from pytest_benchgate.race.events import Status
+from pytest_benchgate.race.launching.launch import launch
+from pytest_benchgate.race.launching.results import LaunchResult, Timed
+from pytest_benchgate.race.sides import revisions
+from pytest_benchgate.race.statistics import Verdict, interval
+from pytest_benchgate.reports.explanation import does_no_more
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from pytest_benchgate.race.building.build import Built
+    from pytest_benchgate.race.events import Preparation
+    from pytest_benchgate.race.launching.plan import Plan, Side
+    from pytest_benchgate.race.reaper import Reaper
+    from pytest_benchgate.race.sides.revisions import Trees
+    from pytest_benchgate.results import Raced
+
+# Of each pair of builds; its number is their median.
+LAUNCHES = 3
+# Builds of each side with "auto".
+USUAL = 8
+
+
+class Immovable(Exception):
+    """Sides whose functions cannot be put into other places, and why."""
+
+
+def is_wanted(placements: str, raced: Raced) -> bool:
+    """Return whether an alarm is to be raced over placements: with "auto", if head does no more than base."""
+    if raced.verdict != Verdict.SLOWER.value:
+        return False
+    if placements != "auto":
+        return placements != "0"
+    return raced.explanation is not None and does_no_more(raced.explanation)
+
+
+def stands(numbers: Sequence[float], threshold: float) -> bool:
+    """Return whether an alarm stands after these numbers, ln(head / base), one a pair of builds."""
+    low, _, _ = interval(numbers)
+    return low > 0 and statistics.median(numbers) > math.log1p(threshold)
+
+
+@dataclass(frozen=True)
+class Placements:
+    """Races a pair of sides over several places of their functions.
+
+    Attributes
+    ----------
+    wanted : str
+        How many builds of each side: "auto" or a number.
+    sides : tuple of Side
+        Base and head, as they were raced.
+    trees : Trees, optional
+        What they are built of; None if they were not built.
+
+    """
+
+    wanted: str
+    sides: tuple[Side, Side]
+    trees: Trees | None
+    plan: Plan
+    reaper: Reaper
+
+    @property
+    def count(self) -> int:
+        """How many builds of each side."""
+        return USUAL if self.wanted == "auto" else int(self.wanted)
+
+    def confirm(self, alarms: Sequence[Raced]) -> Generator[Preparation, None, list[Raced]]:
+        """Return alarms as they are after they have been raced over placements: `slower` still, or `placement`."""
+        if not alarms:
+            return []
+        rng = random.Random(random.SystemRandom().getrandbits(32))  # noqa: S311  # chance, not secrecy
+        try:
+            numbers = yield from self.race([raced.nodeid for raced in alarms], rng)
+        except Immovable as error:
+            note = f"whether it is slower in other places of the code is not known: {error}"
+            return [dataclasses.replace(raced, reason=note) for raced in alarms]
+        return [_confirmed(raced, numbers.get(raced.nodeid, []), self.count) for raced in alarms]
+
+    def race(self, nodeids: Sequence[str], rng: random.Random) -> Generator[Preparation, None, dict[str, list[float]]]:
+        """Return the numbers of each benchmark, one a pair of builds; fewer for one that fails meanwhile.
+
+        Raises Immovable.
+        """
+        if self.trees is None or not self.trees.built:
+            raise Immovable("nothing was built")
+        bytes_before = [rng.sample(range(1, flags.MOST_BYTES + 1), self.count) for _ in self.sides]
+        numbers: Mapping[str, list[float]] = defaultdict(list)
+        contents: list[list[str]] = []
+        for pair, padding in enumerate(zip(*bytes_before, strict=True), start=1):
+            yield Status(f"other places of the code, {pair} of {self.count}: building")
+            built = yield from self._build(padding)
+            contents.append(_instructions(built[-1]))
+            if contents[1:] and contents[-1] == contents[-2]:
+                raise Immovable("the flags in CFLAGS and CXXFLAGS change no instruction of this build")
+            sides = [
+                dataclasses.replace(side, python=moved.python) for side, moved in zip(self.sides, built, strict=True)
+            ]
+            yield Status(f"other places of the code, {pair} of {self.count}: racing")
+            for nodeid, found in self._launch(sides, nodeids, rng).items():
+                numbers[nodeid].append(found)
+        return dict(numbers)
+
+    def _build(self, padding: Sequence[int]) -> Generator[Preparation, None, list[Built]]:
+        variables = [flags.environment(flags.moved_by(count)) for count in padding]
+        if not all(variables):
+            raise Immovable("the compiler does not know -fpatchable-function-entry")
+        assert self.trees is not None  # noqa: S101  # as `race` has seen
+        try:
+            return (yield from _without_steps(revisions.build_again(self.trees, variables)))
+        except BuildFailed as error:
+            raise Immovable(f"the build failed with other flags: {str(error).splitlines()[0]}") from error
+
+    def _launch(self, sides: Sequence[Side], nodeids: Sequence[str], rng: random.Random) -> dict[str, float]:
+        """Return the number of each benchmark, the median of a few launches."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for _ in range(LAUNCHES):
+            for event in launch(sides, nodeids, self.plan, rng.getrandbits(32), self.reaper):
+                if isinstance(event, LaunchResult) and isinstance(event.result, Timed):
+                    found[event.nodeid].append(event.result.number)
+        return {nodeid: statistics.median(numbers) for nodeid, numbers in found.items()}
+
+
+def _confirmed(raced: Raced, numbers: Sequence[float], count: int) -> Raced:
+    """Return an alarm after a race over placements; it stands if that is incomplete."""
+    edge = raced.threshold if raced.limit is None else raced.limit
+    placed = len(numbers) == count and not stands(numbers, edge)
+    verdict = Verdict.PLACEMENT if placed else Verdict.SLOWER
+    return dataclasses.replace(raced, verdict=verdict.value, placements=tuple(numbers))
+
+
+def _without_steps(building: Generator[Preparation, None, list[Built]]) -> Generator[Preparation, None, list[Built]]:
+    """Leave the steps out, of which there are some dozens."""
+    while True:
+        try:
+            event = next(building)
+        except StopIteration as end:
+            built: list[Built] = end.value
+            return built
+        if isinstance(event, Status):
+            yield event
+
+
+def _instructions(built: Built) -> list[str]:
+    """Return what each extension module of a build consists of."""
+    return [str(instructions(path)) for path in overlay.extensions(built.folder).values()]
