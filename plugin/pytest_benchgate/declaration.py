@@ -93,6 +93,9 @@ class Option(Generic[T]):
         value = config.getoption(self.name) if self.command_line else None
         if value is None and self.ini:
             value = config.getini(self.name)
+            # An empty key leaves open what has no default.
+            if value == "" and self.default is None:
+                value = None
             if isinstance(value, str) and self.parse is not None:
                 try:
                     value = self.parse(value)

@@ -29,6 +29,11 @@ def test_the_flags_of_help_are_the_table(pytester: pytest.Pytester) -> None:
         assert len(re.findall(rf"^  {option.name} \(", text, re.MULTILINE)) == option.ini
 
 
+def test_an_empty_key_of_the_configuration_says_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nrace_cache =\n")
+    assert options.RACE_OPTIONS["cache"].value(pytester.parseconfig()) is None
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 def test_an_option_is_one_declaration(plain: Project, tmp_path: Path) -> None:
     """The plugin, with one line more, has another option: a flag, an ini key, a keyword of the marker, a setting."""
