@@ -55,6 +55,12 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("suite")
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Let a run of the tests that run alone succeed where the arguments select none of them."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.option.markexpr == "alone":
+        session.exitstatus = pytest.ExitCode.OK
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what is no benchmark under --benchmark-only, where pytest-benchmark would skip it line by line.
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from conftest import Case, Oracle
     from logmap_cy._contract import Array
 
+pytestmark = pytest.mark.alone
 TICK = 1e-3
 P, MU = 6700417, 22
 

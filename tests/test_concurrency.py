@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from conftest import Case, Oracle
 
+pytestmark = pytest.mark.alone
+
 
 def interrupted_after(delay_s: float, call: Callable[[], object]) -> float:
     """Return the seconds between Ctrl-C, delay_s after the start of call, and its KeyboardInterrupt."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from logmap_cy._contract import Array
     from logmap_cy.hybrid.call import Worker
 
+pytestmark = pytest.mark.alone
 P, MU = 6700417, 22
 G = 1e9
 
