@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from pytest_benchgate import reading
 from pytest_benchgate.bisection.search import Outcome
-from pytest_benchgate.race.building.git import GitError, Repository
+from pytest_benchgate.race.building.git import GitError, Repository, git
 from pytest_benchgate.reports import race, race_json
 from pytest_benchgate.results import Raced
 
@@ -155,11 +155,13 @@ class Racer:
             return dataclasses.replace(none, reason=f"it has no folder {self.prefix}", lacks_test=True)
         report, log = self.scratch / "race.json", self.scratch / "output.txt"
         report.unlink(missing_ok=True)
+        # Only a difference between a commit and its parent is worth the seconds that an explanation takes.
+        explain = () if against in git("rev-parse", f"{commit}^@", cwd=folder).split() else ("--race-explain=off",)
         # -P as for the script pytest: the working directory is not put first on the path.
         command = [sys.executable, "-P", "-m", "pytest", "--benchmark-only", "-p", "no:cacheprovider", "--color=no",
                    # What people accept is slower nevertheless.
-                   *self.options, "-o", f"race_accepted={os.devnull}", f"--race={against}", f"--race-json={report}",
-                   f"--race-alpha={share!r}", self.test]  # fmt: skip
+                   *explain, *self.options, "-o", f"race_accepted={os.devnull}", f"--race={against}",
+                   f"--race-json={report}", f"--race-alpha={share!r}", self.test]  # fmt: skip
         with log.open("w+", encoding="utf-8", errors="replace") as output:
             self._run(command, folder / self.prefix, output)
         return self._outcome(none, report, log.read_text("utf-8", "replace"))
