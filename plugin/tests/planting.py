@@ -82,7 +82,7 @@ for path in sys.argv[1:]:
     spec = importlib.util.spec_from_file_location("kern", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert counting.instructions(lambda call: call(module.run, (7,), {}), 2, 2) is not None
+    assert counting.instructions(lambda call: call(module.run, (7,), {}), 2, 3) is not None
 print(os.getpid())
 """
 
@@ -150,6 +150,8 @@ def counted(folder: Path, modules: Sequence[Path]) -> list[Counted]:
     assert done.returncode == 0, done.stdout + done.stderr
     found = []
     for index, module in enumerate(modules, 1):
-        # The second of each module's two calls: the first one in a process does more.
-        found.append(Counted(valgrind.profile(folder, int(done.stdout), 2 * index), str(module).__eq__))
+        # As in a race, the call that does least of three.
+        numbers = range(3 * index - 2, 3 * index + 1)
+        profiles = [valgrind.profile(folder, int(done.stdout), number) for number in numbers]
+        found.append(Counted(min(profiles, key=lambda one: one.total), str(module).__eq__))
     return found
