@@ -243,18 +243,6 @@ def test_what_holds_up_one_call_or_trial_is_forgotten(times: float) -> None:
     assert max(machine.call(known, 0.024) for _ in range(20)) < 1.1 * 0.024
 
 
-def test_small_calls_are_left_to_the_processor_in_one_piece() -> None:
-    machine, known = Machine(FAST, [0.0, 1e-4]), Measurements(2)
-    for _ in range(500):
-        machine.call(known, 0.0009)
-        assert set(machine.teams) == {(0,)}
-    assert machine.teams == [(0,)]
-    assert known.rates.keys() == {(0,)}
-    for _ in range(500):
-        machine.call(known, 0.0019)
-    assert machine.teams == [(1,)]
-
-
 def test_a_device_whose_program_is_being_built_is_not_waited_for() -> None:
     machine, known = Machine(FAST, [0.0, 1e-4]), Measurements(2)
     asked: list[int] = []
@@ -435,6 +423,23 @@ def test_each_worker_is_measured_alone_and_with_others(workers: tuple[Worker, ..
             break
         time.sleep(0.02)
     assert {(worker,) for worker in range(len(workers))} < known.rates.keys()
+
+
+@needs_opencl
+@pytest.mark.usefixtures("eager")
+def test_small_calls_are_left_to_the_processor(
+    workers: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch, oracle: Oracle
+) -> None:
+    x = np.arange(30_011)
+    out = np.zeros_like(x)
+    assert workers[1].device
+    assert any(len(call.compute(x, out, 10, P, MU, 1)) > 1 or time.sleep(0.02) for _ in range(100))
+    monkeypatch.setattr(call, "SMALL_S", 1e9)
+    for _ in range(20):
+        out[:] = 0
+        shares = call.compute(x, out, 10, P, MU, 1)
+        assert [(name, elements) for name, (elements, _) in shares.items()] == [(workers[0].name, len(x))]
+        np.testing.assert_array_equal(out, oracle(x, 10, P, MU))
 
 
 def failing(*_: object) -> object:

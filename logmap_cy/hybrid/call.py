@@ -15,7 +15,7 @@ import numpy as np
 
 from logmap_cy import _registry, _threads
 from logmap_cy._drive import SMALL, schedule
-from logmap_cy.hybrid.sharing import Measurements, Pieces, Plan
+from logmap_cy.hybrid.sharing import HOST, SMALL_S, Measurements, Pieces, Plan
 from logmap_cy.opencl.device import discover
 from logmap_cy.opencl.program import PROGRAMS
 from logmap_cy.vector.plan import plan
@@ -159,14 +159,13 @@ class _Call:
 
     def compute_on_device(self, i: int, pieces: Pieces) -> None:
         """Compute pieces on a thread of its own; leave an error to the calling thread."""
-        thread = _thread.get_ident()
-        self.active.add(thread)
+        self.active.add(_thread.get_ident())
         try:
             self.compute(i, pieces)
         except BaseException as error:  # noqa: BLE001
             self.failure = self.workers[i], error
             self.pieces = None
-        self.active.discard(thread)
+        self.active.discard(_thread.get_ident())
         self.ended.put(None)
 
     def close(self) -> None:
@@ -197,6 +196,11 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> di
         raise ValueError(f"out has {len(out)} elements, x has {len(x)}; pass arrays of one length")
     workers, kind = find_workers(p, mu)
     known = measurements(len(workers), *kind, x.dtype, len(x).bit_length(), num.bit_length(), threads)
+    if HOST in known.rates and len(x) * num < SMALL_S * known.rate(HOST):
+        begin = time.perf_counter()
+        for part, steps, first in schedule(len(x), num, workers[0].steps_per_call):
+            workers[0].compute((x if first else out)[part], out[part], steps, p, mu, threads)
+        return {workers[0].name: (len(x), time.perf_counter() - begin)}
     call = _Call(workers, x, out, num, p, mu, threads)
     try:
         Plan(known, len(x), num, lambda i: programs.ready(workers[i], x.dtype, p, mu), call.execute).run()

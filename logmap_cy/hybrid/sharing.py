@@ -136,9 +136,6 @@ class Plan:
     def run(self) -> None:
         """Have all elements computed."""
         known, all_steps = self.known, self.left * self.num
-        if HOST in known.rates and all_steps < SMALL_S * known.rate(HOST):
-            self.execute(self.left, {0: 1.0})
-            return
         for _ in range(0 if HOST in known.rates else 2):  # the first one starts the processor's threads
             if self.left:
                 known.learn(HOST, self._part(HOST, all_steps / 128)[0], trial=True)
