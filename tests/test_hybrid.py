@@ -326,7 +326,7 @@ def all_share(monkeypatch: pytest.MonkeyPatch) -> None:
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have devices tried at once, also in small calls."""
     monkeypatch.setattr(sharing, "BUDGET", 1000.0)
-    monkeypatch.setattr(sharing, "SMALL_S", 0.0)
+    monkeypatch.setattr(call, "SMALL_S", 0.0)
     monkeypatch.setattr(sharing, "TRIAL_S", 0.0)
     monkeypatch.setattr(sharing, "GRAIN", 64)
 
@@ -515,10 +515,11 @@ SHARED = """
     expected = logmap(x, 100)
     def compute(out=out):
         return call.compute(x, out, 100, 6700417, 22, 1)
-    compute()
-    begin = time.perf_counter()
-    compute()
-    whole_s = time.perf_counter() - begin
+    def seconds():
+        begin = time.perf_counter()
+        compute()
+        return time.perf_counter() - begin
+    whole_s = min(seconds() for _ in range(9))
 """
 
 
