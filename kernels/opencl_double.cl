@@ -1,5 +1,5 @@
-/* Residues as doubles, VECTORS vectors of LANES elements a work-item: logmap_cy/vector/vector.pyx has the arithmetic, its
- * forms and its proofs.
+/* Residues as doubles, VECTORS vectors of LANES elements a work-item: logmap_cy/vector/vector.pyx has the arithmetic,
+ * its forms and its proofs.
  *
  * The host defines, per program, what vectors.h wants, and FORM (0 short, 1 general; 2, 3 the same,
  * wide). It gives the constants of logmap_cy/vector/plan.pyx as arguments, so that another p needs no other program.

@@ -1,9 +1,9 @@
 /* 32-bit integers only, for devices without doubles: Montgomery's multiplication, VECTORS vectors of LANES elements a
  * work-item.
  *
- * u is the short form's residue (logmap_cy/vector/plan.pyx) times R = 2^32, modulo p, in [0, p). p is odd and below 2^31, and
- * shares no factor with mu. Peter L. Montgomery, Modular multiplication without trial division, Mathematics of
- * Computation 44 (1985).
+ * u is the short form's residue (logmap_cy/vector/plan.pyx) times R = 2^32, modulo p, in [0, p). p is odd and below
+ * 2^31, and shares no factor with mu. Peter L. Montgomery, Modular multiplication without trial division, Mathematics
+ * of Computation 44 (1985).
  *
  * The host defines what vectors.h wants. Its arguments, all but the first modulo p: -1 / p modulo R; mu * R^2 and
  * mu * R^3 for the two halves of x; mu / 2 * R; -2^64 * mu * R, for x < 0; c * R; 1 / mu; -1 / 2.
