@@ -127,7 +127,7 @@ class Implementation:
         try:
             self.module()
         except ImportError as error:
-            return f"{error}; {INSTALL.get(self.name, 'reinstall logmap-cy')}"
+            return f"{error}; {INSTALL.get(self.name, 'reinstall logmap-cy, or add it to meson.build')}"
         return None
 
     @property

@@ -23,7 +23,7 @@ SOURCES = [*sorted(ROOT.glob("logmap_cy/**/*.p[yx][xd]")), *sorted(ROOT.glob("ke
 COMMENTS = re.compile(r'/\*.*?\*/|""".*?"""|#[^\n]*', re.DOTALL)
 CHANGES = [
     (re.compile(r"(?<=[\w)]) \* (?=[\w(])"), " + "),
-    (re.compile(r"(?<== )step\(u[^)]*\)|(?<=return )step\(u[^)]*\)"), "u"),
+    (re.compile(r"(?:(?<== )|(?<=return ))step\((\w+)[^)]*\)"), r"\1"),
 ]
 
 
@@ -48,7 +48,11 @@ def mutants(path: Path) -> list[Mutant]:
     code = COMMENTS.sub(lambda comment: re.sub(r"[^\n]", " ", comment[0]), text)
     return [
         Mutant(
-            path, text.count("\n", 0, at.start()) + 1, text[: at.start()] + becomes + text[at.end() :], at[0], becomes
+            path,
+            text.count("\n", 0, at.start()) + 1,
+            text[: at.start()] + at.expand(becomes) + text[at.end() :],
+            at[0],
+            at.expand(becomes),
         )
         for pattern, becomes in CHANGES
         for at in pattern.finditer(code)
