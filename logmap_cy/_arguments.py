@@ -60,17 +60,22 @@ def integer(name: str, value: Any, *, least: int | None = None, most: int | None
         The value is below `least` or above `most`.
 
     """
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name}={value!r} is a bool; pass an integer, int({name}) if you mean it")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}={short(value)} is not an integer; pass an int") from None
+    number = value if type(value) is int else _index(name, value)
     if least is not None and number < least:
         raise ValueError(f"{name}={number} is below {least}; pass {least} or more")
     if most is not None and number > most:
         raise ValueError(f"{name}={number} is above {most}; pass {most} or less")
     return number
+
+
+def _index(name: str, value: Any) -> int:
+    """Return what is not exactly an int as one, or raise TypeError."""
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}={value!r} is a bool; pass an integer, int({name}) if you mean it")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}={short(value)} is not an integer; pass an int") from None
 
 
 def steps(num: Any) -> int:
