@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pytest_benchgate import cli
 from pytest_benchgate.bisection.trial import Trial
-from racing import KERNEL, LIMIT_S, PLAIN, SLOW_CALC, SLOW_KERNEL, Project, kill, wait_for
+from racing import KERNEL, LIMIT_S, PLAIN, PLUGINS, SLOW_CALC, SLOW_KERNEL, Project, kill, wait_for
 
 if TYPE_CHECKING:
     import subprocess
@@ -30,7 +30,7 @@ def bisect(
 ) -> subprocess.Popen[str]:
     """Start a search."""
     command = [sys.executable, "-m", "pytest_benchgate.cli", "bisect", f"--good={good}", f"--bad={bad}",
-               f"--race-cache={project.cache}", f"--json={project.json}", test, *few, *options]  # fmt: skip
+               f"--race-cache={project.cache}", f"--json={project.json}", test, *PLUGINS, *few, *options]  # fmt: skip
     return project.start(command=command, XDG_STATE_HOME=str(project.folder / "state"))
 
 
@@ -255,7 +255,7 @@ def test_the_folder_in_which_it_starts_and_absolute_ids(plain: Project) -> None:
     (slow,) = line(plain, SLOW_CALC)
     for test, cwd in ((f"{plain.root}/{TEST}", plain.root), ("test_calc.py::test_count", plain.root / "tests")):
         command = [sys.executable, "-m", "pytest_benchgate.cli", "bisect", "--good=good", "--bad=main",
-                   f"--race-cache={plain.cache}", test, *FEW]  # fmt: skip
+                   f"--race-cache={plain.cache}", test, *PLUGINS, *FEW]  # fmt: skip
         search = plain.start(command=command, cwd=cwd, XDG_STATE_HOME=str(plain.folder / "state"))
         text, _ = search.communicate(timeout=LIMIT_S)
         assert search.returncode == 0, text
