@@ -179,13 +179,15 @@ def test_a_bad_revision_that_cannot_be_raced_is_no_verdict(plain: Project) -> No
 
 @pytest.mark.thorough
 def test_a_slowdown_in_steps_is_not_confirmed(plain: Project) -> None:
-    commits = line(plain, *STEPS)
+    commits = line(plain, PLAIN["calc.py"], PLAIN["calc.py"], *STEPS)
     few = ("--race-alpha=0.9", "--race-threshold=70%", "--race-max-launches=20")
     status, text, content = ended(bisect(plain, few=few), plain)
     assert status == 1, text
     assert content["ending"] == "unconfirmed"
     assert [commit["id"] for commit in content["suspects"]] == commits
     assert "does not confirm it" in text
+    assert f"{commits[0][:10]} " in text
+    assert ": not raced\n" in text
 
 
 @pytest.mark.thorough
@@ -280,7 +282,9 @@ def test_other_commands_do_not_take_unknown_options(capsys: pytest.CaptureFixtur
 @pytest.mark.thorough
 def test_an_extension_that_does_not_build_in_between(kern: Project) -> None:
     broken = KERNEL.replace("long total", "lnog total")
-    commits = line(kern, KERNEL, broken, KERNEL, SLOW_KERNEL, SLOW_KERNEL, broken, SLOW_KERNEL, name="kern/_kern.c")
+    commits = line(kern, KERNEL, KERNEL, broken, KERNEL, SLOW_KERNEL, broken, SLOW_KERNEL, name="kern/_kern.c")
     status, text, content = ended(bisect(kern, test="tests/test_kern.py::test_spin"), kern)
-    assert (status, content["suspects"][0]["id"]) == (0, commits[3]), text
+    assert status == 0, text
+    assert content["suspects"][0]["id"] == commits[4]
+    assert outcomes(content, commits) == {6: "bad", 2: "skipped", 3: "good", 4: "bad"}
     assert "could not be built" in text

@@ -37,7 +37,13 @@ UNIMPORTABLE = re.compile(r"^_+ ERROR collecting ", re.MULTILINE)
 # How pytest, or a race, says why there was no race, the most specific first.
 TELLING = tuple(
     re.compile(pattern, re.MULTILINE)
-    for pattern in (r"^.* could not be built: .*", r"^E   +(\S.*)", r": error: (.*)", r"^ERROR: (.*)")
+    for pattern in (
+        r"^.* could not be built: .*",
+        r"^E   +(\S.*)",
+        r": error: (.*)",
+        r"^ERROR: (.*)",
+        r"^INTERNALERROR> (\w*Error.*)",
+    )
 )
 RULES = {**race_json.RULES, "outcome": tuple(Outcome), "share": (0.0, 1.0)}
 

@@ -56,7 +56,7 @@ def to_text(result: Result, test: str, good: str) -> str:
             f"The slowdown may have come in steps that are each below the threshold, in one or more of these {count}:"
         )
     trials = {trial.commit: str(trial) for trial in result.trials}
-    lines = [f"  {_line(commit)}{f': {trials[commit.id]}' * (commit.id in trials)}" for commit in result.suspects]
+    lines = [f"  {_line(commit)}: {trials.get(commit.id, 'not raced')}" for commit in result.suspects]
     return "\n".join([head, *lines]) + "\n"
 
 
