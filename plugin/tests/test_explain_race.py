@@ -160,3 +160,17 @@ def test_a_python_project_is_explained_from_its_source(plain: Project) -> None:
     assert explanation["python"] == [{"function": "step (calc.py)", "base": 0, "head": 300}]
     assert explanation["head"] > explanation["base"] > 0
     assert "Python calls: step (calc.py) 0 -> 300" in run.text
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("_can_count")
+def test_a_count_that_fails_does_not_cost_the_verdict(kern: Project, tmp_path: Path) -> None:
+    broken = tmp_path / "broken" / "elftools"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise RuntimeError('not today')\n")
+    kern.commit(**{"kern/_kern.c": SLOW_KERNEL})
+    run = kern.race("HEAD~1", "--race-explain=auto", PYTHONPATH=str(broken.parent))
+    (raced,) = race_json.read(run.race).raced
+    assert (raced.verdict, run.returncode) == ("slower", 1)
+    assert raced.explanation is not None
+    assert raced.explanation.reason == "counting failed: RuntimeError: not today"

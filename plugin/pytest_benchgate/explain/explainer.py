@@ -12,6 +12,7 @@ from pytest_benchgate.explain.debug_lines import are_alike, environment
 from pytest_benchgate.race.building.build import BuildFailed
 from pytest_benchgate.race.events import Status
 from pytest_benchgate.race.sides import revisions
+from pytest_benchgate.results import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -56,7 +57,12 @@ class Explainer:
             self._with_lines = yield from self._build()
         yield Status(f"counting the instructions of {raced.name}")
         seed = random.SystemRandom().getrandbits(32)
-        explanation = count.explain(count.Request(self._with_lines, raced.nodeid, self.plan, seed, self.reaper))
+        request = count.Request(self._with_lines, raced.nodeid, self.plan, seed, self.reaper)
+        try:
+            explanation = count.explain(request)
+        # Whatever goes wrong here, the verdict is known and must not be lost.
+        except Exception as error:  # noqa: BLE001
+            explanation = Explanation(reason=f"counting failed: {type(error).__name__}: {error}")
         return dataclasses.replace(raced, explanation=explanation)
 
     def _build(self) -> Generator[Preparation, None, tuple[Side, ...]]:
