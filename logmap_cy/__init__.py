@@ -1,8 +1,11 @@
 """The integer logistic map, ``x <- mu * x * (x + 1) mod p``, in Cython and OpenCL: exact, and benchmarked."""
 
+import sys as _sys
 from importlib.util import find_spec as _find_spec
 
 if _find_spec("logmap_cy.rows.memoryview") is None:
+    # Looking for it has imported this folder's rows, which a later import from another folder must not get.
+    _sys.modules.pop("logmap_cy.rows", None)
     raise ImportError(
         f"logmap_cy is being imported from its source folder ({__path__[0]}), which has no compiled modules; "
         "if it is installed, run python -P or change to another folder (and run pytest, not python -m pytest); if not: "

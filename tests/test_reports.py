@@ -85,7 +85,7 @@ axis.legend()
 _harness.save(figure, pathlib.Path(sys.argv[2]))
 """
     for name in ("one", "two"):
-        subprocess.run([sys.executable, "-c", code, str(BENCHMARKS), str(tmp_path / name)], check=True)
+        subprocess.run([sys.executable, "-P", "-c", code, str(BENCHMARKS), str(tmp_path / name)], check=True)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
@@ -146,7 +146,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
     report = str(BENCHMARKS / "articles.py")
     options = ["--length=7", "--rounds=1", "--no-pictures", "--implementation=memoryview", "--out", str(tmp_path)]
-    command = [sys.executable, "-W", "ignore::RuntimeWarning", "-c", code, str(BENCHMARKS), report, *options]
+    command = [sys.executable, "-P", "-W", "ignore::RuntimeWarning", "-c", code, str(BENCHMARKS), report, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "memoryview is wrong for 128 elements and 10 steps: no time is reported" in done.stderr
