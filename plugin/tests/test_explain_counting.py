@@ -10,10 +10,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_benchgate.explain import counting, debug_lines, requests, valgrind
+from pytest_benchgate.explain import counting, requests, valgrind
 from pytest_benchgate.explain.count import THREADS_NS
 from pytest_benchgate.explain.profile import ProfileError
-from pytest_benchgate.race.building import flags
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,13 +160,3 @@ def test_python_functions_are_counted_exactly() -> None:
     assert (few[name], many[name]) == (3, 10)
     (whole,) = (name for name in few if name.partition(" (")[0].endswith("<locals>.work"))
     assert (few[whole], many[whole]) == (1, 1)
-
-
-def test_builds_with_lines_have_the_flags_of_other_builds_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CFLAGS", "-O3 -DX")
-    raced, lines = flags.environment().get("CFLAGS"), debug_lines.environment().get("CFLAGS")
-    if raced is None:
-        pytest.skip("no compiler")
-    assert lines is not None
-    assert sorted(lines.split()) == sorted([*raced.split(), "-g1"])
-    assert lines.endswith("-O3 -DX")

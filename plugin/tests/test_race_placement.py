@@ -72,7 +72,7 @@ def test_code_that_cannot_be_moved(plain: Project) -> None:
 
 def test_flags_that_reach_no_compiler(kern: Project) -> None:
     setup = kern.root.joinpath("setup.py").read_text("utf-8")
-    kern.commit(**{"setup.py": f"import os\nos.environ.pop('CFLAGS', None)\n{setup}"})
+    kern.commit(**{"setup.py": f"import os\nos.environ['PATH'] = os.defpath\n{setup}"})
     kern.write(**{"kern/_kern.c": SLOW_KERNEL})
     run = kern.race("HEAD", "--race-placements=6")
     assert (run.verdicts, run.returncode) == ({"test_spin": "slower"}, 1)
@@ -95,7 +95,6 @@ def test_chance_lets_an_alarm_stand_once_in_256() -> None:
 
 
 def test_functions_are_moved_by_each_number_of_bytes() -> None:
-    assert flags.environment(flags.moved_by(1)).keys() <= {"CFLAGS", "CXXFLAGS"}
     assert len({flags.moved_by(count) for count in range(1, flags.MOST_BYTES + 1)}) == flags.MOST_BYTES
 
 

@@ -11,18 +11,15 @@ from pytest_benchgate.race.building import flags
 if TYPE_CHECKING:
     from pathlib import Path
 
+FLAGS = (flags.ALIGN, "-g1")
+# What keeps build backends from removing the line numbers again, and gives Rust some.
+VARIABLES = {
+    "SKBUILD_INSTALL_STRIP": "false",
+    "CARGO_PROFILE_RELEASE_DEBUG": "line-tables-only",
+    "CARGO_PROFILE_RELEASE_STRIP": "none",
+}
 EXECUTABLE = 0x4  # SHF_EXECINSTR
 HAS_NO_BYTES = 8  # SHT_NOBITS
-
-
-def environment() -> dict[str, str]:
-    """Return the variables by which a build gets line numbers, and keeps them, whatever builds it."""
-    return {
-        **flags.environment((flags.ALIGN, "-g1")),
-        "SKBUILD_INSTALL_STRIP": "false",
-        "CARGO_PROFILE_RELEASE_DEBUG": "line-tables-only",
-        "CARGO_PROFILE_RELEASE_STRIP": "none",
-    }
 
 
 def instructions(library: Path) -> str | None:

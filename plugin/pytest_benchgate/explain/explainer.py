@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.explain import count
-from pytest_benchgate.explain.debug_lines import are_alike, environment
+from pytest_benchgate.explain.debug_lines import FLAGS, VARIABLES, are_alike
 from pytest_benchgate.race.building.build import BuildFailed
 from pytest_benchgate.race.events import Status
 from pytest_benchgate.race.sides import revisions
@@ -70,7 +70,7 @@ class Explainer:
         if self.trees is None or not self.trees.built:
             return self.sides.both
         try:
-            built = yield from revisions.build_again(self.trees, [environment()] * 2)
+            built = yield from revisions.build_again(self.trees, [FLAGS] * 2, VARIABLES)
         except BuildFailed:
             return self.sides.both
         return tuple(

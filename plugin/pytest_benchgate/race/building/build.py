@@ -85,7 +85,9 @@ class Order:
     original : Path
         The user's own tree, whose paths must not be seen.
     variables : Mapping[str, str]
-        Environment variables of the build, beside the session's own: flags of the compilers.
+        Environment variables of the build, beside the session's own.
+    flags : tuple[str, ...]
+        Flags of each compilation, before the build's own.
 
     """
 
@@ -94,7 +96,8 @@ class Order:
     tree: str
     who: str
     original: Path
-    variables: Mapping[str, str] = field(default_factory=flags.environment)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = (flags.ALIGN,)
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class Builder:
         key = keys.key(
             "side", order.tree, str(order.project), tools.versions,
             keys.interpreter(), keys.installing(), keys.steering(self.environment),
-            json.dumps(sorted(order.variables.items())),
+            json.dumps([order.flags, sorted(order.variables.items())]),
         )  # fmt: skip
         with self.store.entry(key, usable) as entry:
             if entry.record is not None:
@@ -169,9 +172,12 @@ class Builder:
     ) -> dict[str, Any]:
         """Build a wheel with the tools and install it into a new environment; return the entry's record."""
         source, wheels = order.source / order.project, output.temporary / "wheel"
+        compilers = output.temporary / "compilers"
+        flags.wrap_compilers(compilers, order.flags)
+        variables = {**order.variables, "PATH": os.pathsep.join([str(compilers), os.environ.get("PATH", os.defpath)])}
 
         def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-            output.run(cmd, cwd, {**order.variables, **(extra_environ or {})})
+            output.run(cmd, cwd, {**variables, **(extra_environ or {})})
 
         builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
         if more := sorted(builder.get_requires_for_build("wheel")):

@@ -1,9 +1,10 @@
-"""The flags that a race adds to both builds, through the variables that build systems read.
+"""The flags that a race adds to every compilation of both builds.
 
-Where the linker puts a function can decide over its speed. On an AMD EPYC, a function of 32 bytes that is never called,
-put at the head of python-rapidjson's source, moved the code behind it: of 184 benchmarks 11 became up to 17 % faster
-and 5 up to 9 % slower, though their instructions were the same. With each function at a multiple of 64 bytes, a line of
-the cache, all stayed within 1.5 %. So both builds have it, unless the user's own flags align functions.
+They are added by scripts in front of the compilers on the PATH, not by CFLAGS: where that variable is set, setuptools
+and many configure scripts leave out their own flags, and what they would have built at -O3 is not optimised at all.
+
+The flag for both builds aligns each function to a line of the cache. Where the linker puts a function can decide over
+its speed; a function that is never called, and moves those behind it, must not look like a change of them.
 """
 
 from __future__ import annotations
@@ -16,28 +17,14 @@ import sysconfig
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
+ALIGN = "-falign-functions=64"
 # The most bytes that moved_by puts in front of a function: a line of the cache.
 MOST_BYTES = 64
-ALIGN = "-falign-functions=64"
-# Each variable that build systems read flags from, with the one that names its compiler and the usual command.
-COMPILERS = {"CFLAGS": ("CC", "cc", "c"), "CXXFLAGS": ("CXX", "c++", "c++")}
-
-
-def environment(flags: Sequence[str] = (ALIGN,)) -> dict[str, str]:
-    """Return the variables that add flags to a build, for each compiler that knows all of them.
-
-    The user's own flags stay, and come last, so that they count more. What they say of alignment is left alone.
-    """
-    found = {}
-    for name, (variable, usual, language) in COMPILERS.items():
-        own = os.environ.get(name, "")
-        missing = [flag for flag in flags if flag != ALIGN or "align-functions" not in own]
-        compiler = os.environ.get(variable) or sysconfig.get_config_var(variable) or usual
-        if missing and _knows(compiler, language, missing):
-            found[name] = " ".join([*missing, own]).strip()
-    return found
+# The usual names of compilers, beside those that the user and the interpreter name.
+NAMES = ("cc", "c++", "gcc", "g++", "clang", "clang++")
 
 
 def moved_by(count: int) -> tuple[str, str]:
@@ -45,17 +32,37 @@ def moved_by(count: int) -> tuple[str, str]:
     return ("-falign-functions=1", f"-fpatchable-function-entry={count},{count}")
 
 
-def _knows(compiler: str, language: str, flags: Sequence[str]) -> bool:
+def wrap_compilers(folder: Path, flags: Sequence[str]) -> None:
+    """Fill a folder with scripts that run the compilers on the PATH with these flags, if they know all of them.
+
+    The flags precede the arguments, which therefore count more.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, compiler in _compilers():
+        if _knows(compiler, flags):
+            script = folder / name
+            script.write_text(f'#!/bin/sh\nexec {shlex.join([compiler, *flags])} "$@"\n', "utf-8")
+            script.chmod(0o755)
+
+
+def are_known(flags: Sequence[str]) -> bool:
+    """Return whether any compiler here knows all of these flags."""
+    return any(_knows(compiler, flags) for _, compiler in _compilers())
+
+
+def _compilers() -> Iterator[tuple[str, str]]:
+    """Yield the names of compilers on the PATH, with their paths."""
+    named = [os.environ.get(name) or sysconfig.get_config_var(name) or "" for name in ("CC", "CXX")]
+    for name in dict.fromkeys([*NAMES, *(text.partition(" ")[0] for text in named)]):
+        if name and "/" not in name and (compiler := shutil.which(name)) is not None:
+            yield name, compiler
+
+
+def _knows(compiler: str, flags: Sequence[str]) -> bool:
     """Return whether a compiler compiles an empty file with these flags."""
+    command = [compiler, "-Werror", *flags, "-x", "c", "-c", os.devnull, "-o", os.devnull]
     try:
-        command = shlex.split(compiler)
-        if not command or shutil.which(command[0]) is None:
-            return False
-        done = subprocess.run(  # noqa: S603
-            [*command, "-Werror", *flags, "-x", language, "-c", os.devnull, "-o", os.devnull],
-            capture_output=True,
-            check=False,
-        )
-    except (OSError, ValueError):
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
+    except OSError:
         return False
-    return done.returncode == 0

@@ -167,8 +167,10 @@ def _orders(trees: Trees, folder: Path) -> list[Order]:
     ]
 
 
-def build_again(trees: Trees, variables: Sequence[Mapping[str, str]]) -> Generator[Preparation, None, list[Built]]:
-    """Build base and head with other environment variables; return their environments. Raises BuildFailed."""
+def build_again(
+    trees: Trees, flags: Sequence[tuple[str, ...]], variables: Mapping[str, str] | None = None
+) -> Generator[Preparation, None, list[Built]]:
+    """Build base and head with other flags; return their environments. Raises BuildFailed."""
     assert trees.builder is not None  # noqa: S101  # it has built them already
     folder = trees.scratch / "again"
     if not folder.exists():
@@ -177,8 +179,8 @@ def build_again(trees: Trees, variables: Sequence[Mapping[str, str]]) -> Generat
         shutil.copytree(trees.scratch / "head", folder / "head", symlinks=True)
         git.clean(folder / "head")
     orders = [
-        dataclasses.replace(order, variables=added)
-        for order, added in zip(_orders(trees, folder), variables, strict=True)
+        dataclasses.replace(order, flags=added, variables=variables or {})
+        for order, added in zip(_orders(trees, folder), flags, strict=True)
     ]
     return (yield from build_all(trees.builder, orders))
 

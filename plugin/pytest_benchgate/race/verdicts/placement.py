@@ -118,7 +118,7 @@ class Placements:
             built = yield from self._build(padding)
             contents.append(_instructions(built[-1]))
             if contents[1:] and contents[-1] == contents[-2]:
-                raise Immovable("the flags in CFLAGS and CXXFLAGS change no instruction of this build")
+                raise Immovable("other flags of the compiler change no instruction of this build")
             sides = [
                 dataclasses.replace(side, python=moved.python) for side, moved in zip(self.sides, built, strict=True)
             ]
@@ -128,12 +128,12 @@ class Placements:
         return dict(numbers)
 
     def _build(self, padding: Sequence[int]) -> Generator[Preparation, None, list[Built]]:
-        variables = [flags.environment(flags.moved_by(count)) for count in padding]
-        if not all(variables):
+        moved = [flags.moved_by(count) for count in padding]
+        if not all(map(flags.are_known, moved)):
             raise Immovable("the compiler does not know -fpatchable-function-entry")
         assert self.trees is not None  # noqa: S101  # as `race` has seen
         try:
-            return (yield from _without_steps(revisions.build_again(self.trees, variables)))
+            return (yield from _without_steps(revisions.build_again(self.trees, moved)))
         except BuildFailed as error:
             raise Immovable(f"the build failed with other flags: {str(error).splitlines()[0]}") from error
 
