@@ -60,7 +60,13 @@ def race(repository: Path, benchmarks: tuple[str, ...], *options: str) -> dict[s
     """Race the commit that is checked out against base; return what was found, by benchmark."""
     out = repository.parent / "race.json"
     ids = [f"tests/test_benchmarks.py::test_logmap[{name}]" for name in benchmarks]
-    own = [f"--race-json={out}", f"--race-cache={repository.parent / 'cache'}", "--race=base", "--race-explain=off", ENOUGH]
+    own = [
+        f"--race-json={out}",
+        f"--race-cache={repository.parent / 'cache'}",
+        "--race=base",
+        "--race-explain=off",
+        ENOUGH,
+    ]
     done = subprocess.run(
         [*PYTEST, *own, *options, *ids],
         cwd=repository,
