@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from planting import FUNCTIONS, build, counted, source
-from pytest_benchgate.explain.debug_lines import instructions
 from pytest_benchgate.explain.difference import growth
+from pytest_benchgate.race.building.instructions import instructions
 
 LANGUAGES = ("c", "c++", "cython")
 EQUAL = 0.0002

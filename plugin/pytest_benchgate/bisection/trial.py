@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.race.reaper import Reaper
 
-OUTCOMES = {"slower": Outcome.BAD, "same": Outcome.GOOD, "faster": Outcome.GOOD}
+OUTCOMES = {"slower": Outcome.BAD, "same": Outcome.GOOD, "faster": Outcome.GOOD, "placement": Outcome.GOOD}
 # Seconds for pytest to end its workers after Ctrl-C.
 PATIENCE_S = 20.0
 POLL_S = 0.3

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VARIANT = re.compile(r"(\.(constprop|isra|part|cold|lto_priv|llvm|clone)(\.\d+)*)+|'\d+")
 CYTHON = re.compile(r"__pyx_(?:fuse_\d+)?(?:pf|pw|f|gb)_(?=\d)")
 # Sources that were built in a folder of the race's own.
-SCRATCH = re.compile(r".*/race-[^/]+/(?:again/)?(?:base|head|own)/")
+SCRATCH = re.compile(r".*/race-[^/]+/(?:base|head|own)/")
 
 
 class Origin(NamedTuple):

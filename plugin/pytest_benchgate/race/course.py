@@ -15,7 +15,7 @@ from pytest_benchgate.race.launching.results import Loaded
 from pytest_benchgate.race.sides import basis
 from pytest_benchgate.race.sides.environments import of_environments
 from pytest_benchgate.race.sides.revisions import of_revisions
-from pytest_benchgate.race.statistics import Rule, Verdict
+from pytest_benchgate.race.statistics import Rule
 from pytest_benchgate.race.verdicts import agreement, placement
 from pytest_benchgate.race.verdicts.failures import Failures
 from pytest_benchgate.race.verdicts.identity import Identity, unlike_inputs
@@ -101,7 +101,7 @@ def _launch(
     plan = Plan(names=sides.names, limit_s=max([Plan.limit_s, *(race.budget_s for race in races)]))
     identity = Identity(dict(zip(("base", "head"), sides.homes, strict=True)), same=sides.null)
     alarms: dict[str, tuple[Raced, engine.Race]] = {}
-    explainer = Explainer(agreed.race.explain, sides, trees, plan, reaper)
+    explainer = Explainer(agreed.race.explain, sides, plan, reaper)
     outcomes = Outcomes(config, agreed, sides, Failures(sides, plan, reaper))
     first_notes = report.notes
     later_notes: list[str] = []
@@ -124,14 +124,15 @@ def _launch(
             report = dataclasses.replace(
                 report, launches=event.count, seconds=CLOCK.s() - start, notes=tuple(dict.fromkeys(notes))
             )
-            yield Updated(report)
+            # Alarms are known already, should the session be interrupted.
+            known = dataclasses.replace(report, raced=(*report.raced, *(raced for raced, _ in alarms.values())))
+            yield Updated(known)
             undecided = sum(race.open for race in event.races)
-            status = f"{counts(report)}, {undecided} undecided, launch {event.count}" if undecided else ""
+            status = f"{counts(known)}, {undecided} undecided, launch {event.count}" if undecided else ""
             yield Status(status)
-    placements = placement.Placements(agreed.race.placements, sides.both, trees, plan, reaper)
-    for confirmed in (yield from placements.confirm([raced for raced, _ in alarms.values()])):
-        strict = agreed.races[confirmed.nodeid].strict
-        raced = dataclasses.replace(confirmed, failed=strict or confirmed.verdict == Verdict.SLOWER.value)
+    placements = placement.Placements(agreed.race.placements, agreed.races, sides.both, trees, plan, reaper)
+    confirmed = yield from placements.confirm([raced for raced, _ in alarms.values()])
+    for raced in confirmed:
         report = dataclasses.replace(report, raced=(*report.raced, raced), seconds=CLOCK.s() - start)
         yield Decided(raced, alarms[raced.nodeid][1], report)
     yield Updated(dataclasses.replace(report, complete=True))

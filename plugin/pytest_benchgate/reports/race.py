@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.reports import explanation
@@ -138,9 +139,9 @@ def _certainty(raced: Raced, report: RaceReport) -> str:
 def _placements(raced: Raced) -> str:
     """Return what the race over other placements has found."""
     low, high = percent(min(raced.placements)), percent(max(raced.placements))
-    decides = ": where the code lies decides, not what it does" if raced.verdict == "placement" else ""
-    count = len(raced.placements)
-    return f"Over {count} builds of each side, with their functions in other places, {low} .. {high}{decides}"
+    count, middle = len(raced.placements), percent(statistics.median(raced.placements))
+    text = f"Over {count} builds of each side, with their functions in other places, {low} .. {high}, median {middle}"
+    return f"{text}: it depends on where the code lies" if raced.verdict == "placement" else text
 
 
 def reason(raced: Raced) -> str:

@@ -8,13 +8,12 @@ wheels of both sides are built with one environment of build tools. Both kinds o
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import subprocess
 import sys
 import time
 import venv
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +83,6 @@ class Order:
         Its name in messages.
     original : Path
         The user's own tree, whose paths must not be seen.
-    variables : Mapping[str, str]
-        Environment variables of the build, beside the session's own.
     flags : tuple[str, ...]
         Flags of each compilation, before the build's own.
 
@@ -96,8 +93,7 @@ class Order:
     tree: str
     who: str
     original: Path
-    variables: Mapping[str, str] = field(default_factory=dict)
-    flags: tuple[str, ...] = (flags.ALIGN,)
+    flags: tuple[str, ...] = flags.USUAL
 
 
 @dataclass(frozen=True)
@@ -147,7 +143,7 @@ class Builder:
         key = keys.key(
             "side", order.tree, str(order.project), tools.versions,
             keys.interpreter(), keys.installing(), keys.steering(self.environment),
-            json.dumps([order.flags, sorted(order.variables.items())]),
+            *order.flags,
         )  # fmt: skip
         with self.store.entry(key, usable) as entry:
             if entry.record is not None:
@@ -172,9 +168,7 @@ class Builder:
     ) -> dict[str, Any]:
         """Build a wheel with the tools and install it into a new environment; return the entry's record."""
         source, wheels = order.source / order.project, output.temporary / "wheel"
-        compilers = output.temporary / "compilers"
-        flags.wrap_compilers(compilers, order.flags)
-        variables = {**order.variables, "PATH": os.pathsep.join([str(compilers), os.environ.get("PATH", os.defpath)])}
+        variables = flags.wrap_compilers(output.temporary / "compilers", order.flags)
 
         def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
             output.run(cmd, cwd, {**variables, **(extra_environ or {})})

@@ -24,7 +24,7 @@ from pytest_benchgate.race.sides.sides import SIDES, Sides, SidesError
 from pytest_benchgate.race.worker import home
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Sequence
     from contextlib import ExitStack
 
     import pytest
@@ -167,9 +167,7 @@ def _orders(trees: Trees, folder: Path) -> list[Order]:
     ]
 
 
-def build_again(
-    trees: Trees, flags: Sequence[tuple[str, ...]], variables: Mapping[str, str] | None = None
-) -> Generator[Preparation, None, list[Built]]:
+def build_again(trees: Trees, flags: Sequence[tuple[str, ...]]) -> Generator[Preparation, None, list[Built]]:
     """Build base and head with other flags; return their environments. Raises BuildFailed."""
     assert trees.builder is not None  # noqa: S101  # it has built them already
     folder = trees.scratch / "again"
@@ -179,8 +177,7 @@ def build_again(
         shutil.copytree(trees.scratch / "head", folder / "head", symlinks=True)
         git.clean(folder / "head")
     orders = [
-        dataclasses.replace(order, flags=added, variables=variables or {})
-        for order, added in zip(_orders(trees, folder), flags, strict=True)
+        dataclasses.replace(order, flags=added) for order, added in zip(_orders(trees, folder), flags, strict=True)
     ]
     return (yield from build_all(trees.builder, orders))
 

@@ -20,9 +20,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.explain.debug_lines import instructions
 from pytest_benchgate.race.building import flags, overlay
 from pytest_benchgate.race.building.build import BuildFailed
+from pytest_benchgate.race.building.instructions import instructions
 from pytest_benchgate.race.events import Status
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.results import LaunchResult, Timed
@@ -33,6 +33,7 @@ from pytest_benchgate.reports.explanation import does_no_more
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
+    from pytest_benchgate.options import RaceConfig
     from pytest_benchgate.race.building.build import Built
     from pytest_benchgate.race.events import Preparation
     from pytest_benchgate.race.launching.plan import Plan, Side
@@ -73,6 +74,8 @@ class Placements:
     ----------
     wanted : str
         How many builds of each side: "auto" or a number.
+    races : mapping
+        The settings of each benchmark's race.
     sides : tuple of Side
         Base and head, as they were raced.
     trees : Trees, optional
@@ -81,6 +84,7 @@ class Placements:
     """
 
     wanted: str
+    races: Mapping[str, RaceConfig]
     sides: tuple[Side, Side]
     trees: Trees | None
     plan: Plan
@@ -101,7 +105,7 @@ class Placements:
         except Immovable as error:
             note = f"whether it is slower in other places of the code is not known: {error}"
             return [dataclasses.replace(raced, reason=note) for raced in alarms]
-        return [_confirmed(raced, numbers.get(raced.nodeid, []), self.count) for raced in alarms]
+        return [self._confirmed(raced, numbers.get(raced.nodeid, [])) for raced in alarms]
 
     def race(self, nodeids: Sequence[str], rng: random.Random) -> Generator[Preparation, None, dict[str, list[float]]]:
         """Return the numbers of each benchmark, one a pair of builds; fewer for one that fails meanwhile.
@@ -110,7 +114,10 @@ class Placements:
         """
         if self.trees is None or not self.trees.built:
             raise Immovable("nothing was built")
-        bytes_before = [rng.sample(range(1, flags.MOST_BYTES + 1), self.count) for _ in self.sides]
+        # By the side and its source, so that a race that is repeated finds its builds in the cache.
+        sources = zip(self.sides, (self.trees.base, self.trees.head), strict=True)
+        seeds = [random.Random(f"{side.name} {source.tree}") for side, source in sources]  # noqa: S311
+        bytes_before = [seed.sample(range(1, flags.MOST_BYTES + 1), self.count) for seed in seeds]
         numbers: Mapping[str, list[float]] = defaultdict(list)
         contents: list[list[str]] = []
         for pair, padding in enumerate(zip(*bytes_before, strict=True), start=1):
@@ -126,6 +133,14 @@ class Placements:
             for nodeid, found in self._launch(sides, nodeids, rng).items():
                 numbers[nodeid].append(found)
         return dict(numbers)
+
+    def _confirmed(self, raced: Raced, numbers: Sequence[float]) -> Raced:
+        """Return an alarm after a race over placements; it stands if that is incomplete."""
+        edge = raced.threshold if raced.limit is None else raced.limit
+        if len(numbers) < self.count or stands(numbers, edge):
+            return dataclasses.replace(raced, placements=tuple(numbers))
+        failed = self.races[raced.nodeid].strict
+        return dataclasses.replace(raced, verdict=Verdict.PLACEMENT.value, failed=failed, placements=tuple(numbers))
 
     def _build(self, padding: Sequence[int]) -> Generator[Preparation, None, list[Built]]:
         moved = [flags.moved_by(count) for count in padding]
@@ -145,14 +160,6 @@ class Placements:
                 if isinstance(event, LaunchResult) and isinstance(event.result, Timed):
                     found[event.nodeid].append(event.result.number)
         return {nodeid: statistics.median(numbers) for nodeid, numbers in found.items()}
-
-
-def _confirmed(raced: Raced, numbers: Sequence[float], count: int) -> Raced:
-    """Return an alarm after a race over placements; it stands if that is incomplete."""
-    edge = raced.threshold if raced.limit is None else raced.limit
-    placed = len(numbers) == count and not stands(numbers, edge)
-    verdict = Verdict.PLACEMENT if placed else Verdict.SLOWER
-    return dataclasses.replace(raced, verdict=verdict.value, placements=tuple(numbers))
 
 
 def _without_steps(building: Generator[Preparation, None, list[Built]]) -> Generator[Preparation, None, list[Built]]:

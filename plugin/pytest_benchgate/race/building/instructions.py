@@ -1,4 +1,4 @@
-"""Builds with line numbers, whose instructions are the same as without."""
+"""The instructions in a library, to tell whether two builds have the same."""
 
 from __future__ import annotations
 
@@ -6,18 +6,9 @@ import hashlib
 import struct
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.building import flags
-
 if TYPE_CHECKING:
     from pathlib import Path
 
-FLAGS = (flags.ALIGN, "-g1")
-# What keeps build backends from removing the line numbers again, and gives Rust some.
-VARIABLES = {
-    "SKBUILD_INSTALL_STRIP": "false",
-    "CARGO_PROFILE_RELEASE_DEBUG": "line-tables-only",
-    "CARGO_PROFILE_RELEASE_STRIP": "none",
-}
 EXECUTABLE = 0x4  # SHF_EXECINSTR
 HAS_NO_BYTES = 8  # SHT_NOBITS
 
@@ -38,11 +29,3 @@ def instructions(library: Path) -> str | None:
     except struct.error:
         return None
     return digest.hexdigest()
-
-
-def are_alike(one: Path, other: Path) -> bool:
-    """Return whether the libraries in two folders have the same instructions, as far as these can be compared."""
-    first, second = (
-        {path.relative_to(folder): instructions(path) for path in folder.rglob("*.so")} for folder in (one, other)
-    )
-    return first == second
