@@ -58,10 +58,10 @@ def test_an_example_is_verified_and_raced(tmp_path: Path, race_cache: Path, name
     assert project.left_behind() == []
 
 
-def report(name: str, *options: str) -> str:
+def report(name: str, *options: str, statuses: tuple[int, ...] = (0,)) -> str:
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in statuses, done.stdout + done.stderr
     return done.stdout
 
 
@@ -72,7 +72,8 @@ def test_a_report_says_what_it_shows(name: str) -> None:
 
 
 def test_the_overhead_is_a_ratio_for_each_way() -> None:
-    lines = report("overhead", "--turns=2", "--seconds=0.01").splitlines()
+    # 1 is its answer, not a failure: two turns of 10 ms on a busy machine may differ by anything.
+    lines = report("overhead", "--turns=2", "--seconds=0.01", statuses=(0, 1)).splitlines()
     assert [line.rpartition("/")[0].split(maxsplit=2)[2].strip() for line in lines[:4]] == [
         "benchmark again",
         "gate",
