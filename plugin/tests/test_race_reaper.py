@@ -44,6 +44,36 @@ with Reaper() as reaper:
     print(f"reaper {reaper._process.pid}", flush=True)
     time.sleep(600)
 """
+# Is killed when a process runs of which the reaper does not know, and which makes a folder that was removed.
+UNKNOWN = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from pytest_benchgate.race import reaper
+
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        assert self.stdout.read(1) == b"1"
+        os.kill(os.getpid(), signal.SIGKILL)
+
+folder = Path(sys.argv[1])
+with reaper.Reaper() as ending:
+    folder.mkdir()
+    ending.watch(folder)
+    reaper.subprocess.Popen = Popen
+    ending.start([sys.executable, "-c", sys.argv[2], str(folder)], stdout=subprocess.PIPE)
+"""
+MAKING = """
+import sys, time
+from pathlib import Path
+print(end="1", flush=True)
+folder = Path(sys.argv[1])
+while folder.exists():
+    time.sleep(0.01)
+time.sleep(0.5)
+(folder / "bytecode").mkdir(parents=True)
+folder.with_name("made again").touch()
+"""
 AMID = """
 import contextlib, signal, time
 from pytest_benchgate.race.reaper import Reaper
@@ -80,6 +110,16 @@ def test_a_killed_session_leaves_neither_processes_nor_folders(tmp_path: Path) -
     session.stdout.close()
     assert _comes_true(lambda: not temporary.exists())
     assert kept.exists()
+
+
+def test_a_session_killed_amid_a_start_leaves_no_folder(tmp_path: Path) -> None:
+    """The process that it has started makes the folder again after its removal."""
+    folder = tmp_path / "temporary"
+    session = subprocess.Popen([sys.executable, "-c", UNKNOWN, str(folder), MAKING])
+    assert session.wait(LIMIT_S) == -signal.SIGKILL
+    assert _comes_true(lambda: not folder.exists())
+    assert _comes_true(folder.with_name("made again").exists)
+    assert _comes_true(lambda: not folder.exists())
 
 
 def test_ctrl_c_amid_a_start_leaves_no_process() -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 END = getattr(signal, "SIGRTMIN", 0) + 7
 # For guards, and for processes that still write into a folder while it is removed.
 PATIENCE_S = 5.0
+# After these orders a process runs whose id is not known yet, and before these it does no more.
+STARTING, STARTED = "starting", "started"
 
 
 class Reaper:
@@ -55,8 +57,12 @@ class Reaper:
         """
         # Ctrl-C in between would leave the process unwatched.
         with _without_interrupts():
-            process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, **options)  # noqa: S603
-            self._order("guarded" if guarded else "watch", process.pid)
+            self._order(STARTING)
+            try:
+                process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, **options)  # noqa: S603
+                self._order("guarded" if guarded else "watch", process.pid)
+            finally:
+                self._order(STARTED)
         if guarded:
             self._guarded.add(process.pid)
         return process
@@ -97,7 +103,7 @@ class Reaper:
         """Watch something no more: it has ended, or it is to stay."""
         self._order("forget", what)
 
-    def _order(self, order: str, what: int | Path) -> None:
+    def _order(self, order: str, what: int | Path = 0) -> None:
         line = json.dumps([order, what if isinstance(what, int) else str(what)])
         os.write(self._orders, line.encode() + b"\n")
 
@@ -169,9 +175,12 @@ def _lives(process: int) -> bool:
 def main(orders: IO[str]) -> None:
     """Read orders until the pipe is closed, then end everything that is watched."""
     watched: dict[int | str, bool] = {}
+    starting = 0
     for line in orders:
         order, what = json.loads(line)
-        if order == "forget":
+        if order in {STARTING, STARTED}:
+            starting += 1 if order == STARTING else -1
+        elif order == "forget":
             watched.pop(what, None)
         else:
             watched[what] = order == "guarded"
@@ -185,12 +194,23 @@ def main(orders: IO[str]) -> None:
             _wait_for_end(group, max(deadline - time.monotonic(), 0))
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
-    deadline = time.monotonic() + PATIENCE_S
-    for folder in watched:
-        if isinstance(folder, str):
-            while Path(folder).exists() and time.monotonic() < deadline:
-                shutil.rmtree(folder, ignore_errors=True)
-                time.sleep(0.01)
+    _remove([Path(folder) for folder in watched if isinstance(folder, str)], PATIENCE_S if starting else 0)
+
+
+def _remove(folders: list[Path], again_s: float) -> None:
+    """Remove folders, and for some seconds again those that come back.
+
+    A session that was killed while it started a process did not say which: a worker ends by itself when its orders end,
+    but until then makes the folders again into which it writes.
+    """
+    begin = time.monotonic()
+    deadline, until = begin + PATIENCE_S + again_s, begin + again_s
+    while (left := [folder for folder in folders if folder.exists()]) or time.monotonic() < until:
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
 
 
 if __name__ == "__main__":
