@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 from pytest_benchgate.race.reaper import Reaper
+from pytest_benchgate.race.worker.boot import has_guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,27 @@ time.sleep(0.5)
 (folder / "bytecode").mkdir(parents=True)
 folder.with_name("made again").touch()
 """
+# Is killed when a worker's process runs, of which the reaper does not know; both of its processes hold stdout open.
+UNKNOWN_WORKER = """
+import json, os, signal, subprocess, sys, time
+from pathlib import Path
+from pytest_benchgate.race.reaper import Reaper
+from pytest_benchgate.race.worker import boot
+
+class Killed(Reaper):
+    def _order(self, order, what=0):
+        if order == "guarded":
+            if sys.argv[2] == "late":
+                while not Path("runs").exists():
+                    time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+        super()._order(order, what)
+
+Path("test_it.py").write_text("import pathlib, time\\npathlib.Path('runs').touch()\\ntime.sleep(600)\\n")
+os.environ[boot.START] = json.dumps({"session": os.getpid(), "seed": 1})
+with Killed() as reaper:
+    reaper.start([sys.executable, "-P", boot.__file__, "-p", "no:cacheprovider", sys.argv[1]], guarded=True)
+"""
 AMID = """
 import contextlib, signal, time
 from pytest_benchgate.race.reaper import Reaper
@@ -120,6 +142,19 @@ def test_a_session_killed_amid_a_start_leaves_no_folder(tmp_path: Path) -> None:
     assert _comes_true(lambda: not folder.exists())
     assert _comes_true(folder.with_name("made again").exists)
     assert _comes_true(lambda: not folder.exists())
+
+
+@pytest.mark.skipif(not has_guard(), reason="workers have no guard here")
+@pytest.mark.parametrize("when", ["at once", "late"])
+def test_a_session_killed_amid_the_start_of_a_worker_leaves_no_process(tmp_path: Path, when: str) -> None:
+    """Whether the worker runs already or not: its guard ends with the session."""
+    command = [sys.executable, "-c", UNKNOWN_WORKER, "test_it.py", when]
+    session = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE)
+    assert session.stdout is not None
+    while _line(session.stdout):
+        pass
+    session.stdout.close()
+    assert session.wait(LIMIT_S) == -signal.SIGKILL
 
 
 def test_ctrl_c_amid_a_start_leaves_no_process() -> None:

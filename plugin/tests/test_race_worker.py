@@ -46,7 +46,7 @@ def started(
 ) -> Iterator[tuple[Channel, subprocess.Popen[str]]]:
     """Start a worker on the suite in the current folder; end it and its pipes afterwards."""
     (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
-    start = Start(orders_in, answers_out, seed, [*names], files)
+    start = Start(os.getpid(), orders_in, answers_out, seed, [*names], files)
     worker = subprocess.Popen(
         command(Path(sys.executable), *(options or NO_CACHE)),
         env=os.environ | {START: encode_start(start)},

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 END = getattr(signal, "SIGRTMIN", 0) + 7
 # For guards, and for processes that still write into a folder while it is removed.
 PATIENCE_S = 5.0
+# After the end of a session that was killed while it started a process, which then ends by itself; see boot.py.
+STARTING_S = 15.0
 # After these orders a process runs whose id is not known yet, and before these it does no more.
 STARTING, STARTED = "starting", "started"
 
@@ -194,14 +196,14 @@ def main(orders: IO[str]) -> None:
             _wait_for_end(group, max(deadline - time.monotonic(), 0))
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
-    _remove([Path(folder) for folder in watched if isinstance(folder, str)], PATIENCE_S if starting else 0)
+    _remove([Path(folder) for folder in watched if isinstance(folder, str)], STARTING_S if starting else 0)
 
 
 def _remove(folders: list[Path], again_s: float) -> None:
     """Remove folders, and for some seconds again those that come back.
 
-    A session that was killed while it started a process did not say which: a worker ends by itself when its orders end,
-    but until then makes the folders again into which it writes.
+    A session that was killed while it started a process did not say which. That process ends by itself, but until then
+    it makes the folders again into which it writes.
     """
     begin = time.monotonic()
     deadline, until = begin + PATIENCE_S + again_s, begin + again_s

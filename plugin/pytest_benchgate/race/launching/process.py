@@ -100,7 +100,7 @@ class Worker:
         (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
         self.output = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the worker
         files = None if self.files is None else sorted(self.files)
-        start = messages.Start(orders_in, answers_out, self.seed, [*self.plan.names], files)
+        start = messages.Start(os.getpid(), orders_in, answers_out, self.seed, [*self.plan.names], files)
         env = {name: value for name, value in os.environ.items() if name not in HIDDEN}
         env |= {**self.side.environment, boot.START: messages.encode_start(start), "PYTHONHASHSEED": str(self.seed)}
         if self.side.temporary:

@@ -2,7 +2,8 @@
 
 On Linux the process forks. The child becomes the worker. The parent is its guard: it waits for the worker and adopts
 the processes that the tests leave behind, daemons in a session of their own included; it kills these as soon as the
-worker has ended, and then ends as the worker did. It kills only children of its own, so never what others started.
+worker has ended, and then ends as the worker did. It kills only children of its own, so never what others started. It
+also kills the worker when the session has ended, which a session that was killed may not have had the time to ask for.
 
 Nothing is imported through the package: pytest would warn of modules that were imported before it could rewrite their
 assertions. For the same reason only the standard library is used.
@@ -26,7 +27,7 @@ START = "BENCHGATE_RACE"
 END = getattr(signal, "SIGRTMIN", 0) + 7
 # For processes that do not die at once, such as those that wait for a disk.
 PATIENCE_S = 3.0
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -35,20 +36,23 @@ def has_guard() -> bool:
     return sys.platform == "linux"
 
 
-def guard() -> None:
-    """Return in a child of this process; the process itself stays until the child has ended."""
+def guard(session: int) -> None:
+    """Return in a child of this process; the process itself stays until the child has ended.
+
+    The child ends with the session, the process with this id.
+    """
     worker = os.fork()
     if not worker:
         return
     try:
-        status = _wait(worker)
+        status = _wait(worker, session)
         _end_children()
         _end_like(status)
     finally:
         os._exit(1)
 
 
-def _wait(worker: int) -> int:
+def _wait(worker: int, session: int) -> int:
     """Return the wait status of the worker; reap every other child that ends before."""
     for ignored in IGNORED:
         signal.signal(ignored, signal.SIG_IGN)
@@ -60,6 +64,10 @@ def _wait(worker: int) -> int:
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, END, 0, 0, 0)
+    # It may have ended before.
+    if os.getppid() != session:
+        os.kill(worker, signal.SIGKILL)
     while True:
         process, status = os.waitpid(-1, 0)
         if process == worker:
@@ -117,11 +125,12 @@ def _load(name: str) -> None:
 
 def main() -> None:
     """Become a worker, and run pytest with the arguments of the command line."""
+    start = json.loads(os.environ[START])
     if has_guard():
-        guard()
+        guard(start["session"])
     _load("clock")
     _load("seeds")
-    sys.modules["pytest_benchgate.race.worker.seeds"].install(json.loads(os.environ[START])["seed"])
+    sys.modules["pytest_benchgate.race.worker.seeds"].install(start["seed"])
     runpy.run_module("pytest", run_name="__main__", alter_sys=True)
 
 

@@ -35,6 +35,8 @@ class Start(NamedTuple):
 
     Attributes
     ----------
+    session : int
+        The process id of the session, without which it ends.
     orders, answers : int
         The file descriptors of the pipes that it reads from and writes to.
     seed : int
@@ -46,6 +48,7 @@ class Start(NamedTuple):
 
     """
 
+    session: int
     orders: int
     answers: int
     seed: int
