@@ -145,10 +145,9 @@ def evidence() -> str:
         rng = random.Random(7)
         numbers = [math.log1p(slowdown) + rng.gauss(0, 0.01) for _ in range(launches)]
         edge = math.log1p(rule.threshold)
-        payoffs = [max(-1.0, min(1.0, (number - edge) / rule.scale)) for number in numbers]
         points = [place(0, 1.0)]
         value = 1.0
-        for launch, value in enumerate(e_process(payoffs, rule.stakes), 1):
+        for launch, value in enumerate(e_process([number - edge for number in numbers], rule), 1):
             points.append(place(launch, value))
             if value >= alarm or math.log10(value) <= low:
                 break

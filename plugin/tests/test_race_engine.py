@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.statistics import Rule, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pytest_benchgate.race.launching.results import Pace
 
 SUITE = """
 import os
@@ -95,6 +98,7 @@ class Script:
     now: float = 100.0
     asked: list[list[str]] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
+    paced: list[set[str]] = field(default_factory=list)
 
     def launch(
         self,
@@ -103,8 +107,10 @@ class Script:
         _plan: Plan,
         seed: int,
         _reaper: Reaper,
+        paces: Mapping[str, Pace],
     ) -> Iterator[Loaded | LaunchResult]:
         number = len(self.asked)
+        self.paced.append({*paces})
         self.asked.append([*nodeids])
         self.seeds.append(seed)
         self.now += self.start_s
@@ -114,7 +120,8 @@ class Script:
             seconds = self.takes_s.get(nodeid, 1.0)
             self.now += seconds
             yield Loaded("head", (nodeid,))
-            yield LaunchResult(nodeid, what if isinstance(what, Failed) else Timed(what, (), ()), seconds)
+            result = what if isinstance(what, Failed) else Timed(what, (1.0,), (math.exp(what),))
+            yield LaunchResult(nodeid, result, seconds)
 
     def events(self, *races: Race, seed: int = 1) -> list[Loaded | Launched]:
         """Run these races by this script; return all events."""
@@ -132,12 +139,12 @@ GONE = Failed("base", "gone", FailureKind.LACKS)
 
 
 def test_only_the_undecided_are_launched_again() -> None:
-    script = Script({"same": [0.0], "slower": [1.0], "faster": [-1.0], "unsure": [0.03], "gone": [GONE]})
+    script = Script({"same": [0.0], "slower": [1.0], "faster": [-1.0], "unsure": [math.log(1.03)], "gone": [GONE]})
     races = script.run(*(Race(name, budget_s=1e9, max_launches=100) for name in script.gives))
     assert {name: race.decision.verdict.value for name, race in races.items()} == {
         "same": "same", "slower": "slower", "faster": "faster", "unsure": "unsure", "gone": "unsure",
     }  # fmt: skip
-    assert [*races] == ["gone", "same", "slower", "faster", "unsure"]
+    assert [*races] == ["gone", "same", "faster", "slower", "unsure"]
     assert script.asked[0] == ["same", "slower", "faster", "unsure", "gone"]
     assert script.asked[1] == ["same", "slower", "faster", "unsure"]
     assert script.asked[3] == ["slower", "faster", "unsure"]
@@ -209,10 +216,16 @@ def test_each_launch_reports_the_state_of_all_races() -> None:
     assert [[race.open for race in event.races] for event in launches] == [[True, False], [True, False], [False, False]]
 
 
+def test_what_was_launched_has_a_pace_from_then_on() -> None:
+    script = Script({"null": [0.0], "slower": [1.0]})
+    script.run(*(Race(name, budget_s=1e9) for name in script.gives))
+    assert script.paced[:4] == [set(), {"null", "slower"}, {"null", "slower"}, {"slower"}]
+
+
 def test_each_launch_has_a_seed_of_its_own_and_a_race_can_be_repeated() -> None:
     seeds = []
     for seed in (1, 1, 2):
-        script = Script({"unsure": [0.03]})
+        script = Script({"unsure": [math.log(1.03)]})
         script.run(Race("unsure", budget_s=1e9, max_launches=20), seed=seed)
         seeds.append(script.seeds)
     assert seeds[0] == seeds[1]

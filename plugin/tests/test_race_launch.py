@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from launching import FEW, PLAN, Starts, broken, ids, launched, raced
-from pytest_benchgate.race.launching.launch import _enough, launch
+from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.plan import Plan, Side
-from pytest_benchgate.race.launching.results import Failed, FailureKind, Loaded, Timed
+from pytest_benchgate.race.launching.results import Failed, FailureKind, Loaded, Pace, Timed
+from pytest_benchgate.race.launching.timing import _enough
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -421,7 +422,7 @@ def test_whether_pairs_are_enough_does_not_depend_on_which_side_is_which(
     pairs: list[tuple[int, int]], calls: int
 ) -> None:
     base, head = [float(first) for first, _ in pairs], [float(second) for _, second in pairs]
-    assert _enough([base, head], calls, Plan()) == _enough([head, base], calls, Plan())
+    assert _enough([base, head], Pace(calls), Plan()) == _enough([head, base], Pace(calls), Plan())
 
 
 def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() -> None:
@@ -430,7 +431,7 @@ def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() ->
 
     def counted(scatter: float, call_ns: float) -> int:
         times: tuple[list[float], list[float]] = ([], [])
-        while not _enough(times, 1, plan):
+        while not _enough(times, Pace(1), plan):
             for side in times:
                 side.append(call_ns * math.exp(rng.gauss(0, scatter)))
         return len(times[0])

@@ -8,16 +8,24 @@ slowdown worth finding, so the launch is the unit of evidence, and more pairs in
 that launch more exactly.
 
 If the builds are equal, the sides of a launch are exchangeable and its number is symmetric around 0, whatever the
-noise. Then y = clip((number - ln(1 + threshold)) / scale, -1, 1) has a mean of at most 0, so that for each stake g in
-(0, 1) the product of (1 + g * y) over the launches is a supermartingale that starts at 1, and so is the mean over
-stakes. By Ville's inequality it ever reaches x with a probability of at most 1 / x: looking after each launch is free.
+noise. Then y = clip((number - ln(1 + threshold)) / scale, -1, 1) has a mean of at most 0 for each scale, so that for
+each stake g in (0, 1) the product of (1 + g * y) over the launches is a supermartingale that starts at 1, and so is the
+mean over scales and stakes. By Ville's inequality it ever reaches x with a probability of at most 1 / x: looking after
+each launch is free.
+
+The interval of the change assumes no symmetry, which unequal builds need not have. If t is the median of the launches'
+distribution, a launch lies above t with a probability of at most 1/2, so that the products of (1 + g) for each launch
+above t and of (1 - g) for each other are supermartingales as well: what they refute is outside of the interval, at
+whatever launch the race ends.
 
 Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting (JRSS B, 2023); Ramdas, Grünwald, Vovk
-and Shafer, Game-theoretic statistics and safe anytime-valid inference (Statistical Science, 2023).
+and Shafer, Game-theoretic statistics and safe anytime-valid inference (Statistical Science, 2023); Howard and Ramdas,
+Sequential estimation of quantiles with applications to A/B testing and best-arm identification (Bernoulli, 2022).
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 from dataclasses import dataclass
 from enum import Enum
@@ -29,6 +37,8 @@ if TYPE_CHECKING:
 
 # Of a launch's blocks, on each side.
 FASTEST = 0.25
+# Of the capital on each launch, for the interval of the median: small ones for many launches, large ones for few.
+SHARES = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9, 0.99)
 # Of smallest_visible.
 TRIALS, POWER, RESOLUTION = 100, 0.95, 0.0005
 
@@ -65,10 +75,13 @@ class Rule:
         The probability of any false alarm in the suite.
     races : int
         The number of races in the suite; each gets alpha / races.
+    faster_alpha : float
+        The probability that an equal build is `faster`, in each race: it passes like `same`, and costs less time.
     beta : float
         How cautious `same` is; too much caution only costs time.
-    scale : float
-        The distance from the threshold, in ln(ratio), from which on a launch counts fully.
+    scales : tuple[float, ...]
+        The distances from the threshold, in ln(ratio), from which on a launch counts fully. A small one is for
+        launches that scatter little, a large one for the others; the evidence is the mean of the bets with each.
     stakes : tuple[float, ...]
         Of the bets whose mean is the evidence.
     least_launches : int
@@ -79,21 +92,24 @@ class Rule:
     threshold: float = 0.03
     alpha: float = 0.001
     races: int = 1
+    faster_alpha: float = 0.01
     beta: float = 0.2
-    scale: float = 0.015
+    scales: tuple[float, ...] = (0.003, 0.006, 0.015)
     stakes: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9, 0.99)
     least_launches: int = 3
 
     def __post_init__(self) -> None:
-        for name, value in (("threshold", self.threshold), ("scale", self.scale)):
+        for name, value in (("threshold", self.threshold), *(("scales", scale) for scale in self.scales)):
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name}={value!r} must be above 0; 0.03 stands for 3 %")
-        for name, value in (("alpha", self.alpha), ("beta", self.beta), *(("stakes", stake) for stake in self.stakes)):
+        shares = {"alpha": self.alpha, "faster_alpha": self.faster_alpha, "beta": self.beta}
+        for name, value in (*shares.items(), *(("stakes", stake) for stake in self.stakes)):
             if not 0 < value < 1:
                 raise ValueError(f"{name}={value!r} must lie between 0 and 1")
         for name, count in (
             ("races", self.races),
             ("least_launches", self.least_launches),
+            ("scales", len(self.scales)),
             ("stakes", len(self.stakes)),
         ):
             if count < 1:
@@ -135,36 +151,44 @@ def logarithms(base_ns: Sequence[float], head_ns: Sequence[float]) -> list[float
     return [math.log(head / base) for base, head in zip(base_ns, head_ns, strict=True)]
 
 
-def evidence(payoffs: Iterable[float], stakes: Sequence[float]) -> Iterator[float]:
-    """Yield the e-process after each payoff in [-1, 1]: the mean over stakes of the product of (1 + stake * payoff)."""
-    capitals = [1.0] * len(stakes)
-    for payoff in payoffs:
-        capitals = [capital * (1 + stake * payoff) for capital, stake in zip(capitals, stakes, strict=True)]
+def evidence(excesses: Iterable[float], rule: Rule) -> Iterator[float]:
+    """Yield the e-process after each launch, from the distances of the numbers above the threshold, in ln(ratio).
+
+    It is the mean over scales and stakes of the products of (1 + stake * payoff), where the payoff of a launch is its
+    distance over the scale, between -1 and 1.
+    """
+    bets = [(scale, stake) for scale in rule.scales for stake in rule.stakes]
+    capitals = [1.0] * len(bets)
+    for excess in excesses:
+        payoffs = {scale: max(-1.0, min(1.0, excess / scale)) for scale in rule.scales}
+        capitals = [
+            capital * (1 + stake * payoffs[scale]) for capital, (scale, stake) in zip(capitals, bets, strict=True)
+        ]
         yield sum(capitals) / len(capitals)
 
 
 def decide(numbers: Sequence[float], rule: Rule) -> Decision:
     """Return the first decision that the launches, in their order, lead to, or UNSURE.
 
-    SLOWER and FASTER at races / alpha; SAME if "slower by the threshold" and "faster by it" are both refuted, at
-    1 / beta, and the reported interval agrees: beta is generous, and much noise can refute what is true.
+    SLOWER at races / alpha, FASTER at 1 / faster_alpha; SAME if "slower by the threshold" and "faster by it" are both
+    refuted, at 1 / beta, and the median's interval agrees: beta is generous, and much noise can refute what is true.
     """
     edge = math.log1p(rule.threshold)
-    slower = [max(-1.0, min(1.0, (number - edge) / rule.scale)) for number in numbers]
-    faster = [max(-1.0, min(1.0, (-number - edge) / rule.scale)) for number in numbers]
-    for_slower, for_faster = evidence(slower, rule.stakes), evidence(faster, rule.stakes)
-    against_slower = evidence([-payoff for payoff in slower], rule.stakes)
-    against_faster = evidence([-payoff for payoff in faster], rule.stakes)
-    alarm, refuted = rule.races / rule.alpha, 1 / rule.beta
+    slower = [number - edge for number in numbers]
+    faster = [-number - edge for number in numbers]
+    for_slower, for_faster = evidence(slower, rule), evidence(faster, rule)
+    against_slower = evidence([-excess for excess in slower], rule)
+    against_faster = evidence([-excess for excess in faster], rule)
+    refuted = 1 / rule.beta
     not_slower = not_faster = False
     strongest = 1.0
     for launch, (is_slower, is_faster, no_slower, no_faster) in enumerate(
         zip(for_slower, for_faster, against_slower, against_faster, strict=True), start=1
     ):
         strongest = max(strongest, is_slower, is_faster)
-        if is_slower >= alarm:
+        if is_slower >= rule.races / rule.alpha:
             return Decision(Verdict.SLOWER, launch, is_slower)
-        if is_faster >= alarm:
+        if is_faster >= 1 / rule.faster_alpha:
             return Decision(Verdict.FASTER, launch, is_faster)
         not_slower |= no_slower >= refuted
         not_faster |= no_faster >= refuted
@@ -197,6 +221,47 @@ def interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float,
     return ordered[rank - 1], ordered[count - rank], max(coverage(rank), 0.0)
 
 
+def median_interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Return (low, high, coverage): where the median of the launches' distribution lies, at whatever launch it is read.
+
+    A confidence sequence: with probability `confidence` it holds the median after every launch at once, so that a race
+    may end when it likes. With too few launches for it, it is the whole range, and the coverage that this has. No
+    distribution, nor any symmetry, is assumed; see the top of the module.
+
+    Examples
+    --------
+    >>> median_interval([0.04, 0.05, 0.06, 0.05, 0.05, 0.04, 0.05])
+    (0.04, 0.06, 0.95)
+
+    """
+    if not numbers:
+        raise ValueError("no launches; an interval needs at least one")
+    most = max(_capital(True for _ in numbers))
+    coverage = max(0.0, min(confidence, 1 - 2 / most))
+    refuted = 2 / (1 - coverage)
+    above = _first_kept(numbers, refuted)
+    below = _first_kept([-number for number in numbers], refuted)
+    return above, -below, coverage
+
+
+def _first_kept(numbers: Sequence[float], refuted: float) -> float:
+    """Return the smallest number that the launches above it do not refute as their median."""
+    ordered = sorted(set(numbers))
+    # The larger a number, the fewer launches lie above it, and the less they refute it.
+    kept = bisect.bisect_right(ordered, -refuted, key=lambda low: -max(_capital(number > low for number in numbers)))
+    return ordered[kept]
+
+
+def _capital(wins: Iterable[bool]) -> Iterator[float]:
+    """Yield the mean capital after each bet on a fair coin: each doubles a share of it, or loses it."""
+    capitals = [1.0] * len(SHARES)
+    for won in wins:
+        capitals = [
+            capital * (1 + share if won else 1 - share) for capital, share in zip(capitals, SHARES, strict=True)
+        ]
+        yield sum(capitals) / len(capitals)
+
+
 def smallest_visible(
     numbers: Sequence[float], rule: Rule, launches: int, rng: random.Random, most: float = 0.5
 ) -> float | None:
@@ -212,8 +277,9 @@ def smallest_visible(
     alarm = rule.races / rule.alpha
 
     def found(shift: float) -> bool:
-        payoffs = ([max(-1.0, min(1.0, (number + shift) / rule.scale)) for number in trial] for trial in trials)
-        alarms = sum(any(value >= alarm for value in evidence(payoff, rule.stakes)) for payoff in payoffs)
+        alarms = sum(
+            any(value >= alarm for value in evidence([number + shift for number in trial], rule)) for trial in trials
+        )
         return alarms >= POWER * TRIALS
 
     low, high = 0.0, math.log1p(most)

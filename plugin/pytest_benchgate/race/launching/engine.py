@@ -8,15 +8,17 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.race.launching import pacing
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.results import Failed, LaunchResult, Loaded, Timed
-from pytest_benchgate.race.statistics import Decision, Rule, Verdict, decide, interval
+from pytest_benchgate.race.statistics import Decision, Rule, Verdict, decide, interval, median_interval
 from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from pytest_benchgate.race.launching.plan import Plan, Side
+    from pytest_benchgate.race.launching.results import Pace
     from pytest_benchgate.race.reaper import Reaper
 
 # Times the budget, for a benchmark that looks slower: an alarm needs some 15 launches, however long they take.
@@ -76,7 +78,12 @@ class Race:
 
     def _looks_slower(self) -> bool:
         """Whether its interval is clearly above the threshold; when to stop may depend on past launches."""
-        return bool(self.launches) and self.interval()[0] > math.log1p(self.rule.threshold) + self.rule.scale / 2
+        edge = math.log1p(self.rule.threshold) + max(self.rule.scales) / 2
+        return bool(self.launches) and interval(self.numbers)[0] > edge
+
+    def pace(self) -> Pace | None:
+        """Return how its next launch is timed; None for the first."""
+        return pacing.pace(self.launches, self.seconds)
 
     @property
     def numbers(self) -> list[float]:
@@ -84,8 +91,8 @@ class Race:
         return [timed.number for timed in self.launches]
 
     def interval(self) -> tuple[float, float, float]:
-        """Return low, high and coverage of the median number; see statistics.interval."""
-        return interval(self.numbers)
+        """Return low, high and coverage of the median number; see statistics.median_interval."""
+        return median_interval(self.numbers)
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,8 @@ def run(
         if not undecided:
             return
         start, own_s = clock(), 0.0
-        for event in launch(sides, undecided, plan, rng.getrandbits(32), reaper):
+        paces = {nodeid: pace for nodeid in undecided if (pace := state[nodeid].pace()) is not None}
+        for event in launch(sides, undecided, plan, rng.getrandbits(32), reaper, paces):
             if isinstance(event, Loaded):
                 yield event
             else:

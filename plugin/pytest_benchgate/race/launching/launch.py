@@ -5,41 +5,43 @@ A worker that dies or hangs costs the test that it was running; both workers are
 
 from __future__ import annotations
 
-import math
 import random
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_benchgate import host
+from pytest_benchgate.race.launching import timing
 from pytest_benchgate.race.launching.process import EndedEarly, Worker, WorkerLost
 from pytest_benchgate.race.launching.results import Failed, FailureKind, LaunchResult, Loaded, Timed
-from pytest_benchgate.race.statistics import interval, launch_number, logarithms
+from pytest_benchgate.race.statistics import launch_number
 from pytest_benchgate.race.worker import messages
 from pytest_benchgate.race.worker.clock import CLOCK
 from pytest_benchgate.race.worker.messages import Done
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from pytest_benchgate.race.launching.plan import Plan, Side
+    from pytest_benchgate.race.launching.results import Pace
     from pytest_benchgate.race.reaper import Reaper
 
 # Attempts to start and collect before the tests of a file fail.
 STARTS = 2
-# Times a block's length: a single call that takes so long, even if cold, ends the calibration.
-SURELY = 10
-# Part of a block's length that ends the calibration, as each further attempt may find a faster call.
-NEARLY = 0.8
-# Of the interval of a launch's median.
-CONFIDENCE = 0.9
+NO_PACES: Mapping[str, Pace] = MappingProxyType({})
 
 
 def launch(
-    sides: Sequence[Side], nodeids: Iterable[str], plan: Plan, seed: int, reaper: Reaper
+    sides: Sequence[Side],
+    nodeids: Iterable[str],
+    plan: Plan,
+    seed: int,
+    reaper: Reaper,
+    paces: Mapping[str, Pace] = NO_PACES,
 ) -> Generator[Loaded | LaunchResult, None, None]:
     """Race each test once between the two sides, base and head; yield its result as soon as it is known.
 
-    The seed determines the hash seed, the order of starts and of pairs; both sides get the same.
+    The seed determines the hash seed, the order of starts and of pairs; both sides get the same. A test that has a pace
+    from earlier launches is timed at it.
     """
     rng = random.Random(seed)  # noqa: S311  # chance, not secrecy
     waiting, starts = [*nodeids], STARTS
@@ -65,11 +67,11 @@ def launch(
                     waiting = [nodeid for nodeid in waiting if nodeid.partition("::")[0] not in culprits]
                     starts = STARTS
                 continue
-            yield from _race_all(workers, waiting, plan, rng)
+            yield from _race_all(workers, waiting, plan, rng, paces)
 
 
 def _race_all(
-    workers: Sequence[Worker], waiting: list[str], plan: Plan, rng: random.Random
+    workers: Sequence[Worker], waiting: list[str], plan: Plan, rng: random.Random, paces: Mapping[str, Pace]
 ) -> Generator[Loaded | LaunchResult, None, None]:
     """Race the first of the waiting tests, which is removed, and so on until a worker is lost."""
     while waiting:
@@ -77,7 +79,7 @@ def _race_all(
         run = messages.Run(nodeid, waiting[0] if waiting else None)
         start = CLOCK.s()
         try:
-            result = yield from _race(workers, run, plan, rng)
+            result = yield from _race(workers, run, plan, rng, paces.get(nodeid))
         except WorkerLost as lost:
             result = lost.failed
         yield LaunchResult(nodeid, result, CLOCK.s() - start)
@@ -86,7 +88,7 @@ def _race_all(
 
 
 def _race(
-    workers: Sequence[Worker], run: messages.Run, plan: Plan, rng: random.Random
+    workers: Sequence[Worker], run: messages.Run, plan: Plan, rng: random.Random, pace: Pace | None
 ) -> Generator[Loaded, None, Timed | Failed]:
     """Race one test; both workers are idle before and after. Raises WorkerLost."""
     if lacking := [worker for worker in workers if run.nodeid not in worker.nodeids]:
@@ -99,7 +101,10 @@ def _race(
     if early := {name: answer for name, answer in answers.items() if isinstance(answer, Done)}:
         return _failed(_finish(workers, early))
     try:
-        times = _time(workers, plan, rng)
+        pace = pace or timing.calibrate(workers, plan)
+        start = CLOCK.s()
+        times = timing.time(workers, pace, plan, rng)
+        paired_s = CLOCK.s() - start
     except EndedEarly as ended:
         return _failed(_finish(workers, {ended.side: ended.done}))
     if failed := _finish(workers, {}):
@@ -109,7 +114,7 @@ def _race(
         tuple(time / answer.iterations for time in of_side) for of_side, answer in zip(times, ready, strict=True)
     )
     alike = len({answer.drawn for answer in ready}) == 1
-    return Timed(launch_number(*times), base_ns, head_ns, ready[-1].group, alike)
+    return Timed(launch_number(*times), base_ns, head_ns, ready[-1].group, alike, pace, paired_s)
 
 
 def run_alone(worker: Worker, run: messages.Run) -> Generator[Loaded, None, Failed | None]:
@@ -171,67 +176,3 @@ def _failed(answers: dict[str, Done]) -> Failed:
 def _joined(reasons: Sequence[str]) -> str:
     """Return the different reasons as one text."""
     return "\n\n".join(dict.fromkeys(filter(None, reasons)))
-
-
-def _time(workers: Sequence[Worker], plan: Plan, rng: random.Random) -> list[list[float]]:
-    """Return the nanoseconds of a call in each pair, for each worker; blocks of both have equally many calls.
-
-    Both stay on one processor, a random one: on a busy machine, two that each keep their own differed by up to 30 % for
-    a whole launch. A function that uses threads needs all processors, and before each of its blocks calls that are not
-    timed: the other side's threads wait for work on the processors for some milliseconds (GCC's OpenMP does), and
-    meanwhile a call took up to three times as long.
-    """
-    calls, wall_ns = _calibrate(workers, plan)
-    lead = max(1, int(plan.lead_ns / wall_ns))
-    threaded = any([worker.block(lead, None).threaded for worker in workers])  # noqa: C419  # all are run
-    processors = sorted(host.processors())
-    processor = rng.choice(processors) if processors and not threaded else None
-    times: list[list[float]] = [[] for _ in workers]
-    while not _enough(times, calls, plan):
-        for index in rng.sample(range(len(workers)), len(workers)):
-            if threaded:
-                workers[index].block(lead, None)
-            call_ns = workers[index].block(calls, processor).call_ns
-            if not call_ns:
-                raise WorkerLost(
-                    workers[index].side.name,
-                    f"{calls} calls take less time than the clock can tell, and more would take too long with their "
-                    "setup; time several calls as one, with benchmark.pedantic(..., iterations=N)",
-                )
-            times[index].append(call_ns)
-    return times
-
-
-def _calibrate(workers: Sequence[Worker], plan: Plan) -> tuple[int, float]:
-    """Return the number of calls in a block, and the nanoseconds of one call with everything that is not timed.
-
-    The fastest call counts: the first ones are cold, and threads take a while to wake.
-    """
-    calls, attempt, best = 1, 0, [math.inf] * len(workers)
-    while True:
-        blocks = [worker.block(calls, None) for worker in workers]
-        best = [min(known, block.call_ns) for known, block in zip(best, blocks, strict=True)]
-        wall_ns = max(block.wall_ns for block in blocks) / calls
-        if max(best) * calls >= plan.block_ns * (NEARLY if attempt else SURELY):
-            return calls, wall_ns
-        # A setup in each round is not in call_ns, and may be much slower than what is timed.
-        most = int(plan.most_block_ns / wall_ns)
-        if most <= calls and attempt:
-            return calls, wall_ns
-        # A coarse clock may measure nothing for a single call.
-        enough = math.ceil(plan.block_ns / max(best)) if min(best) else 10 * calls
-        calls, attempt = max(calls, min(enough, 10 * calls, most)), attempt + 1
-
-
-def _enough(times: Sequence[Sequence[float]], calls: int, plan: Plan) -> bool:
-    """Return whether a launch has enough pairs: they agree well, or they have taken too long.
-
-    The rule depends on the scatter of the pairs, but not on its sign: the number of equal builds stays symmetric.
-    """
-    count = len(times[0])
-    if count >= plan.pairs or (count >= plan.least_pairs and calls * sum(map(sum, times)) >= plan.timed_ns):
-        return True
-    if count < plan.agreeing_pairs:
-        return False
-    low, high, _ = interval(logarithms(*times), CONFIDENCE)
-    return high - low <= plan.precision

@@ -30,6 +30,26 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How a benchmark is timed in a launch.
+
+    Attributes
+    ----------
+    calls : int
+        The calls of a block.
+    lead : int
+        The calls before each block that are not timed; none for a function that uses no threads.
+    pairs : int | None
+        How many pairs of blocks; None where that depends on how well they agree.
+
+    """
+
+    calls: int
+    lead: int = 0
+    pairs: int | None = None
+
+
+@dataclass(frozen=True)
 class Timed:
     """The times of a benchmark in one launch.
 
@@ -43,6 +63,10 @@ class Timed:
         The benchmark's group, on head.
     alike : bool
         Whether both sides had drawn the same random numbers, from the same seeds, when the benchmark began.
+    pace : Pace
+        How it was timed.
+    paired_s : float
+        The seconds of all its pairs.
 
     """
 
@@ -51,6 +75,8 @@ class Timed:
     head_ns: tuple[float, ...]
     group: str | None = None
     alike: bool = True
+    pace: Pace = Pace(1)  # frozen
+    paired_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""What a benchmark's launches so far say about its next one: the length of its blocks, and how many pairs pay.
+
+Everything here depends on past launches only, and would be the same with base and head exchanged, so that the number of
+the next launch stays symmetric around 0 if the builds are equal.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import TYPE_CHECKING
+
+from pytest_benchgate.race.launching.results import Pace
+from pytest_benchgate.race.statistics import logarithms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_benchgate.race.launching.results import Timed
+
+# The least and the most pairs of a launch; fewer have no fastest quarter to speak of.
+LEAST, MOST = 4, 40
+# The scatter between launches, in ln(ratio), that is expected before any launch, and how many launches that counts for.
+USUAL_SCATTER, WEIGHT = 0.004, 4
+# The scatter of a normal distribution over the distance of its quartiles.
+NORMAL = 1 / 1.349
+
+
+def pace(launches: Sequence[Timed], seconds: float) -> Pace | None:
+    """Return the pace of the next launch after these, which took so many seconds; None before the first."""
+    if not launches:
+        return None
+    lead = max(timed.pace.lead for timed in launches)
+    return Pace(launches[-1].pace.calls, lead, best_pairs(launches, seconds))
+
+
+def best_pairs(launches: Sequence[Timed], seconds: float) -> int:
+    """Return the number of pairs a launch with which a race becomes certain soonest.
+
+    sqrt(cost of a launch / cost of a pair * variance of pairs / variance between launches): Kalibera and Jones,
+    Rigorous benchmarking in reasonable time (ISMM 2013).
+    """
+    pairs = sum(len(timed.base_ns) for timed in launches)
+    paired_s = math.fsum(timed.paired_s for timed in launches)
+    # Where a coarse clock measures nothing, any number of pairs is cheap.
+    pair_s = max(paired_s / pairs, 1e-9)
+    launch_s = max(seconds - paired_s, 0.0) / len(launches)
+    within = statistics.median(_scatter(timed) for timed in launches) ** 2
+    between = max(_between(launches) - within * len(launches) / pairs, (USUAL_SCATTER / 4) ** 2)
+    return max(LEAST, min(MOST, math.ceil(math.sqrt(launch_s / pair_s * within / between))))
+
+
+def _scatter(timed: Timed) -> float:
+    """Return the scatter of a launch's pairs, in ln(ratio), from their quartiles: disturbances must not count."""
+    numbers = logarithms(timed.base_ns, timed.head_ns)
+    if len(numbers) == 1:
+        return 0.0
+    low, _, high = statistics.quantiles(numbers, n=4)
+    return (high - low) * NORMAL
+
+
+def _between(launches: Sequence[Timed]) -> float:
+    """Return the variance of the launches' numbers, to which what is usual contributes like some launches."""
+    numbers = [timed.number for timed in launches]
+    mean = statistics.fmean(numbers)
+    deviations = math.fsum((number - mean) ** 2 for number in numbers)
+    return (WEIGHT * USUAL_SCATTER**2 + deviations) / (WEIGHT + len(numbers) - 1)

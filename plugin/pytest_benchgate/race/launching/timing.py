@@ -1,0 +1,100 @@
+"""The times of one benchmark in one launch: blocks of calls on both sides, pair by pair."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pytest_benchgate import host
+from pytest_benchgate.race.launching.process import WorkerLost
+from pytest_benchgate.race.launching.results import Pace
+from pytest_benchgate.race.statistics import interval, logarithms
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    from pytest_benchgate.race.launching.plan import Plan
+    from pytest_benchgate.race.launching.process import Worker
+
+# Times a block's length: a single call that takes so long, even if cold, ends the calibration.
+SURELY = 10
+# Part of a block's length that ends the calibration, as each further attempt may find a faster call.
+NEARLY = 0.8
+# Of the interval of a launch's median.
+CONFIDENCE = 0.9
+
+
+def time(workers: Sequence[Worker], pace: Pace, plan: Plan, rng: random.Random) -> list[list[float]]:
+    """Return the nanoseconds of a call in each pair, for each worker; blocks of both have equally many calls.
+
+    Both stay on one processor, a random one: on a busy machine, two that each keep their own differed by up to 30 % for
+    a whole launch. A function that uses threads needs all processors, and before each of its blocks calls that are not
+    timed: the other side's threads wait for work on the processors for some milliseconds (GCC's OpenMP does), and
+    meanwhile a call took up to three times as long.
+
+    Raises EndedEarly or WorkerLost.
+    """
+    processors = sorted(host.processors())
+    processor = rng.choice(processors) if processors and not pace.lead else None
+    times: list[list[float]] = [[] for _ in workers]
+    while not _enough(times, pace, plan):
+        for index in rng.sample(range(len(workers)), len(workers)):
+            if pace.lead:
+                workers[index].block(pace.lead, None)
+            call_ns = workers[index].block(pace.calls, processor).call_ns
+            if not call_ns:
+                raise WorkerLost(
+                    workers[index].side.name,
+                    f"{pace.calls} calls take less time than the clock can tell, and more would take too long with "
+                    "their setup; time several calls as one, with benchmark.pedantic(..., iterations=N)",
+                )
+            times[index].append(call_ns)
+    return times
+
+
+def calibrate(workers: Sequence[Worker], plan: Plan) -> Pace:
+    """Return the pace of a benchmark that has none yet; raise EndedEarly or WorkerLost."""
+    calls, wall_ns = _calls(workers, plan)
+    lead = max(1, int(plan.lead_ns / wall_ns))
+    is_threaded = any([worker.block(lead, None).threaded for worker in workers])  # noqa: C419  # all are run
+    return Pace(calls, lead if is_threaded else 0)
+
+
+def _calls(workers: Sequence[Worker], plan: Plan) -> tuple[int, float]:
+    """Return the number of calls in a block, and the nanoseconds of one call with everything that is not timed.
+
+    The fastest call counts: the first ones are cold, and threads take a while to wake.
+    """
+    calls, attempt, best = 1, 0, [math.inf] * len(workers)
+    while True:
+        blocks = [worker.block(calls, None) for worker in workers]
+        best = [min(known, block.call_ns) for known, block in zip(best, blocks, strict=True)]
+        wall_ns = max(block.wall_ns for block in blocks) / calls
+        if max(best) * calls >= plan.block_ns * (NEARLY if attempt else SURELY):
+            return calls, wall_ns
+        # A setup in each round is not in call_ns, and may be much slower than what is timed.
+        most = int(plan.most_block_ns / wall_ns)
+        if most <= calls and attempt:
+            return calls, wall_ns
+        # A coarse clock may measure nothing for a single call.
+        enough = math.ceil(plan.block_ns / max(best)) if min(best) else 10 * calls
+        calls, attempt = max(calls, min(enough, 10 * calls, most)), attempt + 1
+
+
+def _enough(times: Sequence[Sequence[float]], pace: Pace, plan: Plan) -> bool:
+    """Return whether a launch has enough pairs: as many as its pace says; or they agree well, or have taken too long.
+
+    The rule depends on the scatter of the pairs, but not on its sign: the number of equal builds stays symmetric.
+    """
+    count = len(times[0])
+    if count >= (pace.pairs or plan.pairs):
+        return True
+    if count >= plan.least_pairs and pace.calls * sum(map(sum, times)) >= plan.timed_ns:
+        return True
+    if pace.pairs:
+        return False
+    if count < plan.agreeing_pairs:
+        return False
+    low, high, _ = interval(logarithms(*times), CONFIDENCE)
+    return high - low <= plan.precision
