@@ -23,45 +23,12 @@ from libc.string cimport memcpy
 
 from logmap_cy.rows.step cimport integer
 from logmap_cy.vector.plan cimport GENERAL, GENERAL_WIDE, SHORT, SHORT_WIDE, Constants, Plan
+from logmap_cy.vector.simd cimport (
+    BLOCK, FUSED, IFMA, LANES, WIDTH, add, any_beyond, broadcast, either, fma_, fms_, fnma_, high_half, iadd,
+    ibroadcast, ifma, ifma_reduce, isubtract, ivec, lift, load_64, load_i32, load_u32, low_52, low_half, lower, lowest,
+    multiply, quotient, store_32, store_64, stream_32, stream_64, stream_end, to_double, to_integer, vec,
+)
 from logmap_cy.vector.plan import plan
-
-cdef extern from "simd.h" nogil:
-    # LANES doubles, and LANES 64-bit integers.
-    ctypedef struct vec:
-        pass
-    ctypedef struct ivec:
-        pass
-    const int LANES, WIDTH, BLOCK, FUSED, IFMA
-    vec broadcast(double a)
-    vec add(vec a, vec b)
-    vec multiply(vec a, vec b)
-    vec fma_(vec a, vec b, vec c)
-    vec fms_(vec a, vec b, vec c)
-    vec fnma_(vec a, vec b, vec c)
-    vec quotient(vec a, vec inverse)
-    vec lift(vec a, vec p)
-    vec to_double(ivec i)
-    ivec to_integer(vec a)
-    ivec iadd(ivec a, ivec b)
-    ivec either(ivec a, ivec b)
-    bint any_beyond(ivec i, int bits)
-    double lowest(vec a)
-    vec high_half(ivec i, bint is_signed)
-    vec low_half(ivec i)
-    ivec load_i32(const void* source)
-    ivec load_u32(const void* source)
-    ivec load_64(const void* source)
-    void store_32(void* target, ivec i)
-    void store_64(void* target, ivec i)
-    void stream_32(void* target, ivec i)
-    void stream_64(void* target, ivec i)
-    void stream_end()
-    ivec ibroadcast(int64_t i)
-    ivec ifma(ivec a, ivec b, ivec c)
-    ivec ifma_reduce(ivec u, ivec inverse, ivec minus_p)
-    ivec isubtract(ivec a, ivec b)
-    ivec lower(ivec a, ivec b)
-    ivec low_52(ivec u)
 
 cdef enum:
     # Bytes of a cache line: threads share none, and streams start at one.
