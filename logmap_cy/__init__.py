@@ -12,7 +12,7 @@ if _find_spec("logmap_cy.rows.memoryview") is None:
         'pip install "meson-python>=0.17" "cython>=3.1" "numpy>=2.0" ninja && pip install --no-build-isolation -e .'
     )
 
-from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
 
 from logmap_cy._api import logmap
 from logmap_cy._containers import logmap_buffer, logmap_list, logmap_scalar
@@ -23,7 +23,19 @@ from logmap_cy.chunks.calibrate import calibrate_chunk
 from logmap_cy.opencl.device import Device
 from logmap_cy.opencl.program import release as release_opencl
 
-__version__ = _version("logmap-cy")
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """Return `__version__`: looking it up takes longer than importing all else but NumPy."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import version
+
+        return version("logmap-cy")
+
+
 __all__ = [
     "Device",
     "Implementation",

@@ -6,13 +6,12 @@ import contextlib
 import functools
 import math
 import os
-from pathlib import Path
 
 from logmap_cy._fork import ForkGuard
 from logmap_cy.rows.prange import end_threads, openmp_threads
 
 # A container sees its own group there.
-CGROUP = Path("/sys/fs/cgroup")
+CGROUP = "/sys/fs/cgroup"
 
 _pool = ForkGuard()
 
@@ -30,10 +29,12 @@ def _quota() -> float:
     See https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max), and cpu.cfs_quota_us of version 1. A quota is read
     once: containers seldom change it.
     """
+    from pathlib import Path
+
     quotas = [math.inf]
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         with contextlib.suppress(OSError, ValueError):
-            quota, period = " ".join((CGROUP / name).read_text() for name in names).split()
+            quota, period = " ".join(Path(CGROUP, name).read_text() for name in names).split()
             if quota not in {"max", "-1"}:
                 quotas.append(int(quota) / int(period))
     return min(quotas)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 import sys
 import time
 from numbers import Real
@@ -243,13 +242,13 @@ class _Search:
         if length == 1:
             raise ValueError(
                 f"budget={self.budget:g}: {misses} of {len(taken)} calls of length 1 took longer, the median call"
-                f" {statistics.median(taken):.3g} s and the longest {max(taken):.3g} s; pass a larger budget"
+                f" {sorted(taken)[len(taken) // 2]:.3g} s and the longest {max(taken):.3g} s; pass a larger budget"
             )
         return False
 
     def _evidence(self, misses: int, calls: int, shares: list[float]) -> float:
         """Return the likelihood ratio of the misses: of the shares, on average, to the share that may miss."""
-        return statistics.fmean(
+        return sum(
             (share / self.missing) ** misses * ((1 - share) / (1 - self.missing)) ** (calls - misses)
             for share in shares
-        )
+        ) / len(shares)

@@ -7,7 +7,6 @@ import math
 import re
 import threading
 from collections import OrderedDict
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +34,9 @@ def source(name: str) -> str:
 
     Not by an include path: the package may lie in an archive, and paths with spaces break drivers.
     """
+    # Takes 5 ms, which only those who use OpenCL need to spend.
+    from importlib import resources
+
     text = resources.files("logmap_cy").joinpath("kernels", name).read_text("utf-8")
     return re.sub(r'^#include "(\w+\.h)"$', lambda include: source(include[1]), text, flags=re.MULTILINE)
 
