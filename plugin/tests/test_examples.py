@@ -65,7 +65,7 @@ def report(name: str, *options: str, statuses: tuple[int, ...] = (0,)) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["overhead", "trial"])
+@pytest.mark.parametrize("name", ["bisections", "overhead", "placements", "trial"])
 def test_a_report_says_what_it_shows(name: str) -> None:
     summary = (ast.get_docstring(ast.parse((BENCHMARKS / f"{name}.py").read_text("utf-8"))) or "-").splitlines()[0]
     assert summary in " ".join(report(name, "--help").split())
