@@ -147,6 +147,8 @@ class Growth:
         The line of head's source that adds most; the name of the library, and 0, where the line is not known.
     base, head : int
         Instructions a call.
+    text : str
+        The text of this line, where it is known.
 
     """
 
@@ -155,6 +157,7 @@ class Growth:
     line: int
     base: int
     head: int
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,8 @@ class Explanation:
         The allocators that are called more or less often.
     python : tuple of Calls
         The Python functions that are called more or less often, largest difference first.
+    bytecode : tuple of Growth
+        The raced Python functions that execute more instructions of Python's bytecode, what adds most first.
     notes : tuple of str
         What else a person should know.
 
@@ -196,6 +201,7 @@ class Explanation:
     functions: tuple[Growth, ...] = ()
     allocations: tuple[Calls, ...] = ()
     python: tuple[Calls, ...] = ()
+    bytecode: tuple[Growth, ...] = ()
     notes: tuple[str, ...] = ()
 
 

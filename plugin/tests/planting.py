@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pytest_benchgate.explain import valgrind
+from pytest_benchgate.explain.cython import Generated
 from pytest_benchgate.explain.difference import Counted
 from pytest_benchgate.explain.requests import Unsupported
+from pytest_benchgate.race.building import flags as building
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ FUNCTIONS, TURNS = 10, 1000
 C = """\
 #include <Python.h>
 #include <stdlib.h>
-
+@INCLUDE@
 @FUNCTIONS@
 static PyObject *run(PyObject *module, PyObject *count)
 {
@@ -72,6 +73,7 @@ cdef long step@K@(long n) noexcept nogil:
 CYTHON = """\
 @FUNCTIONS@
 def run(long n):
+    @EXTRA@
     return @SUM@
 """
 SCRIPT = """\
@@ -102,6 +104,7 @@ def source(language: str, slow: int | None = None, percent: float = 0.0, extra: 
         "@FUNCTIONS@": "\n".join(functions),
         "@SUM@": " ^ ".join(call.format(k) for k in range(FUNCTIONS)),
         "@EXTRA@": extra,
+        "@INCLUDE@": "#include <vector>" * (language == "c++"),
         "@EXPORT@": 'extern "C" ' * (language == "c++"),
     }.items():
         template = template.replace(old, new)
@@ -117,18 +120,18 @@ def build(folder: Path, language: str, text: str, *flags: str) -> Path:
         pytest.importorskip("Cython")
         subprocess.run([sys.executable, "-m", "cython", "-3", "kern.pyx"], cwd=folder, check=True)
         path = path.with_suffix(".c")
-    compiler = shutil.which("c++" if language == "c++" else "cc")
-    if compiler is None:
+    building.wrap_compilers(folder / "compilers", ("-g1",))
+    compiler = folder / "compilers" / ("c++" if language == "c++" else "cc")
+    if not compiler.exists():
         pytest.skip("no compiler")
     module = folder / "kern.so"
     include = sysconfig.get_path("include")
     command = [
-        compiler,
+        str(compiler),
         "-O2",
         "-fPIC",
         "-shared",
         "-fno-builtin",
-        "-g1",
         *flags,
         f"-I{include}",
         path.name,
@@ -153,5 +156,6 @@ def counted(folder: Path, modules: Sequence[Path]) -> list[Counted]:
         # As in a race, the call that does least of three.
         numbers = range(3 * index - 2, 3 * index + 1)
         profiles = [valgrind.profile(folder, int(done.stdout), number) for number in numbers]
-        found.append(Counted(min(profiles, key=lambda one: one.total), str(module).__eq__))
+        generated = Generated(module.parent / "compilers" / building.CYTHON)
+        found.append(Counted(min(profiles, key=lambda one: one.total), str(module).__eq__, generated))
     return found

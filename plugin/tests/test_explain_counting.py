@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_benchgate.explain import counting, requests, valgrind
+from pytest_benchgate.explain import counting, python_calls, requests, valgrind
 from pytest_benchgate.explain.count import THREADS_NS
 from pytest_benchgate.explain.profile import ProfileError
 
@@ -151,12 +151,32 @@ def test_python_functions_are_counted_exactly() -> None:
     def work(n: int) -> int:
         return sum(leaf(one) for one in generate(n))
 
-    before = sys.getprofile()
-    few = counting.functions(lambda call: call(work, (3,), {}))
-    many = counting.functions(lambda call: call(work, (10,), {}))
-    assert sys.getprofile() is before
+    before = sys.getprofile(), sys.gettrace()
+    few, none = counting.functions(lambda call: call(work, (3,), {}))
+    many, lines = counting.functions(lambda call: call(work, (10,), {}), {__file__})
+    again = counting.functions(lambda call: call(work, (20,), {}), {__file__})[1]
+    assert (sys.getprofile(), sys.gettrace()) == before
+    assert none == {}
     (name,) = (name for name in few if ".leaf (" in name)
     assert name.endswith("test_explain_counting.py)")
     assert (few[name], many[name]) == (3, 10)
     (whole,) = (name for name in few if name.partition(" (")[0].endswith("<locals>.work"))
     assert (few[whole], many[whole]) == (1, 1)
+    line = f"{name}:{leaf.__code__.co_firstlineno + 1}"
+    assert again[line] == 2 * lines[line] > 0
+
+
+def test_instructions_of_python_are_counted_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(n: int) -> int:
+        total = 0
+        for one in range(n):
+            total += one
+        return total
+
+    def call(n: int) -> dict[str, int]:
+        return counting.functions(lambda call: call(work, (n,), {}), {__file__})[1]
+
+    assert sum(call(100).values()) > 300
+    monkeypatch.setattr(python_calls, "MOST", 300)
+    assert call(100) == {}
+    assert call(1) != {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,11 @@ def test_the_function_that_does_more_is_named_first(tmp_path: Path, language: st
     for (slow, percent), head in zip(planted, heads, strict=True):
         first = growth(base, head)[0]
         name = {"c": f"step{slow}", "c++": f"step{slow}<long int>", "cython": f"kern.step{slow}"}[language]
-        assert (first.function, Path(first.file).suffix) == (name, ".cpp" if language == "c++" else ".c")
+        file = {"c": "kern.c", "c++": "kern.cpp", "cython": "kern.pyx"}[language]
+        assert (first.function, Path(first.file).name) == (name, file)
+        if language == "cython":
+            assert first.text == source(language, slow, percent).splitlines()[first.line - 1].strip()
+            assert re.match(r"for i in range|total = ", first.text)
         assert (head.profile.total / base.profile.total - 1) * 100 == pytest.approx(percent, rel=0.15)
         assert first.head - first.base == pytest.approx(head.profile.total - base.profile.total, rel=0.01)
 
@@ -55,6 +60,24 @@ def test_one_more_allocation_a_call_is_found_and_counts_for_its_caller(tmp_path:
         (first,) = growth(base, head)
         line = source("c", extra=kinds[0]).partition(kinds[0])[0].count("\n") + 1
         assert (first.function, first.file.rpartition("/")[2], first.line) == ("run", "kern.c", line)
+
+
+@pytest.mark.parametrize(
+    ("language", "extra"),
+    [
+        ("c++", "std::vector<long> found; for (long i = 0; i < @N@; i++) found.push_back(i); n += found.size();"),
+        ("cython", "for key in dict.fromkeys(range(@N@), n).values(): n ^= <long>key"),
+        ("cython", "n += sum([int(one) for one in str(n) * @N@])"),
+    ],
+)
+def test_code_of_others_counts_for_the_line_that_uses_it(tmp_path: Path, language: str, extra: str) -> None:
+    """Templates of C++ and helpers of Cython, inlined or not, are of no interest to those who only use them."""
+    texts = [source(language, extra=extra.replace("@N@", count)) for count in ("100", "223")]
+    modules = [build(tmp_path / str(index), language, text) for index, text in enumerate(texts)]
+    first, *_ = growth(*counted(tmp_path, modules))
+    line = extra.partition("@N@")[0]
+    assert line in texts[1].splitlines()[first.line - 1]
+    assert first.function.rpartition(".")[2] == "run"
 
 
 def test_line_numbers_change_no_instruction(tmp_path: Path) -> None:

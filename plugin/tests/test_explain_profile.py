@@ -117,6 +117,16 @@ def test_compressed_names_and_positions_and_inlined_files() -> None:
     ]  # fmt: skip
 
 
+def test_what_was_called_before_the_counting_is_no_call() -> None:
+    profile = parse(PLAIN.replace("calls=1 50", "calls=0 50"))
+    assert {(call.place.function.name, call.callee.name) for call in profile.calls} == {
+        ("main", "func2"),
+        ("func1", "func2"),
+    }
+    assert profile.inclusive.keys() == profile.calls.keys()
+    assert profile.total == 820
+
+
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [

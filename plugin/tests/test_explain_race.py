@@ -12,7 +12,7 @@ from pytest_benchgate.explain.requests import Unsupported
 from pytest_benchgate.race.launching.plan import Plan
 from pytest_benchgate.reports import race_json
 from pytest_benchgate.results import Calls
-from racing import PLAIN, SLOW_KERNEL, TEMPLATE
+from racing import IGNORED, PLAIN, PYPROJECT, SLOW_KERNEL, TEMPLATE, Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from launching import Starts
     from pytest_benchgate.race.launching.plan import Side
     from pytest_benchgate.results import Explanation
-    from racing import Project
 
 MOST_S = 60
 SUITE = """
@@ -51,6 +50,31 @@ SUITE = """
 """
 BASE = "def leaf(n): return n\ndef work(n): return sum(leaf(one) for one in range(n))\n"
 HEAD = BASE.replace("leaf(one)", "leaf(one) + leaf(one)")
+# The C file lies in a folder that is removed with the build.
+CYTHON = {
+    ".gitignore": IGNORED,
+    "pyproject.toml": PYPROJECT.replace("'wheel'", "'cython'"),
+    "setup.py": "from Cython.Build import cythonize\nfrom setuptools import setup\n"
+    "setup(packages=['kern'], ext_modules=cythonize('kern/*.pyx', build_dir='build/c'))\n",
+    "kern/__init__.py": "",
+    "kern/inner.pxd": "cdef inline long mixed(long total, long i) noexcept nogil:\n    return (total * 31 + i) ^ total\n",
+    "kern/outer.pyx": """\
+from kern.inner cimport mixed
+
+cdef class Loop:
+    cdef long steps
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def run(self):
+        cdef long total = 1, i
+        for i in range(self.steps * 1):
+            total = mixed(total, i)
+        return total
+""",
+    "tests/test_loop.py": "def test_run(benchmark):\n    from kern.outer import Loop\n    benchmark(Loop(2000).run)\n",
+}
 EVEX = TEMPLATE.replace("@WORK@", "1").replace(
     "volatile long total = 0;",
     'volatile long total = 0;\n    __asm__ volatile("vpxorq %%zmm0, %%zmm0, %%zmm0" ::: "xmm0");',
@@ -95,12 +119,45 @@ def test_a_slower_c_function_is_named_with_its_line(kern: Project) -> None:
     lines = SLOW_KERNEL.splitlines()
     assert (first.function, first.file) == ("spin", "kern/_kern.c")
     assert "i < steps" in lines[first.line - 1] or "total += i" in lines[first.line - 1]
-    said = f"in spin (kern/_kern.c:{first.line})"
+    assert first.text == lines[first.line - 1].strip()
+    said = f"in spin (kern/_kern.c:{first.line}: {first.text})"
     message, _, section = run.text.partition("- benchgate -")
     assert said in message
     assert f"slower: test_spin: +{(explanation.head / explanation.base - 1) * 100:.1f} % instructions a call" in section
     assert said in next(one for one in run.text.splitlines() if one.startswith("::error")).replace("%3A", ":")
     assert all(said.partition(" (")[0] in file.read_text() for file in (markdown, summary))
+
+
+@pytest.mark.usefixtures("_can_count")
+@pytest.mark.parametrize(
+    ("file", "old", "new", "function"),
+    [
+        ("kern/inner.pxd", "return ", "return (total // (i | 1)) ^ ", "kern.inner.mixed"),
+        pytest.param("kern/outer.pyx", "* 1)", "* 3)", "kern.inner.mixed", marks=pytest.mark.thorough),
+        pytest.param(
+            "kern/outer.pyx",
+            "return total",
+            "return sum([total] * 9000)",
+            "kern.outer.Loop.run",
+            marks=pytest.mark.thorough,
+        ),
+    ],
+)
+def test_a_slower_function_of_cython_is_named_with_the_line_of_its_source(
+    tmp_path: Path, race_cache: Path, file: str, old: str, new: str, function: str
+) -> None:
+    project = Project.make(tmp_path / "loop", race_cache, CYTHON)
+    slow = CYTHON[file].replace(old, new)
+    project.commit(**{file: slow})
+    run = project.race("HEAD~1", "--race-explain=auto")
+    assert run.returncode == 1, run.text
+    (raced,) = race_json.read(run.race).raced
+    assert raced.explanation is not None
+    first, *_ = raced.explanation.functions
+    assert (first.function, first.file) == (function, file if "sum" in new else "kern/inner.pxd")
+    assert first.text == (slow if first.file == file else CYTHON[first.file]).splitlines()[first.line - 1].strip()
+    assert f"in {function} ({first.file}:{first.line}: return " in run.text
+    assert project.left_behind() == []
 
 
 @pytest.mark.thorough

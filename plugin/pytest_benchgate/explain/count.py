@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_benchgate.explain import valgrind
-from pytest_benchgate.explain.difference import ALLOCATORS, PYTHON_ALLOCATORS, Counted, growth
+from pytest_benchgate.explain.cython import Generated
+from pytest_benchgate.explain.difference import ALLOCATORS, PYTHON_ALLOCATORS, Counted, bytecode, growth
 from pytest_benchgate.explain.profile import ProfileError
 from pytest_benchgate.explain.requests import Unsupported
+from pytest_benchgate.explain.sources import with_text
+from pytest_benchgate.race.building.flags import CYTHON
 from pytest_benchgate.race.launching.process import Worker, WorkerLost
 from pytest_benchgate.race.worker import messages
 from pytest_benchgate.race.worker.clock import CLOCK
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.race.launching.plan import Plan, Side
     from pytest_benchgate.race.reaper import Reaper
+    from pytest_benchgate.results import Growth
 
 Kind = TypeVar("Kind", messages.Ready, messages.Counted)
 LIMIT_S = 10
@@ -81,6 +85,8 @@ class Answer:
         The processor time that other threads took in the counted calls.
     functions : mapping
         How often each Python function was entered.
+    lines : mapping
+        How many bytecode instructions each line of raced Python functions executed.
 
     """
 
@@ -88,6 +94,7 @@ class Answer:
     files: Iterable[str]
     others_ns: int
     functions: Mapping[str, int]
+    lines: Mapping[str, int]
 
 
 def explain(request: Request) -> Explanation:
@@ -97,7 +104,7 @@ def explain(request: Request) -> Explanation:
     try:
         return _explained(request, folder)
     except (Unsupported, Uncounted, ProfileError) as error:
-        return Explanation(reason=str(error), python=_python_only(request))
+        return _python_only(request, str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         request.reaper.forget(folder)
@@ -114,7 +121,7 @@ def _explained(request: Request, folder: Path) -> Explanation:
         why = next(filter(None, map(valgrind.complaint, folders)), lost.failed.reason.splitlines()[0])
         raise Uncounted(f"{lost.failed.side}: {why}") from None
     names = request.plan.names
-    calls = [_profiles(one, answer, names) for one, answer in zip(folders, answers, strict=True)]
+    calls = [_profiles(*one, names) for one in zip(folders, answers, request.sides, strict=True)]
     # Now and then a call does more, as an allocator tidies up.
     base, head = (min(of_side, key=lambda one: one.profile.total) for of_side in calls)
     notes = ("it starts processes, whose instructions are not counted",) * any(map(_starts_processes, (base, head)))
@@ -122,23 +129,30 @@ def _explained(request: Request, folder: Path) -> Explanation:
         base=base.profile.total,
         head=head.profile.total,
         spread=max(_spread([one.profile.total for one in of_side[1:]]) for of_side in calls),
-        functions=growth(base, head),
+        functions=with_text(growth(base, head), request.sides[1]),
         allocations=_different(
             {"malloc": base.allocations(ALLOCATORS), "Python's allocator": base.allocations(PYTHON_ALLOCATORS)},
             {"malloc": head.allocations(ALLOCATORS), "Python's allocator": head.allocations(PYTHON_ALLOCATORS)},
         ),
         python=_different(answers[0].functions, answers[1].functions)[:LISTED],
+        bytecode=_bytecode(request, *answers),
         notes=notes,
     )
 
 
-def _python_only(request: Request) -> tuple[Calls, ...]:
-    """Return the Python functions whose number of calls differs, without valgrind."""
+def _python_only(request: Request, reason: str) -> Explanation:
+    """Return what Python functions do, without valgrind."""
     try:
         base, head = _ask(request, [(), ()], 0)
     except (WorkerLost, Uncounted):
-        return ()
-    return _different(base.functions, head.functions)[:LISTED]
+        return Explanation(reason=reason)
+    calls = _different(base.functions, head.functions)[:LISTED]
+    return Explanation(reason=reason, python=calls, bytecode=_bytecode(request, base, head))
+
+
+def _bytecode(request: Request, base: Answer, head: Answer) -> tuple[Growth, ...]:
+    # Neither is known of a side that executes too many to be counted.
+    return with_text(bytecode(base.lines, head.lines), request.sides[1]) if base.lines and head.lines else ()
 
 
 def _ask(request: Request, prefixes: Sequence[tuple[str, ...]], calls: int) -> list[Answer]:
@@ -185,12 +199,12 @@ def _ask(request: Request, prefixes: Sequence[tuple[str, ...]], calls: int) -> l
                 "runs up to 50 times slower; let the benchmark do less in a call"
             ) from None
     return [
-        Answer(worker.collected.process, tuple(loaded.files), answer.others_ns or 0, answer.functions)
+        Answer(worker.collected.process, tuple(loaded.files), answer.others_ns or 0, answer.functions, answer.lines)
         for worker, loaded, answer in zip(workers, ready, counted, strict=True)
     ]
 
 
-def _profiles(folder: Path, answer: Answer, names: Iterable[str]) -> list[Counted]:
+def _profiles(folder: Path, answer: Answer, side: Side, names: Iterable[str]) -> list[Counted]:
     """Return the profile of each call that was counted; raise Uncounted where other threads worked in it."""
     if answer.others_ns > THREADS_NS:
         raise Uncounted(
@@ -198,8 +212,9 @@ def _profiles(folder: Path, answer: Answer, names: Iterable[str]) -> list[Counte
             "with OMP_NUM_THREADS=1"
         )
     is_raced = _raced(answer.files, names)
+    generated = Generated(side.python.parent.parent / CYTHON)
     numbers = range(1, COUNTED + 1)
-    return [Counted(valgrind.profile(folder, answer.process, number), is_raced) for number in numbers]
+    return [Counted(valgrind.profile(folder, answer.process, number), is_raced, generated) for number in numbers]
 
 
 def _raced(files: Iterable[str], names: Iterable[str]) -> Callable[[str], bool]:

@@ -17,7 +17,7 @@ from pytest_benchgate.explain.requests import (
 from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 LOOKS = 5
 
@@ -59,9 +59,9 @@ def instructions(once: Callable[[Caller], object], warm: int, calls: int) -> int
         requests.request(STOP_INSTRUMENTATION)
 
 
-def functions(once: Callable[[Caller], object]) -> dict[str, int]:
-    """Return how often each Python function is entered in a call; see python_calls.count."""
-    found: dict[str, int] = {}
+def functions(once: Callable[[Caller], object], files: Collection[str] = ()) -> tuple[dict[str, int], dict[str, int]]:
+    """Return what Python functions do in a call; see python_calls.count."""
+    found: tuple[dict[str, int], dict[str, int]] = {}, {}
 
     def counted(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> Any:
         result = None
@@ -70,7 +70,8 @@ def functions(once: Callable[[Caller], object]) -> dict[str, int]:
             nonlocal result
             result = function(*args, **kwargs)
 
-        found.update(python_calls.count(call, sys.path))
+        nonlocal found
+        found = python_calls.count(call, sys.path, files)
         return result
 
     once(counted)

@@ -1,10 +1,11 @@
-"""Which function each instruction of a library comes from, by its debug information, also where it was inlined."""
+"""Which functions each instruction of a library comes from, by its debug information, also where they were inlined."""
 
 from __future__ import annotations
 
+import posixpath
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -12,13 +13,31 @@ if TYPE_CHECKING:
 
 FUNCTIONS = {"DW_TAG_subprogram", "DW_TAG_inlined_subroutine"}
 NAMES = ("DW_AT_abstract_origin", "DW_AT_specification")  # where the name is that an entry does not have itself
+DWARF5 = 5
 NAMELESS = {"operator()", "_FUN"}  # of a lambda, which counts for the function that it is in
 
 
-def functions(library: Path, addresses: Iterable[int]) -> dict[int, str]:
-    """Return the name of the function that the code at each address was written in, as far as that is known."""
+class Frame(NamedTuple):
+    """A function that code was written in, or inlined into.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the source.
+    file, line
+        Where it was inlined from, in turn; "" and 0 for a function that was not inlined.
+
+    """
+
+    name: str
+    file: str
+    line: int
+
+
+def frames(library: Path, addresses: Iterable[int]) -> dict[int, list[Frame]]:
+    """Return the functions that the code at each address belongs to, the innermost first, as far as that is known."""
     elffile, exceptions = import_module("elftools.elf.elffile"), import_module("elftools.common.exceptions")
-    found: dict[int, str] = {}
+    found: dict[int, list[Frame]] = {}
     with suppress(OSError, exceptions.ELFError, exceptions.DWARFError), library.open("rb") as file:
         elf = elffile.ELFFile(file)
         if not elf.has_dwarf_info(strict=True):
@@ -27,27 +46,42 @@ def functions(library: Path, addresses: Iterable[int]) -> dict[int, str]:
         for unit in elf.get_dwarf_info().iter_CUs():
             within = [one for one in wanted if any(low <= one < high for low, high in _ranges(unit.get_top_DIE()))]
             if within:
-                found |= _innermost([*_functions(unit)], within)
+                # Of equal ranges, the one that comes later in the unit is the inner one.
+                ranges = [*_functions(unit)]
+                ranges.reverse()
+                ranges.sort(key=lambda one: one[1] - one[0])
+                found |= {at: [frame for low, high, frame in ranges if low <= at < high] for at in within}
     return found
 
 
-def _innermost(named: list[tuple[int, int, str]], addresses: Iterable[int]) -> dict[int, str]:
-    """Return the name of the smallest range that each address lies in."""
-    named.sort(key=lambda one: one[1] - one[0])
-    found = {}
-    for address in addresses:
-        name = next((name for low, high, name in named if low <= address < high), None)
-        if name is not None:
-            found[address] = name
-    return found
-
-
-def _functions(unit: Any) -> Iterator[tuple[int, int, str]]:
-    """Yield the addresses, from the first to before the last, that each function has code at, and its name."""
+def _functions(unit: Any) -> Iterator[tuple[int, int, Frame]]:
+    """Yield the addresses, from the first to before the last, that each function has code at, and what it is."""
+    files = _files(unit)
     for entry in unit.iter_DIEs():
         if entry.tag in FUNCTIONS and (name := _name(entry)) not in NAMELESS:
+            number, line = (entry.attributes.get(f"DW_AT_call_{what}") for what in ("file", "line"))
+            frame = Frame(name, files.get(number.value, "") if number else "", line.value if line else 0)
             for low, high in _ranges(entry):
-                yield low, high, name
+                yield low, high, frame
+
+
+def _files(unit: Any) -> dict[int, str]:
+    """Return the paths of a unit's sources by the numbers that its entries have for them."""
+    program = unit.dwarfinfo.line_program_for_CU(unit)
+    if program is None:
+        return {}
+    header, attributes = program.header, unit.get_top_DIE().attributes
+    compiled_in = attributes["DW_AT_comp_dir"].value if "DW_AT_comp_dir" in attributes else b""
+    # Until version 4, the numbers start at 1, and folder 0 is the one in which it was compiled.
+    first = 0 if header.version >= DWARF5 else 1
+    folders = [*([compiled_in] * first), *header.include_directory]
+    return {
+        number: posixpath.join(
+            *(str(part, "utf-8", "replace") for part in (compiled_in, folders[one.dir_index], one.name))
+        )
+        for number, one in enumerate(header.file_entry, first)
+        if one.dir_index < len(folders)
+    }
 
 
 def _name(entry: Any) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_benchgate.explain.cython import Generated
 from pytest_benchgate.explain.profile import UNKNOWN
 from pytest_benchgate.explain.sources import VARIANT, Origin, origins, readable
 from pytest_benchgate.results import Growth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_benchgate.explain.profile import Function, Place, Profile
 
@@ -22,11 +24,13 @@ LISTED = 3  # functions
 SMALL = 0.05  # of the whole difference: what adds less is not listed
 EXPLAINED = 0.5  # of the whole difference: where the raced code adds so much, nothing else is listed
 ALLOCATORS = {"malloc", "calloc", "realloc", "reallocarray", "posix_memalign", "aligned_alloc", "memalign"}
+LINE = re.compile(r"(.*) \((.*)\):(\d+)")
 PYTHON_ALLOCATORS = {f"{domain}_{what}" for domain in ("PyObject", "PyMem") for what in ("Malloc", "Calloc", "Realloc")}
 
 
-# By function and the name of its file, whose folder may differ between builds; then by file and line.
-Instructions: TypeAlias = "dict[tuple[str, str], Counter[tuple[str, int]]]"
+Line: TypeAlias = "tuple[str, int, str]"  # a file, a line in it, and its text
+# By function and the name of its file, whose folder may differ between builds; then by line.
+Instructions: TypeAlias = "dict[tuple[str, str], Counter[Line]]"
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,14 @@ class Counted:
         What the main thread executed in it.
     is_raced : Callable[[str], bool]
         Whether a library, by its path, belongs to the code that is raced.
+    generated : Generated
+        What the raced libraries were compiled of, as far as Cython generated it.
 
     """
 
     profile: Profile
     is_raced: Callable[[str], bool] = lambda path: False  # noqa: ARG005
+    generated: Generated = field(default_factory=Generated)
 
     def allocations(self, names: Iterable[str] = ALLOCATORS) -> int:
         """Return how often one of these functions was called, but by each other."""
@@ -57,15 +64,12 @@ class Counted:
     def raced(self) -> Instructions:
         """The instructions of each raced function, with what it calls outside of the raced code."""
         found: Instructions = defaultdict(Counter)
-        origin = self._origins
         for place, count in self.profile.own.items():
-            if place in origin:
-                _add(found, origin[place], count)
-        calling_back = self._calling_back()
+            if place in self._origins and self._counts(place.function):
+                _add(found, self._origins[place], count)
         for call, count in self.profile.inclusive.items():
-            outside = not self.is_raced(call.callee.object) and call.callee not in calling_back
-            if call.place in origin and outside:
-                _add(found, origin[call.place], count)
+            if call.place in self._origins and self._counts(call.place.function) and not self._counts(call.callee):
+                _add(found, self._origins[call.place], count)
         return found
 
     @cached_property
@@ -80,14 +84,24 @@ class Counted:
     def _origins(self) -> dict[Place, Origin]:
         """Where the raced code comes from."""
         places = {*self.profile.own, *(call.place for call in self.profile.calls)}
-        return origins(place for place in places if self.is_raced(place.function.object))
+        return origins((place for place in places if self.is_raced(place.function.object)), self.generated)
 
+    def _counts(self, function: Function) -> bool:
+        """Return whether a function's instructions count for it, and not for its callers."""
+        return function in self._own or function in self._calling_back
+
+    @cached_property
+    def _own(self) -> set[Function]:
+        """The functions of the raced code, without those of other code that was compiled with it."""
+        return {place.function for place, origin in self._origins.items() if origin.own}
+
+    @cached_property
     def _calling_back(self) -> set[Function]:
         """Return the functions from which raced code is called, whose costs are not only what they do themselves."""
         callers: dict[Function, set[Function]] = defaultdict(set)
         for call in self.profile.calls:
             callers[call.callee].add(call.place.function)
-        ahead = [function for function in callers if self.is_raced(function.object)]
+        ahead = [function for function in callers if function in self._own]
         found = {*ahead}
         while ahead:
             new = callers[ahead.pop()] - found
@@ -103,33 +117,51 @@ def growth(base: Counted, head: Counted) -> tuple[Growth, ...]:
     and nothing else is listed.
     """
     difference = head.profile.total - base.profile.total
-    raced = _growth(base.raced, head.raced)
-    if raced and sum(one.head - one.base for one in raced) >= EXPLAINED * difference:
-        return _largest(raced, difference)
-    return _largest(_growth(base.all, head.all), difference)
+    if _total(head.raced) - _total(base.raced) >= EXPLAINED * difference:
+        return _growth(base.raced, head.raced)
+    return _growth(base.all, head.all)
 
 
-def _largest(functions: list[Growth], difference: int) -> tuple[Growth, ...]:
-    functions.sort(key=lambda one: (one.base - one.head, one.function))
-    return tuple(one for one in functions[:LISTED] if one.head - one.base > max(SMALL * difference, 0))
+def bytecode(base: Mapping[str, int], head: Mapping[str, int]) -> tuple[Growth, ...]:
+    """Return the Python functions that execute more instructions in head, by those of each line.
+
+    Lines are named as by python_calls.count.
+    """
+    return _growth(_of_lines(base), _of_lines(head))
 
 
-def _growth(base: Instructions, head: Instructions) -> list[Growth]:
-    found = []
-    for (function, file), after in head.items():
-        before = base.get((function, file), Counter())
-        found.append(Growth(function, *_line(before, after), before.total(), after.total()))
+def _of_lines(lines: Mapping[str, int]) -> Instructions:
+    found: Instructions = defaultdict(Counter)
+    for name, count in lines.items():
+        if match := LINE.fullmatch(name):
+            _add(found, Origin(match[1], match[2], int(match[3])), count)
     return found
 
 
-def _line(base: Counter[tuple[str, int]], head: Counter[tuple[str, int]]) -> tuple[str, int]:
-    """Return the file and line of head that add most to a function.
+def _total(instructions: Instructions) -> int:
+    return sum(lines.total() for lines in instructions.values())
+
+
+def _growth(base: Instructions, head: Instructions) -> tuple[Growth, ...]:
+    """Return the functions that execute more instructions in head, what adds most first."""
+    found = []
+    for (function, file), after in head.items():
+        before = base.get((function, file), Counter())
+        path, line, text = _line(before, after)
+        found.append(Growth(function, path, line, before.total(), after.total(), text))
+    found.sort(key=lambda one: (one.base - one.head, one.function))
+    least = max(SMALL * (_total(head) - _total(base)), 0)
+    return tuple(one for one in found[:LISTED] if one.head - one.base > least)
+
+
+def _line(base: Counter[Line], head: Counter[Line]) -> Line:
+    """Return the line of head that adds most to a function.
 
     Lines move as code is inserted, so what is matched is the sequence of their costs.
     """
     lines = sorted(head)
     before, after = [base[line] for line in sorted(base)], [head[line] for line in lines]
-    changed: Counter[tuple[str, int]] = Counter()
+    changed: Counter[Line] = Counter()
     for kind, low, high, first, last in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if kind in {"replace", "insert"}:
             largest = max(range(first, last), key=after.__getitem__)
@@ -138,7 +170,7 @@ def _line(base: Counter[tuple[str, int]], head: Counter[tuple[str, int]]) -> tup
 
 
 def _add(found: Instructions, origin: Origin, count: int) -> None:
-    found[origin.function, PurePath(origin.file).name][origin.file, origin.line] += count
+    found[origin.function, PurePath(origin.file).name][origin.file, origin.line, origin.text] += count
 
 
 def _of_library(place: Place) -> Origin:

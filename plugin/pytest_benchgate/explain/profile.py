@@ -199,9 +199,11 @@ class _Reader:
         if self._pending is None:
             self._profile.own[place] += count
             return
-        call = Call(place, Function(self._called["ob"], self._called["fn"]))
-        self._profile.calls[call] += self._pending
-        self._profile.inclusive[call] += count
+        # No call was made where a function was called before the counting began, and has not returned yet.
+        if self._pending:
+            call = Call(place, Function(self._called["ob"], self._called["fn"]))
+            self._profile.calls[call] += self._pending
+            self._profile.inclusive[call] += count
         # A call's object and file are those of the caller unless they are given anew.
         self._pending, self._called["ob"] = None, self._current["ob"]
 

@@ -1,50 +1,116 @@
-"""From what the compiler made to what people wrote: inlined functions, Cython's names, files of a build."""
+"""From what the compiler made to what people wrote: inlined functions, Cython's names and lines, files of a build."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from collections import defaultdict
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_benchgate.explain.debug_information import functions
+from pytest_benchgate.explain.cython import is_source
+from pytest_benchgate.explain.debug_information import Frame, frames
 from pytest_benchgate.explain.profile import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_benchgate.explain.cython import Generated
     from pytest_benchgate.explain.profile import Place
+    from pytest_benchgate.race.launching.plan import Side
+    from pytest_benchgate.results import Growth
 
 # What compilers append to the name of a function that they have specialized or split, and callgrind to a recursion.
 VARIANT = re.compile(r"(\.(constprop|isra|part|cold|lto_priv|llvm|clone)(\.\d+)*)+|'\d+")
 CYTHON = re.compile(r"__pyx_(?:fuse_\d+)?(?:pf|pw|f|gb)_(?=\d)")
+CYTHONS_OWN = "__Pyx_"
+# Sources of the system, of Python, of other packages, of Rust and its crates.
+FOREIGN = re.compile(
+    r"^/usr/(?:local/)?(?:include|lib)/|/include/(?:python3|c\+\+)|/site-packages/|^/rustc/|/registry/src/"
+)
 # Sources that were built in a folder of the race's own.
 SCRATCH = re.compile(r".*/race-[^/]+/(?:base|head|own)/")
 
 
 class Origin(NamedTuple):
-    """Where instructions come from: a function by the name that it has in the source, its file and the line."""
+    """Where instructions come from.
+
+    Attributes
+    ----------
+    function : str
+        By the name that it has in the source.
+    file, line
+        Of the source.
+    text : str
+        The source's text at this line, if it is known.
+    own : bool
+        Whether people wrote it for the project: not Cython, and not in the headers of Python or of other libraries.
+
+    """
 
     function: str
     file: str
     line: int
+    text: str = ""
+    own: bool = True
 
 
-def origins(places: Iterable[Place]) -> dict[Place, Origin]:
-    """Return where the code at these places comes from, also if it was inlined into other functions."""
+def origins(places: Iterable[Place], generated: Generated) -> dict[Place, Origin]:
+    """Return where the code at these places comes from, also if it was inlined into other functions.
+
+    Code of others that was inlined into a function of the project counts for that one, and for the line it is used in.
+    """
     found: dict[Place, Origin] = {}
     by_library: dict[str, list[Place]] = defaultdict(list)
     for place in places:
-        found[place] = Origin(readable(place.function.name), relative(place.file), place.line)
-        if place.address and place.line:
-            by_library[place.function.object].append(place)
+        by_library[place.function.object].append(place)
     for library, of_library in by_library.items():
-        names = functions(Path(library), {place.address for place in of_library})
+        known = frames(Path(library), {place.address for place in of_library if place.address and place.line})
         for place in of_library:
-            if name := names.get(place.address):
-                found[place] = found[place]._replace(function=readable(name))
+            found[place] = _origin(place, known.get(place.address, []), generated)
     return found
+
+
+def _origin(place: Place, inlined: Iterable[Frame], generated: Generated) -> Origin:
+    """Return where the code at a place comes from, by the functions that it was inlined into."""
+    first = None
+    file, line = place.file, place.line
+    for frame in inlined or [Frame(place.function.name, "", 0)]:
+        origin = _written(frame.name, file, line, generated)
+        if origin.own:
+            return origin
+        first = first or origin
+        file, line = frame.file, frame.line
+    return first or _written(place.function.name, place.file, place.line, generated)
+
+
+def _written(function: str, file: str, line: int, generated: Generated) -> Origin:
+    """Return where code was written that lies in a file, in a function as the compiler names it."""
+    name = readable(function)
+    if name != VARIANT.sub("", function) and (statement := generated.statement(file, line)):
+        return Origin(name, statement.file, statement.line, statement.text, own=is_source(statement.file))
+    own = not name.startswith(CYTHONS_OWN) and (bool(SCRATCH.match(file)) or not FOREIGN.search(file))
+    return Origin(name, relative(file), line, own=own)
+
+
+def with_text(functions: Iterable[Growth], side: Side) -> tuple[Growth, ...]:
+    """Return functions with the text of their lines, where a side has their files."""
+    tree = SCRATCH.match(f"{side.folder}/")
+    folders = [
+        *([Path(tree[0])] if tree else []),
+        side.folder,
+        *side.python.parent.parent.glob("lib/python*/site-packages"),
+    ]
+    return tuple(one if one.text or not one.line else replace(one, text=_text(one, folders)) for one in functions)
+
+
+def _text(growth: Growth, folders: Iterable[Path]) -> str:
+    for folder in folders:
+        with suppress(OSError, IndexError):
+            return (folder / growth.file).read_text("utf-8", "replace").splitlines()[growth.line - 1].strip()
+    return ""
 
 
 def readable(name: str) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.reports.quantity import shortened
+
 if TYPE_CHECKING:
     from pytest_benchgate.results import Calls, Explanation, Growth
 
 # Relative: identical builds differ by 0.015 % at most, by their addresses and paths.
 EQUAL = 0.0002
+# Characters of a line of a source that are shown.
+MOST_TEXT = 80
 
 
 def are_equal(explanation: Explanation) -> bool:
@@ -28,6 +32,8 @@ def render(explanation: Explanation) -> str:
     lines = [_instructions(explanation)]
     lines += [f"allocations: {_calls(explanation.allocations)}"] * bool(explanation.allocations)
     lines += [f"Python calls: {_calls(explanation.python)}"] * bool(explanation.python)
+    more = ", ".join(map(_growth, explanation.bytecode))
+    lines += [f"bytecode instructions of Python: {more}"] * bool(more)
     return "\n".join([*lines, *explanation.notes])
 
 
@@ -56,6 +62,7 @@ def _percent(change: float) -> str:
 
 def _growth(growth: Growth) -> str:
     place = f"{growth.file}:{growth.line}" if growth.line else growth.file
+    place += f": {shortened(growth.text, MOST_TEXT)}" if growth.text else ""
     return f"{growth.head - growth.base:,} in {growth.function} ({place})"
 
 

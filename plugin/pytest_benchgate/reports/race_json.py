@@ -17,7 +17,10 @@ KIND = "pytest-benchgate race"
 # Increased when a field changes its meaning or is removed.
 SCHEMA = 1
 # Fields that older files of schema 1 lack.
-ADDED = {"shard", "suite", "base_tree", "head_tree", "settings", "limit", "accepted", "explanation", "placements"}
+ADDED = {
+    *("shard", "suite", "base_tree", "head_tree", "settings", "limit", "accepted", "explanation", "placements"),
+    *("text", "bytecode"),
+}
 # Ranges: of a change, as ln(ratio), of probabilities, and of counts.
 CHANGE, SHARE, COUNT = (-100.0, 100.0), (0.0, 1.0), (0, 10**9)
 RULES: dict[str, tuple[Any, ...]] = {

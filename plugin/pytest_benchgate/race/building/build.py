@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -168,7 +169,8 @@ class Builder:
     ) -> dict[str, Any]:
         """Build a wheel with the tools and install it into a new environment; return the entry's record."""
         source, wheels = order.source / order.project, output.temporary / "wheel"
-        variables = flags.wrap_compilers(output.temporary / "compilers", order.flags)
+        compilers = output.temporary / "compilers"
+        variables = flags.wrap_compilers(compilers, order.flags)
 
         def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
             output.run(cmd, cwd, {**variables, **(extra_environ or {})})
@@ -180,6 +182,8 @@ class Builder:
         wheel = builder.build("wheel", wheels)
         venv.EnvBuilder(symlinks=True).create(folder)
         output.run([*tools.pip, "--python", str(_python(folder)), "install", "--no-deps", "--no-index", wheel])
+        # For explanations, whenever they are wanted.
+        shutil.move(compilers / flags.CYTHON, folder)
         return {"names": overlay.roots(folder), "more": more, "tools": tools.versions}
 
     def _tools(self, requires: tuple[str, ...], output: Output) -> Tools:

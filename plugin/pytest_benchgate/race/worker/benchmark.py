@@ -180,7 +180,7 @@ class RacedBenchmark(BenchmarkFixture):
         try:
             while isinstance(order := state.channel.receive_order(), messages.Block | messages.Count):
                 if isinstance(order, messages.Count):
-                    state.channel.answer(_count(once, order))
+                    state.channel.answer(_count(once, order, state.seen))
                     continue
                 state.pin(order.processor)
                 all_ns, main_ns = CLOCK.all_ns(), CLOCK.own_ns()
@@ -194,12 +194,12 @@ class RacedBenchmark(BenchmarkFixture):
                 gc.enable()
 
 
-def _count(once: Callable[[Caller], object], order: messages.Count) -> messages.Counted:
+def _count(once: Callable[[Caller], object], order: messages.Count, files: set[str]) -> messages.Counted:
     # It takes ctypes, which no other start of a worker needs.
     from pytest_benchgate.explain import counting
 
     others_ns = counting.instructions(once, order.warm, order.calls)
-    return messages.Counted(others_ns, counting.functions(once))
+    return messages.Counted(others_ns, *counting.functions(once, files))
 
 
 def _refuse_async(result: Any) -> None:

@@ -71,7 +71,7 @@ class Block(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Call the function `warm` times, count the instructions of each of `calls` calls, then the Python functions."""
+    """Call the function `warm` times, count the instructions of each of `calls` calls, then those of Python."""
 
     warm: int
     calls: int
@@ -155,11 +155,14 @@ class Counted(NamedTuple):
         The processor time of other threads in the calls of which callgrind wrote a profile; None without callgrind.
     functions : dict[str, int]
         How often each Python function was entered in another call.
+    lines : dict[str, int]
+        How many bytecode instructions the lines of raced Python functions executed in it.
 
     """
 
     others_ns: int | None
     functions: dict[str, int]
+    lines: dict[str, int]
 
 
 class Done(NamedTuple):
