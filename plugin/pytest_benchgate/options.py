@@ -71,6 +71,17 @@ class RaceConfig:
         "how often both sides may be started before a benchmark is `unsure`",
         ini=True, marker=True, from_base=True,
     ).field()
+    count: bool = Option(
+        "race_count", None, False, "",
+        "compare the instructions of a call, counted by valgrind, in the place of times, where no time can be trusted: "
+        "exact and quick, but it does not see memory, cache, the kernel, waiting, threads and AVX-512",
+        ini=True, from_base=True,
+    ).field()
+    count_threshold: float = Option(
+        "race_count_threshold", parsers.percentage, 0.01, "PERCENT",
+        "the additional instructions that matter, with --race-count",
+        show=parsers.shown_percentage, ini=True, marker=True, from_base=True,
+    ).field()
     strict: bool = Option(
         "race_strict", None, False, "", "fail the benchmarks that are `unsure`",
         ini=True, marker=True, from_base=True,
@@ -83,7 +94,7 @@ class RaceConfig:
     explain: str = Option(
         "race_explain", parsers.one_of("auto", "all", "off"), "auto", "auto|all|off",
         "whether to count, by valgrind, the instructions of a call in base and in head, and to name the functions that "
-        "add some: for each benchmark that is `slower` or `unsure`, for all, or for none",
+        "add some: for each benchmark that is `slower`, `unsure` or near the threshold, for all, or for none",
         ini=True,
     ).field()
     placements: str = Option(
@@ -122,6 +133,11 @@ class RaceConfig:
     builds: Path = Path()
     accepted: tuple[Entry, ...] = ()
     given: frozenset[str] = frozenset()
+
+    @property
+    def slowdown(self) -> float:
+        """The relative slowdown that matters, in time or, with `count`, in instructions."""
+        return self.count_threshold if self.count else self.threshold
 
     def with_settings(self, values: Mapping[str, Any]) -> RaceConfig:
         """Return it with these values, by fields, but for what the command line gives."""
@@ -226,11 +242,18 @@ def read_race(config: pytest.Config) -> RaceConfig | None:
     from pytest_benchgate.race.verdicts import accepted
 
     race = RaceConfig(**{field: option.value(config) for field, option in RACE_OPTIONS.items()})
+    if race.count:
+        from pytest_benchgate.explain import requests, valgrind
+
+        try:
+            valgrind.program()
+        except requests.Unsupported as error:
+            raise pytest.UsageError(f"--race-count: {error}") from error
     return dataclasses.replace(
         race,
         base_python=base_python and _executable(base_python),
         builds=_builds(config, race.cache),
-        accepted=accepted.load(config, race.accepted_file, base, race.threshold),
+        accepted=accepted.load(config, race.accepted_file, base, race.slowdown),
         given=_given(config),
     )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# The relative difference between the instructions of identical builds: 0.015 % at most, by their addresses and paths.
+EQUAL = 0.0002
+
 
 @dataclass(frozen=True)
 class Work:
@@ -180,7 +183,8 @@ class Explanation:
     reason : str
         Why they could not be counted, and what would help.
     spread : float
-        The relative difference between two calls of one side; below it, a difference between the sides says nothing.
+        The relative difference between calls of one side, and at least EQUAL. A smaller difference between the sides
+        says nothing.
     functions : tuple of Growth
         What adds most, first.
     allocations : tuple of Calls
@@ -189,20 +193,17 @@ class Explanation:
         The Python functions that are called more or less often, largest difference first.
     bytecode : tuple of Growth
         The raced Python functions that execute more instructions of Python's bytecode, what adds most first.
-    notes : tuple of str
-        What else a person should know.
 
     """
 
     base: int | None = None
     head: int | None = None
     reason: str = ""
-    spread: float = 0.0
+    spread: float = EQUAL
     functions: tuple[Growth, ...] = ()
     allocations: tuple[Calls, ...] = ()
     python: tuple[Calls, ...] = ()
     bytecode: tuple[Growth, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,7 @@ class Raced:
     repeat: the command that repeats this race; empty where there is none.
     explanation: what was counted to explain it; None if nothing was.
     placements: ln(head / base), one a pair of builds whose functions lie in other places; empty without such builds.
+    instructions: of one call in base and in head, where these are compared, and not times.
     limit, accepted: of a slowdown that people accept: up to which it is, in the threshold's place, and why.
 
     """
@@ -258,6 +260,7 @@ class Raced:
     accepted: str = ""
     explanation: Explanation | None = None
     placements: tuple[float, ...] = ()
+    instructions: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.plan import Plan, Side
-from pytest_benchgate.race.launching.results import Failed, FailureKind, LaunchResult, Timed
+from pytest_benchgate.race.launching.results import Counted, Failed, FailureKind, LaunchResult, Timed
 from pytest_benchgate.race.reaper import Reaper
 from racing import FEW_PLUGINS, PLUGINS
 
@@ -68,7 +68,7 @@ def launched(
     results = [event for event in launch(sides, nodeids, plan, seed, reaper) if isinstance(event, LaunchResult)]
     assert sorted(result.nodeid for result in results) == sorted(nodeids)
     assert all(result.seconds >= 0 for result in results)
-    return {result.nodeid: result.result for result in results}
+    return {result.nodeid: result.result for result in results if not isinstance(result.result, Counted)}
 
 
 def raced(sides: tuple[Side, Side], names: str, plan: Plan, reaper: Reaper, seed: int = 1) -> dict[str, Timed | Failed]:

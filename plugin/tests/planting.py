@@ -11,6 +11,7 @@ import pytest
 from pytest_benchgate.explain import valgrind
 from pytest_benchgate.explain.cython import Generated
 from pytest_benchgate.explain.difference import Counted
+from pytest_benchgate.explain.profile import read
 from pytest_benchgate.explain.requests import Unsupported
 from pytest_benchgate.race.building import flags as building
 
@@ -155,7 +156,7 @@ def counted(folder: Path, modules: Sequence[Path]) -> list[Counted]:
     for index, module in enumerate(modules, 1):
         # As in a race, the call that does least of three.
         numbers = range(3 * index - 2, 3 * index + 1)
-        profiles = [valgrind.profile(folder, int(done.stdout), number) for number in numbers]
+        profiles = [read(folder / f"callgrind.{int(done.stdout)}.{number}") for number in numbers]
         generated = Generated(module.parent / "compilers" / building.CYTHON)
         found.append(Counted(min(profiles, key=lambda one: one.total), str(module).__eq__, generated))
     return found

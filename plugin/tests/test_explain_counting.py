@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pytest_benchgate.explain import counting, python_calls, requests, valgrind
 from pytest_benchgate.explain.count import THREADS_NS
-from pytest_benchgate.explain.profile import ProfileError
+from pytest_benchgate.explain.profile import ProfileError, read, total
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,12 +119,15 @@ def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:
     done = subprocess.run([*prefix, sys.executable, "-c", COUNTED], capture_output=True, text=True, check=True)
     process, *others_ns = map(int, done.stdout.split())
     assert [ns > THREADS_NS for ns in others_ns] == [False, False, True]
-    first, second, third, double = (valgrind.profile(tmp_path, process, number).total for number in (1, 2, 3, 4))
+    profiles = [tmp_path / f"callgrind.{process}.{number}" for number in (1, 2, 3, 4, 9)]
+    first, second, third, double = map(total, profiles[:4])
+    assert [read(profile).total for profile in profiles[:4]] == [first, second, third, double]
     assert first == pytest.approx(second, rel=0.01)
     assert second == third
     assert double == pytest.approx(2 * third, rel=0.1)
-    with pytest.raises(ProfileError, match=r"callgrind\.\d+\.9 cannot be read: No such file"):
-        valgrind.profile(tmp_path, process, 9)
+    for reading in (read, total):
+        with pytest.raises(ProfileError, match=r"callgrind\.\d+\.9 cannot be read: No such file"):
+            reading(profiles[-1])
     assert valgrind.complaint(tmp_path) == ""
 
 

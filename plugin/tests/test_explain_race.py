@@ -95,7 +95,7 @@ def explained(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> Callab
 
     def run(name: str, limit_s: int = MOST_S) -> Explanation:
         both = sides(HEAD, BASE, SUITE)
-        return explain(Request(both, f"test_it.py::test_{name}", Plan(names=("build",)), 7, reaper, limit_s))
+        return explain(Request(both, [f"test_it.py::test_{name}"], Plan(names=("build",)), 7, reaper, limit_s))
 
     return run
 
@@ -189,10 +189,14 @@ def test_without_valgrind_python_calls_are_counted_all_the_same(
 @pytest.mark.parametrize(
     ("name", "limit_s", "why"),
     [
-        ("endless", 1, "(base|head) took more than 1 s of processor time under valgrind"),
+        (
+            "endless",
+            1,
+            "(base|head): (it took more than 1 s of processor time|no answer within 6 s)\b.*; let the benchmark do less in",
+        ),
         pytest.param("endless", 15, "took more than 15 s of processor time", marks=pytest.mark.thorough),
         ("threads", MOST_S, "several threads work in a call"),
-        pytest.param("failing", MOST_S, "base: the test has ended .failed.: call: .*", marks=pytest.mark.thorough),
+        pytest.param("failing", MOST_S, "base and head: call: ", marks=pytest.mark.thorough),
     ],
 )
 def test_what_cannot_be_counted_is_named(

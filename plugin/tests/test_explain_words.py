@@ -53,8 +53,8 @@ from pytest_benchgate.results import Calls, Explanation, Growth
             ),
         ),
         (
-            Explanation(100, 110, allocations=(Calls("malloc", 653, 1253),), notes=("it starts processes",)),
-            "+10.0 % instructions a call (100 -> 110)\nallocations: malloc 653 -> 1,253\nit starts processes",
+            Explanation(100, 110, allocations=(Calls("malloc", 653, 1253),)),
+            "+10.0 % instructions a call (100 -> 110)\nallocations: malloc 653 -> 1,253",
         ),
         (Explanation(1_000_000, 1_000_310), "+0.031 % instructions a call (1,000,000 -> 1,000,310)"),
         (Explanation(0, 7), "instructions a call (0 -> 7)"),

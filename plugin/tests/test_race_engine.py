@@ -18,9 +18,9 @@ from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.statistics import Rule, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_benchgate.race.launching.results import Pace
+    from pytest_benchgate.race.launching.timing import Timer
 
 SUITE = """
 import os
@@ -107,10 +107,10 @@ class Script:
         _plan: Plan,
         seed: int,
         _reaper: Reaper,
-        paces: Mapping[str, Pace],
+        timer: Timer,
     ) -> Iterator[Loaded | LaunchResult]:
         number = len(self.asked)
-        self.paced.append({*paces})
+        self.paced.append({*timer.paces})
         self.asked.append([*nodeids])
         self.seeds.append(seed)
         self.now += self.start_s

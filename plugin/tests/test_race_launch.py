@@ -295,7 +295,7 @@ def test_a_side_whose_pytest_does_not_start_fails_every_test_with_its_output(
         assert "exit status 4" in getattr(what, "reason", ""), name
     assert reaper.count == 2
     late = dataclasses.replace(FEW, start_limit_s=0.01)
-    broken(raced((base, base), "before", late, reaper)["before"], "base", "no answer within 0.01 s", FailureKind.LOST)
+    broken(raced((base, base), "before", late, reaper)["before"], "base", "no answer within 0.01 s", FailureKind.LATE)
 
 
 def test_both_sides_hash_and_draw_alike_and_each_launch_differently(
@@ -394,7 +394,7 @@ def test_a_hang_is_ended_with_all_that_it_has_started(sides: Callable[..., tuple
     """
     both = sides(head)
     found = raced(both, "broken before", dataclasses.replace(FEW, limit_s=4), reaper)
-    broken(found["broken"], "head", "it hangs", FailureKind.LOST)
+    broken(found["broken"], "head", "it hangs", FailureKind.LATE)
     assert isinstance(found["before"], Timed)
     assert reaper.count == 4
     assert _left_in(both[0].folder.parent) == []

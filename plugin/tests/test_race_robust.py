@@ -120,7 +120,7 @@ def test_the_end_of_a_worker_costs_its_test_only_and_is_detected_at_once(sides: 
 def test_a_stopped_worker_is_reported_as_stopped(sides: Sides, reaper: Starts) -> None:
     bodies = {"stops": "os.kill(os.getpid(), signal.SIGSTOP)", "stops_its_group": "os.killpg(0, signal.SIGSTOP)"}
     for what in race_all(sides, reaper, bodies, dataclasses.replace(FEW, limit_s=2)).values():
-        broken(what, "head", "no answer within 2 s: it is stopped", FailureKind.LOST)
+        broken(what, "head", "no answer within 2 s: it is stopped", FailureKind.LATE)
 
 
 def test_a_clock_that_stands_or_runs_too_fast_costs_its_test_only(sides: Sides, reaper: Starts) -> None:

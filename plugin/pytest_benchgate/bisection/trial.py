@@ -93,7 +93,7 @@ class Trial:
         """Return the outcome in one line."""
         if self.raced is None or self.raced.change is None:
             return f"skipped: {self.reason}"
-        return f"{self.raced.verdict}: {change(self.raced)}"
+        return f"{self.raced.verdict}: {race.change(self.raced)}"
 
     @classmethod
     def read(cls, data: object) -> Trial:
@@ -102,12 +102,6 @@ class Trial:
 
 
 OPTIONAL = {field.name for field in dataclasses.fields(Raced) if field.default is not dataclasses.MISSING}
-
-
-def change(raced: Raced) -> str:
-    """Return the change with its interval."""
-    shown, interval, coverage = race.row(raced)[1:4]
-    return f"{shown} ({interval}, with {coverage} confidence)"
 
 
 @dataclass(frozen=True)

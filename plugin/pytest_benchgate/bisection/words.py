@@ -6,8 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate.bisection.bisecting import Ending, Result
-from pytest_benchgate.bisection.trial import change
-from pytest_benchgate.reports import explanation
+from pytest_benchgate.reports import race
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,14 +67,13 @@ def _found(result: Result, test: str, good: str) -> str:
         f"{first.id} is the first commit that made {test} slower",
         f"  {first.subject}",
         f"  {first.author}, {first.date}",
-        f"  against {good[:10]}: {change(trial.raced)}",
+        f"  against {good[:10]}: {race.change(trial.raced)}",
     ]
     confirmation = result.confirmation
     if confirmation is not None and confirmation.raced is not None:
         if confirmation.against != good:
-            lines.append(f"  against its parent {confirmation.against[:10]}: {change(confirmation.raced)}")
-        why = getattr(confirmation.raced, "explanation", None)
-        lines += [f"  {line}" for line in explanation.render(why).splitlines()] if why else []
+            lines.append(f"  against its parent {confirmation.against[:10]}: {race.change(confirmation.raced)}")
+        lines += [f"  {line}" for line in race.explained(confirmation.raced).splitlines()]
     return "\n".join(lines) + "\n"
 
 

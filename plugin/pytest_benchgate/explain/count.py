@@ -1,34 +1,42 @@
-"""Counts one call on both sides: each side's worker once more, under valgrind, and the difference of the two."""
+"""Counts calls on both sides: each side's worker runs under valgrind, and counts where it would otherwise time."""
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import shutil
 import tempfile
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from pytest_benchgate.explain import valgrind
+from pytest_benchgate.explain import difference, valgrind
 from pytest_benchgate.explain.cython import Generated
-from pytest_benchgate.explain.difference import ALLOCATORS, PYTHON_ALLOCATORS, Counted, bytecode, growth
-from pytest_benchgate.explain.profile import ProfileError
+from pytest_benchgate.explain.difference import ALLOCATORS, PYTHON_ALLOCATORS, bytecode, growth
+from pytest_benchgate.explain.profile import ProfileError, calls_any, read, total
 from pytest_benchgate.explain.requests import Unsupported
 from pytest_benchgate.explain.sources import with_text
 from pytest_benchgate.race.building.flags import CYTHON
-from pytest_benchgate.race.launching.process import Worker, WorkerLost
+from pytest_benchgate.race.launching.engine import Launched
+from pytest_benchgate.race.launching.launch import launch
+from pytest_benchgate.race.launching.process import EndedEarly
+from pytest_benchgate.race.launching.results import Counted, CountedSide, Failed, FailureKind, LaunchResult, Loaded
+from pytest_benchgate.race.launching.timing import are_alike
 from pytest_benchgate.race.worker import messages
-from pytest_benchgate.race.worker.clock import CLOCK
 from pytest_benchgate.results import Calls, Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    import random
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
+    from pytest_benchgate.race.launching.engine import Race
     from pytest_benchgate.race.launching.plan import Plan, Side
+    from pytest_benchgate.race.launching.process import Worker
     from pytest_benchgate.race.reaper import Reaper
     from pytest_benchgate.results import Growth
 
-Kind = TypeVar("Kind", messages.Ready, messages.Counted)
 LIMIT_S = 10
 # Times the limit of processor time: a busy machine gives less, and a call may sleep.
 PATIENCE = 6
@@ -37,7 +45,8 @@ MOST_WARM, WARM_NS = 30, 5e8
 LISTED = 3  # Python functions
 # Of other threads, which take this long to start, and the main one to read two clocks.
 THREADS_NS = 500_000
-STARTING = {"fork", "vfork", "clone", "clone3", "posix_spawn", "posix_spawnp", "__libc_fork", "_Fork"}
+STARTING = re.compile(r"v?fork|__libc_fork|_Fork|clone3?|posix_spawnp?")
+SLOW = "under valgrind, code runs up to 50 times slower; let the benchmark do less in a call"
 
 
 class Uncounted(Exception):
@@ -46,175 +55,230 @@ class Uncounted(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One test, to be counted on both sides.
+    """Tests, to be counted on both sides.
 
     Attributes
     ----------
     sides : sequence of Side
         Base and head.
-    nodeid : str
-        The test.
+    nodeids : sequence of str
+        The tests.
     plan : Plan
-        Of the race; `limit_s` takes the place of its limits.
+        Of the race.
     seed : int
         Of hashes and random numbers, the same on both sides.
-    limit_s : int
+    limit_s : int, optional
         How much processor time each side may take; both run at once.
 
     """
 
     sides: Sequence[Side]
-    nodeid: str
+    nodeids: Sequence[str]
     plan: Plan
     seed: int
     reaper: Reaper
-    limit_s: int = LIMIT_S
+    limit_s: int | None = LIMIT_S
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a side's worker told.
+class Counter:
+    """Counts a benchmark on both sides, where a Timer would time it; see `launch`.
 
     Attributes
     ----------
-    process : int
-        Its process id.
-    files : iterable of str
-        The files of the raced modules that it has loaded.
-    others_ns : int
-        The processor time that other threads took in the counted calls.
-    functions : mapping
-        How often each Python function was entered.
-    lines : mapping
-        How many bytecode instructions each line of raced Python functions executed.
+    folder : Path, optional
+        Where callgrind writes, in a folder of each side's name. Without it, only Python functions are counted.
+    limits_s : mapping
+        How long a test may take to be counted, by its id; the plan's limit for others.
+    files : mapping
+        The raced files that each side has loaded so far.
 
     """
 
-    process: int
-    files: Iterable[str]
-    others_ns: int
-    functions: Mapping[str, int]
-    lines: Mapping[str, int]
+    folder: Path | None
+    limits_s: Mapping[str, float] = field(default_factory=dict)
+    files: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def __call__(
+        self, nodeid: str, workers: Sequence[Worker], ready: Sequence[messages.Ready], _: random.Random
+    ) -> Counted | Failed:
+        """Return what a call executes, or why that cannot be counted. Raises EndedEarly or WorkerLost."""
+        warm = int(WARM_NS / max(1, *(answer.once_ns for answer in ready)))
+        for worker in workers:
+            # Of the test before.
+            for path in self._profiles(worker):
+                path.unlink()
+            worker.order(messages.Count(min(warm, MOST_WARM), COUNTED if self.folder else 0))
+        answers = [worker.answer(messages.Counted, self.limits_s.get(nodeid)) for worker in workers]
+        names = [worker.side.name for worker in workers]
+        if ended := {name: one for name, one in zip(names, answers, strict=True) if isinstance(one, messages.Done)}:
+            raise EndedEarly(ended)
+        sides = []
+        for worker, loaded, answer in zip(workers, ready, answers, strict=True):
+            self.files[worker.side.name].update(loaded.files)
+            try:
+                sides.append(self._side(worker, answer))
+            except (Uncounted, ProfileError) as error:
+                return Failed(worker.side.name, str(error), FailureKind.UNCOUNTABLE)
+        return Counted(sides[0], sides[1], are_alike(ready))
+
+    def _side(self, worker: Worker, answer: messages.Counted | messages.Done) -> CountedSide:
+        """Return what a worker has counted; raise Uncounted or ProfileError."""
+        assert isinstance(answer, messages.Counted)  # noqa: S101  # no test has ended
+        files = frozenset(self.files[worker.side.name])
+        if self.folder is None:
+            return CountedSide(0, 0.0, None, files, answer.functions, answer.lines)
+        if answer.others_ns is None:
+            raise Uncounted("its process does not run under valgrind, or may not make memory executable")
+        if answer.others_ns > THREADS_NS:
+            raise Uncounted(
+                "several threads work in a call, and how long each waits is up to chance; let it use one, for instance "
+                "with OMP_NUM_THREADS=1"
+            )
+        profiles = self._profiles(worker)
+        totals = [*map(total, profiles)]
+        if len(totals) != COUNTED:
+            raise Uncounted(f"callgrind has written {len(totals)} profiles of {COUNTED} calls")
+        # Now and then a call does more, as an allocator tidies up.
+        least = min(totals)
+        profile = profiles[totals.index(least)]
+        if calls_any(profile, STARTING):
+            raise Uncounted("it starts processes or threads, whose instructions are not counted")
+        return CountedSide(least, _spread(totals[1:]), profile, files, answer.functions, answer.lines)
+
+    def _profiles(self, worker: Worker) -> list[Path]:
+        """Return the profiles of the calls that a worker has counted last, in their order."""
+        if self.folder is None:
+            return []
+        found = (self.folder / worker.side.name).glob(f"callgrind.{worker.collected.process}.*")
+        return sorted(found, key=lambda path: int(path.suffix[1:]))
+
+    def why(self, failed: Failed, limit_s: int | None) -> Failed:
+        """Return why a test has no count; one that has cost its worker may only be more than valgrind can do."""
+        if failed.kind not in {FailureKind.LOST, FailureKind.LATE}:
+            return failed
+        why = failed.reason.splitlines()[-1]
+        complaint = valgrind.complaint(self.folder / failed.side) if self.folder else ""
+        if complaint:
+            why = complaint
+        elif "SIGXCPU" in why:
+            why = f"it took more than {limit_s} s of processor time: {SLOW}"
+        elif failed.kind is FailureKind.LATE:
+            why += f"; {SLOW}" + (", or raise --race-budget" if limit_s is None else "")
+        else:
+            return failed
+        return Failed(failed.side, why, FailureKind.UNCOUNTABLE)
+
+
+def launched(request: Request, counter: Counter) -> Generator[Loaded | LaunchResult, None, None]:
+    """Count tests, all with one start of each side; yield each result as soon as it is known. Raises Unsupported."""
+    sides = [*request.sides]
+    if counter.folder:
+        folders = [counter.folder / side.name for side in sides]
+        sides = [
+            dataclasses.replace(side, prefix=valgrind.prefix(folder, request.limit_s))
+            for side, folder in zip(sides, folders, strict=True)
+        ]
+        for folder in folders:
+            folder.mkdir()
+    with closing(launch(sides, request.nodeids, request.plan, request.seed, request.reaper, counter)) as events:
+        for event in events:
+            if isinstance(event, LaunchResult) and isinstance(event.result, Failed):
+                yield dataclasses.replace(event, result=counter.why(event.result, request.limit_s))
+            else:
+                yield event
+
+
+def run(
+    sides: Sequence[Side], races: Iterable[Race], plan: Plan, *, seed: int, reaper: Reaper
+) -> Generator[Loaded | Launched, None, None]:
+    """Count each benchmark once on each side; yield what comes of it, as engine.run does of times."""
+    state = {race.nodeid: race for race in races}
+    with _scratch(reaper) as folder:
+        counter = Counter(folder, {race.nodeid: race.budget_s for race in state.values()})
+        with closing(launched(Request(sides, [*state], plan, seed, reaper, limit_s=None), counter)) as events:
+            for event in events:
+                if isinstance(event, Loaded):
+                    yield event
+                else:
+                    state[event.nodeid] = state[event.nodeid].after(event)
+                    yield Launched(1, tuple(state.values()), (state[event.nodeid],))
 
 
 def explain(request: Request) -> Explanation:
     """Return what one call of a test executes on both sides, or why that cannot be counted."""
-    folder = Path(tempfile.mkdtemp(prefix="race-")).resolve()
-    request.reaper.watch(folder)
+    assert request.limit_s is not None  # noqa: S101
+    patience_s = PATIENCE * request.limit_s
+    plan = dataclasses.replace(request.plan, limit_s=patience_s, start_limit_s=patience_s)
+    request = dataclasses.replace(request, plan=plan)
     try:
-        return _explained(request, folder)
+        with _scratch(request.reaper) as folder:
+            return explanation(_counted(request, Counter(folder)), request.sides, plan.names)
     except (Unsupported, Uncounted, ProfileError) as error:
         return _python_only(request, str(error))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        request.reaper.forget(folder)
 
 
-def _explained(request: Request, folder: Path) -> Explanation:
-    folders = [folder / side.name for side in request.sides]
-    prefixes = [valgrind.prefix(one, request.limit_s) for one in folders]
-    for one in folders:
-        one.mkdir()
-    try:
-        answers = _ask(request, prefixes, COUNTED)
-    except WorkerLost as lost:
-        why = next(filter(None, map(valgrind.complaint, folders)), lost.failed.reason.splitlines()[0])
-        raise Uncounted(f"{lost.failed.side}: {why}") from None
-    names = request.plan.names
-    calls = [_profiles(*one, names) for one in zip(folders, answers, request.sides, strict=True)]
-    # Now and then a call does more, as an allocator tidies up.
-    base, head = (min(of_side, key=lambda one: one.profile.total) for of_side in calls)
-    notes = ("it starts processes, whose instructions are not counted",) * any(map(_starts_processes, (base, head)))
+def explanation(counted: Counted, sides: Sequence[Side], names: Iterable[str]) -> Explanation:
+    """Return what makes the difference between two counted calls; raise ProfileError."""
+    base_side, head_side = sides
+    base, head = _call(counted.base, base_side, names), _call(counted.head, head_side, names)
     return Explanation(
-        base=base.profile.total,
-        head=head.profile.total,
-        spread=max(_spread([one.profile.total for one in of_side[1:]]) for of_side in calls),
-        functions=with_text(growth(base, head), request.sides[1]),
+        base=counted.base.instructions,
+        head=counted.head.instructions,
+        spread=counted.error,
+        functions=with_text(growth(base, head), head_side),
         allocations=_different(
             {"malloc": base.allocations(ALLOCATORS), "Python's allocator": base.allocations(PYTHON_ALLOCATORS)},
             {"malloc": head.allocations(ALLOCATORS), "Python's allocator": head.allocations(PYTHON_ALLOCATORS)},
         ),
-        python=_different(answers[0].functions, answers[1].functions)[:LISTED],
-        bytecode=_bytecode(request, *answers),
-        notes=notes,
+        python=_different(counted.base.functions, counted.head.functions)[:LISTED],
+        bytecode=_bytecode(counted, head_side),
     )
+
+
+def _call(counted: CountedSide, side: Side, names: Iterable[str]) -> difference.Counted:
+    """Return a counted call with its profile; raise ProfileError."""
+    assert counted.profile is not None  # noqa: S101  # it was counted
+    generated = Generated(side.python.parent.parent / CYTHON)
+    return difference.Counted(read(counted.profile), _raced(counted.files, names), generated)
 
 
 def _python_only(request: Request, reason: str) -> Explanation:
     """Return what Python functions do, without valgrind."""
     try:
-        base, head = _ask(request, [(), ()], 0)
-    except (WorkerLost, Uncounted):
+        counted = _counted(request, Counter(None))
+    except Uncounted:
         return Explanation(reason=reason)
-    calls = _different(base.functions, head.functions)[:LISTED]
-    return Explanation(reason=reason, python=calls, bytecode=_bytecode(request, base, head))
+    calls = _different(counted.base.functions, counted.head.functions)[:LISTED]
+    return Explanation(reason=reason, python=calls, bytecode=_bytecode(counted, request.sides[1]))
 
 
-def _bytecode(request: Request, base: Answer, head: Answer) -> tuple[Growth, ...]:
+def _bytecode(counted: Counted, head: Side) -> tuple[Growth, ...]:
     # Neither is known of a side that executes too many to be counted.
-    return with_text(bytecode(base.lines, head.lines), request.sides[1]) if base.lines and head.lines else ()
+    lines = counted.base.lines, counted.head.lines
+    return with_text(bytecode(*lines), head) if all(lines) else ()
 
 
-def _ask(request: Request, prefixes: Sequence[tuple[str, ...]], calls: int) -> list[Answer]:
-    """Return the answers of both workers, each of which runs under the command before it.
-
-    Raises WorkerLost where one of them is lost, and Uncounted where the time is up or the test ends early.
-    """
-    deadline = CLOCK.s() + PATIENCE * request.limit_s
-    file = frozenset({request.nodeid.partition("::")[0]})
-
-    def limited(worker: Worker) -> Worker:
-        left_s = max(deadline - CLOCK.s(), 0.0)
-        worker.plan = replace(request.plan, limit_s=left_s, start_limit_s=left_s)
-        return worker
-
-    def answers(order: messages.Order, kind: type[Kind]) -> list[Kind]:
-        for worker in workers:
-            limited(worker).order(order)
-        found = [limited(worker).answer(kind) for worker in workers]
-        for worker, answer in zip(workers, found, strict=True):
-            if isinstance(answer, messages.Done):
-                raise Uncounted(f"{worker.side.name}: the test has ended ({answer.outcome}): {answer.reason}")
-        return [answer for answer in found if isinstance(answer, kind)]
-
-    with ExitStack() as stack:
-        workers = [
-            Worker(replace(side, prefix=prefix), request.plan, request.reaper, request.seed, file)
-            for side, prefix in zip(request.sides, prefixes, strict=True)
-        ]
-        try:
-            for worker in workers:
-                worker.start()
-                stack.callback(worker.close)
-            for worker in workers:
-                limited(worker).collect()
-            ready = answers(messages.Run(request.nodeid, None), messages.Ready)
-            warm = int(WARM_NS / max(1, *(answer.once_ns for answer in ready)))
-            counted = answers(messages.Count(min(warm, MOST_WARM), calls), messages.Counted)
-        except WorkerLost as lost:
-            if CLOCK.s() < deadline and "SIGXCPU" not in lost.failed.reason:
-                raise
-            raise Uncounted(
-                f"{lost.failed.side} took more than {request.limit_s} s of processor time under valgrind, where code "
-                "runs up to 50 times slower; let the benchmark do less in a call"
-            ) from None
-    return [
-        Answer(worker.collected.process, tuple(loaded.files), answer.others_ns or 0, answer.functions, answer.lines)
-        for worker, loaded, answer in zip(workers, ready, counted, strict=True)
-    ]
+def _counted(request: Request, counter: Counter) -> Counted:
+    """Return what a call of the only test executes; raise Uncounted or Unsupported."""
+    (result,) = [event.result for event in launched(request, counter) if isinstance(event, LaunchResult)]
+    if isinstance(result, Counted):
+        return result
+    assert isinstance(result, Failed)  # noqa: S101  # nothing is timed
+    reason = result.reason.splitlines()[-1] if result.kind is FailureKind.LOST else result.reason
+    raise Uncounted(f"{result.side}: {reason}")
 
 
-def _profiles(folder: Path, answer: Answer, side: Side, names: Iterable[str]) -> list[Counted]:
-    """Return the profile of each call that was counted; raise Uncounted where other threads worked in it."""
-    if answer.others_ns > THREADS_NS:
-        raise Uncounted(
-            "several threads work in a call, and how long each waits is up to chance; let it use one, for instance "
-            "with OMP_NUM_THREADS=1"
-        )
-    is_raced = _raced(answer.files, names)
-    generated = Generated(side.python.parent.parent / CYTHON)
-    numbers = range(1, COUNTED + 1)
-    return [Counted(valgrind.profile(folder, answer.process, number), is_raced, generated) for number in numbers]
+@contextmanager
+def _scratch(reaper: Reaper) -> Iterator[Path]:
+    """Give a folder that is removed afterwards, or with the session."""
+    folder = Path(tempfile.mkdtemp(prefix="race-")).resolve()
+    reaper.watch(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        reaper.forget(folder)
 
 
 def _raced(files: Iterable[str], names: Iterable[str]) -> Callable[[str], bool]:
@@ -226,10 +290,6 @@ def _raced(files: Iterable[str], names: Iterable[str]) -> Callable[[str], bool]:
 
 def _spread(totals: Sequence[int]) -> float:
     return (max(totals) - min(totals)) / max(*totals, 1)
-
-
-def _starts_processes(counted: Counted) -> bool:
-    return any(call.callee.name in STARTING for call in counted.profile.calls)
 
 
 def _different(base: Mapping[str, int], head: Mapping[str, int]) -> tuple[Calls, ...]:

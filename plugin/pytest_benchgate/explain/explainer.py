@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,15 +17,28 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.race.events import Preparation
     from pytest_benchgate.race.launching.plan import Plan
+    from pytest_benchgate.race.launching.results import Counted
     from pytest_benchgate.race.reaper import Reaper
     from pytest_benchgate.race.sides.sides import Sides
     from pytest_benchgate.results import Raced
 
-# What is explained with "auto".
-SUSPICIOUS = {"slower", "unsure"}
+# What is explained with "auto"; what has passed, only near the threshold.
+SUSPICIOUS, PASSED = {"slower", "unsure"}, {"same", "accepted"}
+# Of the threshold: a change that is no farther from it is nearer to it than to no change.
+NEAR = 0.5
+# Benchmarks near the threshold that are run again to be counted, each of which may take count.LIMIT_S.
+MOST_NEAR = 5
 
 
-@dataclass(frozen=True)
+def is_near(raced: Raced) -> bool:
+    """Return whether a benchmark has passed, but not far from the threshold."""
+    if raced.verdict not in PASSED or raced.change is None:
+        return False
+    edge = raced.threshold if raced.limit is None else raced.limit
+    return math.log1p(edge) - raced.change <= NEAR * math.log1p(raced.threshold)
+
+
+@dataclass
 class Explainer:
     """Explains the races of a session.
 
@@ -32,6 +46,8 @@ class Explainer:
     ----------
     which : str
         "auto", "all" or "off".
+    near : int
+        How many benchmarks near the threshold would have been run again.
 
     """
 
@@ -39,18 +55,39 @@ class Explainer:
     sides: Sides
     plan: Plan
     reaper: Reaper
+    near: int = 0
 
-    def explain(self, raced: Raced) -> Generator[Preparation, None, Raced]:
-        """Return the result of a race with its explanation, if it is to have one."""
-        wanted = raced.verdict in SUSPICIOUS if self.which == "auto" else self.which == "all"
-        if not wanted or raced.change is None:
+    def explain(self, raced: Raced, counted: Counted | None) -> Generator[Preparation, None, Raced]:
+        """Return the result of a race with its explanation, if it is to have one; it may be counted already."""
+        if raced.change is None or not self._is_wanted(raced, counted):
             return raced
         yield Status(f"counting the instructions of {raced.name}")
-        seed = random.SystemRandom().getrandbits(32)
-        request = count.Request(self.sides.both, raced.nodeid, self.plan, seed, self.reaper)
         try:
-            explanation = count.explain(request)
+            if counted is not None:
+                explanation = count.explanation(counted, self.sides.both, self.plan.names)
+            else:
+                seed = random.SystemRandom().getrandbits(32)
+                request = count.Request(self.sides.both, [raced.nodeid], self.plan, seed, self.reaper)
+                explanation = count.explain(request)
         # Whatever goes wrong here, the verdict is known and must not be lost.
         except Exception as error:  # noqa: BLE001
             explanation = Explanation(reason=f"counting failed: {type(error).__name__}: {error}")
         return dataclasses.replace(raced, explanation=explanation)
+
+    def _is_wanted(self, raced: Raced, counted: Counted | None) -> bool:
+        if self.which != "auto" or raced.verdict in SUSPICIOUS:
+            return self.which != "off"
+        if counted is not None or not is_near(raced):
+            return is_near(raced)
+        self.near += 1
+        return self.near <= MOST_NEAR
+
+    def notes(self) -> list[str]:
+        """Return what the user should know: how many benchmarks near the threshold were not counted, if any."""
+        if self.near <= MOST_NEAR:
+            return []
+        note = (
+            f"of {self.near} benchmarks that are `same` or `accepted`, but near the threshold, the instructions of "
+            f"{MOST_NEAR} were counted; --race-explain=all counts those of all"
+        )
+        return [note]

@@ -19,6 +19,9 @@ SHOWN = 80  # characters of a line in a message
 SPECIFICATION = re.compile(r"(ob|fl|fi|fe|fn|cob|cfi|cfl|cfn)=\s*(?:\((\d+)\))?\s*(.*)")
 CALLS = re.compile(r"calls=\s*(\d+)\s+\S.*")
 JUMP = re.compile(r"(jump|jcnd)=.*")
+NAME = re.compile(r"^c?fn=\(\d+\) (.+)$", re.MULTILINE)
+TOTALS = re.compile(rb"^totals: (\d+)", re.MULTILINE)  # where only instructions are counted
+LAST_BYTES = 1000
 HEADER = re.compile(r"([A-Za-z][\w -]*):\s*(.*)")
 POSITION = r"0x[0-9a-fA-F]+|\d+|[+-](?:0x[0-9a-fA-F]+|\d+)|\*"
 COST = re.compile(rf"((?:{POSITION})(?:\s+(?:{POSITION}))*)")
@@ -93,6 +96,22 @@ def read(path: Path) -> Profile:
         return parse(text)
     except ProfileError as error:
         raise ProfileError(f"{path}, {error}") from None
+
+
+def total(path: Path) -> int:
+    """Return the instructions in all of a profile, without reading more than its last line; raise ProfileError."""
+    try:
+        match = TOTALS.search(path.read_bytes()[-LAST_BYTES:])
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read: {error.strerror}") from error
+    if match is None:
+        raise ProfileError(f'{path} ends without "totals:"; it is cut off')
+    return int(match[1])
+
+
+def calls_any(path: Path, names: re.Pattern[str]) -> bool:
+    """Return whether a function with such a name is in a profile."""
+    return any(names.fullmatch(one[1]) for one in NAME.finditer(path.read_text("utf-8", "replace")))
 
 
 def parse(text: str) -> Profile:

@@ -6,7 +6,6 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.explain.profile import Profile, read
 from pytest_benchgate.explain.requests import Unsupported, check
 
 if TYPE_CHECKING:
@@ -23,20 +22,25 @@ UNHANDLED = re.compile(r"unhandled instruction bytes: ((?:0x)?[0-9A-Fa-f]{2})")
 EVEX = 0x62  # the first byte of AVX-512's instructions
 
 
-def prefix(folder: Path, limit_s: int) -> tuple[str, ...]:
+def program() -> str:
+    """Return the path of valgrind; raise Unsupported where there is none, or no use for it."""
+    check()
+    if (found := shutil.which("valgrind")) is not None:
+        return found
+    manager = next((name for name in INSTALL if shutil.which(name)), None)
+    how = f": {INSTALL[manager]}" if manager else " by the system's package manager"
+    raise Unsupported(f"valgrind is not installed; install it{how}")
+
+
+def prefix(folder: Path, limit_s: int | None) -> tuple[str, ...]:
     """Return the command that runs a process under callgrind, which writes into a folder; raise Unsupported.
 
     SIGXCPU ends the process after limit_s seconds of processor time.
     """
-    check()
-    program = shutil.which("valgrind")
-    if program is None:
-        manager = next((name for name in INSTALL if shutil.which(name)), None)
-        how = f": {INSTALL[manager]}" if manager else " by the system's package manager"
-        raise Unsupported(f"valgrind is not installed; install it{how}")
+    limited = () if limit_s is None else ("/bin/sh", "-c", 'ulimit -S -t "$0" && exec "$@"', str(limit_s))
     return (
-        *("/bin/sh", "-c", 'ulimit -S -t "$0" && exec "$@"', str(limit_s)),
-        program,
+        *limited,
+        program(),
         "--tool=callgrind",
         "--instr-atstart=no",
         # Addresses tell which functions the compiler has inlined.
@@ -47,15 +51,12 @@ def prefix(folder: Path, limit_s: int) -> tuple[str, ...]:
     )
 
 
-def profile(folder: Path, process: int, number: int) -> Profile:
-    """Return the profile of a call of a process, the first of which has number 1; raise ProfileError."""
-    return read(folder / f"callgrind.{process}.{number}")
-
-
 def complaint(folder: Path) -> str:
-    """Return why valgrind could not run a process, by its log; "" where that does not say."""
+    """Return why valgrind could not run a process, by its log, which is removed; "" where that does not say."""
     for path in sorted(folder.glob("log.*")):
-        if match := UNHANDLED.search(path.read_text("utf-8", "replace")):
+        log = path.read_text("utf-8", "replace")
+        path.unlink()
+        if match := UNHANDLED.search(log):
             if int(match[1], 16) == EVEX:
                 return (
                     "it executes AVX-512 instructions, which valgrind does not know; build both sides without, for "

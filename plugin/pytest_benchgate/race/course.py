@@ -7,6 +7,7 @@ import random
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.explain import count, requests, valgrind
 from pytest_benchgate.explain.explainer import Explainer
 from pytest_benchgate.race.events import Decided, Missing, Status, Updated
 from pytest_benchgate.race.launching import engine
@@ -15,6 +16,7 @@ from pytest_benchgate.race.launching.results import Loaded
 from pytest_benchgate.race.sides import basis
 from pytest_benchgate.race.sides.environments import of_environments
 from pytest_benchgate.race.sides.revisions import of_revisions
+from pytest_benchgate.race.sides.sides import SidesError
 from pytest_benchgate.race.statistics import Rule
 from pytest_benchgate.race.verdicts import agreement, placement
 from pytest_benchgate.race.verdicts.failures import Failures
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
 
 # Launches of a race with itself: enough for the scatter that it reports.
 SELF_LAUNCHES = 8
+# By a race of counts.
+UNSEEN = (
+    "instructions were compared, not times: what memory, cache, the kernel, waiting, other threads and processes, or "
+    "processor features above AVX2 cost is not seen"
+)
 
 
 def run(
@@ -59,6 +66,8 @@ def run(
     start = CLOCK.s()
     marks = {nodeid: benchmark.marks for nodeid, benchmark in suite.benchmarks.items()}
     agreed = agreement.agree(config, race, sides.basis, marks, suite.nodeids)
+    if agreed.race.count:
+        _require_valgrind()
     report = _first_report(config, suite, sides, agreed)
     yield Updated(report)
     for raced in report.raced:
@@ -67,9 +76,19 @@ def run(
     yield from _launch(config, suite, sides, trees, agreed, report, reaper, start)
 
 
+def _require_valgrind() -> None:
+    """Raise SidesError where nothing can be counted, if only base's configuration asks for it."""
+    try:
+        valgrind.program()
+    except requests.Unsupported as error:
+        raise SidesError(f"base's configuration sets race_count: {error}") from error
+
+
 def _first_report(config: pytest.Config, suite: Suite, sides: Sides, agreed: Agreement) -> RaceReport:
     """Return the report before any launch, with this shard's part of the benchmarks that head lacks."""
     race, notes = agreed.race, (*sides.notes, *agreed.notes)
+    if race.count:
+        notes += (UNSEEN,)
     raced: tuple[Raced, ...] = ()
     if sides.basis is not None:
         if getattr(config.option, "lf", False) or getattr(config.option, "stepwise", False):
@@ -106,7 +125,8 @@ def _launch(
     first_notes = report.notes
     later_notes: list[str] = []
     seed = random.SystemRandom().getrandbits(32)
-    with closing(engine.run(sides.both, races, plan, seed=seed, reaper=reaper)) as events:
+    measure = count.run if agreed.race.count else engine.run
+    with closing(measure(sides.both, races, plan, seed=seed, reaper=reaper)) as events:
         for event in events:
             if isinstance(event, Loaded):
                 identity.add(event.side, event.files)
@@ -114,13 +134,14 @@ def _launch(
             for race in event.closed:
                 outcome = outcomes.of(suite.benchmarks[race.nodeid], race, event.races)
                 later_notes += [outcome.note] * bool(outcome.note)
-                raced = yield from explainer.explain(outcome.raced)
-                if placement.is_wanted(agreed.race.placements, raced):
+                raced = yield from explainer.explain(outcome.raced, race.counted)
+                if not agreed.race.count and placement.is_wanted(agreed.race.placements, raced):
                     alarms[raced.nodeid] = raced, race
                     continue
                 report = dataclasses.replace(report, raced=(*report.raced, raced))
                 yield Decided(raced, race, report)
-            notes = [*first_notes, *later_notes, *identity.notes(), *unlike_inputs(event.races)]
+            more = [*identity.notes(), *unlike_inputs(event.races), *explainer.notes()]
+            notes = [*first_notes, *later_notes, *more]
             report = dataclasses.replace(
                 report, launches=event.count, seconds=CLOCK.s() - start, notes=tuple(dict.fromkeys(notes))
             )
@@ -141,7 +162,7 @@ def _launch(
 def _race(agreed: Agreement, nodeid: str, races: int) -> engine.Race:
     """Return the race of a benchmark before its first launch."""
     own, entry = agreed.races[nodeid], agreed.accepted.get(nodeid)
-    rule = Rule(threshold=entry.limit if entry else own.threshold, alpha=own.alpha, races=races)
+    rule = Rule(threshold=entry.limit if entry else own.slowdown, alpha=own.alpha, races=races)
     if own.base == "self":
         rule = dataclasses.replace(rule, least_launches=min(SELF_LAUNCHES, own.max_launches))
     return engine.Race(nodeid, rule, own.budget_s, own.max_launches)

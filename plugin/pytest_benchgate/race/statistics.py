@@ -197,6 +197,16 @@ def decide(numbers: Sequence[float], rule: Rule) -> Decision:
     return Decision(Verdict.UNSURE, len(numbers), strongest)
 
 
+def decide_by_count(number: float, error: float, threshold: float) -> Verdict:
+    """Return the verdict on a number that is known up to an error: UNSURE if the threshold lies within the error."""
+    edge = math.log1p(threshold)
+    if number - error > edge:
+        return Verdict.SLOWER
+    if number + error < -edge:
+        return Verdict.FASTER
+    return Verdict.SAME if -edge <= number - error and number + error <= edge else Verdict.UNSURE
+
+
 def _inside(numbers: Sequence[float], edge: float) -> bool:
     low, high, _ = interval(numbers)
     return -edge <= low and high <= edge

@@ -9,8 +9,6 @@ from pytest_benchgate.reports.quantity import shortened
 if TYPE_CHECKING:
     from pytest_benchgate.results import Calls, Explanation, Growth
 
-# Relative: identical builds differ by 0.015 % at most, by their addresses and paths.
-EQUAL = 0.0002
 # Characters of a line of a source that are shown.
 MOST_TEXT = 80
 
@@ -18,7 +16,7 @@ MOST_TEXT = 80
 def are_equal(explanation: Explanation) -> bool:
     """Return whether both sides execute the same instructions, as far as can be told."""
     base, head = explanation.base or 0, explanation.head or 0
-    return abs(head - base) <= max(EQUAL, explanation.spread) * base
+    return abs(head - base) <= explanation.spread * base
 
 
 def does_no_more(explanation: Explanation) -> bool:
@@ -27,14 +25,20 @@ def does_no_more(explanation: Explanation) -> bool:
     return base is not None and head is not None and (head < base or are_equal(explanation))
 
 
-def render(explanation: Explanation) -> str:
-    """Return what is known, one line for each kind of thing."""
-    lines = [_instructions(explanation)]
+def render(explanation: Explanation, *, compared: bool = False) -> str:
+    """Return what is known, one line for each kind of thing; without the counts if these were compared themselves."""
+    lines = [_most(explanation) if compared else _instructions(explanation)]
     lines += [f"allocations: {_calls(explanation.allocations)}"] * bool(explanation.allocations)
     lines += [f"Python calls: {_calls(explanation.python)}"] * bool(explanation.python)
     more = ", ".join(map(_growth, explanation.bytecode))
     lines += [f"bytecode instructions of Python: {more}"] * bool(more)
-    return "\n".join([*lines, *explanation.notes])
+    return "\n".join(filter(None, lines))
+
+
+def _most(explanation: Explanation) -> str:
+    """Return the functions that add most, or why they are not known."""
+    functions = ", ".join(map(_growth, explanation.functions))
+    return f"most of it: {functions}" if functions else explanation.reason
 
 
 def _instructions(explanation: Explanation) -> str:
@@ -43,7 +47,7 @@ def _instructions(explanation: Explanation) -> str:
         return f"instructions cannot be counted: {explanation.reason}"
     counts = f"({base:,} -> {head:,})"
     if are_equal(explanation):
-        within = 100 * max(EQUAL, explanation.spread)
+        within = 100 * explanation.spread
         return (
             f"the same instructions a call within {within:.2g} % {counts}: placement, cache, memory or the kernel, "
             "not more work"
@@ -51,7 +55,7 @@ def _instructions(explanation: Explanation) -> str:
     text = f"{_percent((head - base) / base)}instructions a call {counts}" if base else f"instructions a call {counts}"
     if head < base:
         return f"{text}: what became slower is not more work, but placement, cache, memory or the kernel"
-    return f"{text}; most of it: {', '.join(map(_growth, explanation.functions))}" if explanation.functions else text
+    return f"{text}; {_most(explanation)}" if explanation.functions else text
 
 
 def _percent(change: float) -> str:

@@ -93,7 +93,9 @@ def render_race(report: RaceReport) -> str:
     """Return the report of a race, slowest first."""
     header, cells = race.columns(report)
     rows = [(_name(raced.name), *map(literal_figures, row)) for raced, row in cells]
-    explained = [raced for raced, _ in cells if raced.failed or raced.verdict in {"unsure", *race.TOLD}]
+    explained = [
+        raced for raced, _ in cells if raced.failed or raced.explanation or raced.verdict in {"unsure", *race.TOLD}
+    ]
     lines = ["## Race", "", literal_figures(race.heading(report)), "", f"*{race.terms(report)}*", ""]
     lines += [*table((race.HEADER[0], *header), rows), ""] if rows else []
     lines += [f"- {literal_figures(note)}" for note in report.notes] + [""] * bool(report.notes)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pytest_benchgate.results import Raced, RaceReport
 
 HEADER = ("benchmark", "verdict", "change", "interval", "coverage", "base", "head", "launches", "pairs", "took")
+# Of a race of counts.
+COUNTED = ("benchmark", "verdict", "change", "instructions in base", "in head", "took")
 # The largest slowdown that is tried for the smallest visible one of a null race.
 MOST = 0.5
 # The order in which verdicts are listed; within one, the slowest change comes first.
@@ -47,8 +49,8 @@ def counts(report: RaceReport) -> str:
 def columns(report: RaceReport) -> tuple[tuple[str, ...], list[tuple[Raced, tuple[str, ...]]]]:
     """Return the header after the benchmark's name, and the cells of each row, slowest first."""
     races = ordered(report)
-    header: tuple[str, ...] = HEADER[1:]
-    rows = [(raced, row(raced)) for raced in races]
+    header, cells_of = (COUNTED[1:], counted_row) if compares_counts(report) else (HEADER[1:], row)
+    rows = [(raced, cells_of(raced)) for raced in races]
     if len({_edge(raced) for raced in races}) > 1:
         header = (header[0], THRESHOLD, *header[1:])
         rows = [(raced, (cells[0], threshold(_edge(raced)), *cells[1:])) for raced, cells in rows]
@@ -77,6 +79,25 @@ def row(raced: Raced) -> tuple[str, ...]:
     )
 
 
+def counted_row(raced: Raced) -> tuple[str, ...]:
+    """Return the cells of a row after the benchmark's name; see COUNTED."""
+    figures = ("", "", "")
+    if raced.change is not None and raced.instructions is not None:
+        base, head = raced.instructions
+        figures = (percent(raced.change), f"{base:,}", f"{head:,}")
+    return (raced.verdict, *figures, scaled(raced.seconds, "s"))
+
+
+def compares_counts(report: RaceReport) -> bool:
+    """Return whether instructions were compared, not times."""
+    return bool(report.settings.get("race_count"))
+
+
+def is_told(raced: Raced) -> bool:
+    """Return whether the reason of a verdict is to be listed."""
+    return raced.verdict in TOLD or (raced.verdict == "unsure" and bool(raced.reason))
+
+
 def heading(report: RaceReport) -> str:
     """Return what was raced, and the number of each verdict."""
     missing = "" if report.complete else " (incomplete: not all races are over)"
@@ -87,11 +108,14 @@ def heading(report: RaceReport) -> str:
 
 def terms(report: RaceReport) -> str:
     """Return what the verdicts mean."""
-    usual = report.settings.get("race_threshold")
+    counted = compares_counts(report)
+    usual = report.settings.get("race_count_threshold" if counted else "race_threshold")
     others = sorted({_edge(raced) for raced in report.raced} - {usual})
     shown = ", ".join(map(threshold, others)) or "-"
     if usual is not None:
         shown = threshold(usual) + (f" (some benchmarks: {shown})" if others else "")
+    if counted:
+        return f"threshold {shown} of the instructions of a call, counted by valgrind; {report.seconds:.1f} s"
     return (
         f"threshold {shown}; if nothing differs, the chance of any alarm among "
         f"all {report.races} is below {100 * report.alpha:.3g} %; {report.launches} launches, {report.seconds:.1f} s"
@@ -100,29 +124,44 @@ def terms(report: RaceReport) -> str:
 
 def message(raced: Raced, report: RaceReport) -> str:
     """Return the explanation of a verdict, with the command that repeats the race."""
-    if raced.verdict in {"error", "gone", "new", "skipped"}:
+    if raced.verdict in {"error", "gone", "new", "skipped"} or raced.change is None:
         text = f"{raced.verdict} ({raced.side}): {raced.reason}"
     else:
-        text = f"{_figures(raced)}{_certainty(raced, report)}"
+        text = f"{raced.verdict}: {change(raced)}{_certainty(raced, report)}"
     if raced.limit is not None:
         beyond = "This is beyond what is accepted" if raced.verdict == "slower" else "Accepted"
         text += f". {beyond}, up to {threshold(raced.limit)}: {raced.accepted}"
     if raced.visible is not None and raced.failed:
         text += f". {invisible(raced)}"
     if raced.explanation:
-        text += f"\n{explanation.render(raced.explanation)}"
+        text += f"\n{explained(raced)}".rstrip()
     return f"{text}\nrepeat: {raced.repeat}" if raced.repeat else text
 
 
-def _figures(raced: Raced) -> str:
-    change, interval, coverage, base, head, launches, pairs, _ = row(raced)[1:]
-    return (
-        f"{raced.verdict}: {change} ({interval}, with {coverage} confidence), {base} -> {head} a call, after "
-        f"{launches} launches and {pairs} pairs"
-    )
+def explained(raced: Raced) -> str:
+    """Return the explanation of a benchmark in words, one line for each kind of thing; empty without one."""
+    return explanation.render(raced.explanation, compared=raced.instructions is not None) if raced.explanation else ""
+
+
+def change(raced: Raced) -> str:
+    """Return the change with its interval, or with its counts."""
+    if raced.instructions is not None:
+        base, head = raced.instructions
+        return f"{percent(raced.change or 0.0)} instructions a call ({base:,} -> {head:,})"
+    shown, interval, coverage = row(raced)[1:4]
+    return f"{shown} ({interval}, with {coverage} confidence)"
 
 
 def _certainty(raced: Raced, report: RaceReport) -> str:
+    if raced.instructions is not None:
+        exact = 100 * ((raced.high or 0.0) - (raced.low or 0.0)) / 2
+        unsure = f". Calls of one build differ by {exact:.2g} %, so that this is not exact: let each call do the same"
+        return unsure if raced.verdict == "unsure" else ""
+    base, head, launches, pairs, _ = row(raced)[4:]
+    return f", {base} -> {head} a call, after {launches} launches and {pairs} pairs{_chance(raced, report)}"
+
+
+def _chance(raced: Raced, report: RaceReport) -> str:
     if raced.verdict in {"slower", "faster"}:
         return (
             f". Equal builds would give such evidence with a chance below 1 in {raced.evidence:.0f}, and any alarm "

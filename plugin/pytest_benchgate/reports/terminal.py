@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.reports import explanation, race
+from pytest_benchgate.reports import race
 from pytest_benchgate.reports.quantity import device_time, line, rates, scaled, shares, shortened
 
 if TYPE_CHECKING:
@@ -63,11 +63,10 @@ def _race(report: RaceReport) -> list[str]:
     lines = _columns([(race.HEADER[0], *header), *rows]) if rows else []
     lines += [f"note: {line(note)}" for note in report.notes]
     for raced in race.ordered(report):
-        if raced.verdict in race.TOLD:
-            lines.append(f"{raced.verdict}: {shortened(raced.name)} {line(race.reason(raced))}")
-        if raced.explanation:
-            told = explanation.render(raced.explanation).splitlines()
-            lines += [f"{raced.verdict}: {shortened(raced.name)}: {line(one)}" for one in told]
+        name = f"{raced.verdict}: {shortened(raced.name)}"
+        if race.is_told(raced):
+            lines.append(f"{name} {line(race.reason(raced))}")
+        lines += [f"{name}: {line(one)}" for one in race.explained(raced).splitlines()]
     seen = [raced.visible for raced in report.raced if raced.visible is not None]
     if seen:
         alarms = sum(raced.verdict in {"slower", "faster"} for raced in report.raced)

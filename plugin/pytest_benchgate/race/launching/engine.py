@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from pytest_benchgate.race.launching import pacing
 from pytest_benchgate.race.launching.launch import launch
-from pytest_benchgate.race.launching.results import Failed, LaunchResult, Loaded, Timed
-from pytest_benchgate.race.statistics import Decision, Rule, Verdict, decide, interval, median_interval
+from pytest_benchgate.race.launching.results import Counted, Failed, LaunchResult, Loaded, Timed
+from pytest_benchgate.race.launching.timing import Timer
+from pytest_benchgate.race.statistics import Decision, Rule, Verdict, decide, decide_by_count, interval, median_interval
 from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Race:
         How many launches it may take.
     launches : tuple[Timed, ...]
         The times of each launch.
+    counted : Counted | None
+        The instructions of a call, where these are compared, and not times.
     seconds : float
         How many it took.
     decision : Decision
@@ -53,6 +56,7 @@ class Race:
     budget_s: float = 60.0
     max_launches: int = 60
     launches: tuple[Timed, ...] = ()
+    counted: Counted | None = None
     seconds: float = 0.0
     decision: Decision = Decision(Verdict.UNSURE, 0, 1.0)  # noqa: RUF009  # frozen
     failed: Failed | None = None
@@ -62,6 +66,10 @@ class Race:
         seconds = self.seconds + launched.seconds
         if isinstance(launched.result, Failed):
             return replace(self, seconds=seconds, failed=launched.result)
+        if isinstance(launched.result, Counted):
+            counted = launched.result
+            verdict = decide_by_count(counted.number, counted.error, self.rule.threshold)
+            return replace(self, seconds=seconds, counted=counted, decision=Decision(verdict, 1, 1.0))
         launches = (*self.launches, launched.result)
         decision = decide([timed.number for timed in launches], self.rule)
         return replace(self, seconds=seconds, launches=launches, decision=decision)
@@ -71,6 +79,7 @@ class Race:
         """Whether it is to be launched again."""
         return (
             self.failed is None
+            and self.counted is None
             and self.decision.verdict is Verdict.UNSURE
             and len(self.launches) < self.max_launches
             and self.seconds < self.budget_s * (SUSPECT if self._looks_slower() else 1)
@@ -88,7 +97,12 @@ class Race:
     @property
     def numbers(self) -> list[float]:
         """ln(head / base), one a launch."""
-        return [timed.number for timed in self.launches]
+        return [timed.number for timed in self.launches] if self.counted is None else [self.counted.number]
+
+    @property
+    def alike(self) -> bool:
+        """Whether both sides always drew the same random numbers."""
+        return all(timed.alike for timed in self.launches) and (self.counted is None or self.counted.alike)
 
     def interval(self) -> tuple[float, float, float]:
         """Return low, high and coverage of the median number; see statistics.median_interval."""
@@ -133,7 +147,7 @@ def run(
             return
         start, own_s = clock(), 0.0
         paces = {nodeid: pace for nodeid in undecided if (pace := state[nodeid].pace()) is not None}
-        for event in launch(sides, undecided, plan, rng.getrandbits(32), reaper, paces):
+        for event in launch(sides, undecided, plan, rng.getrandbits(32), reaper, Timer(paces)):
             if isinstance(event, Loaded):
                 yield event
             else:

@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import random
 from contextlib import ExitStack
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_benchgate.race.launching import timing
 from pytest_benchgate.race.launching.process import EndedEarly, Worker, WorkerLost
-from pytest_benchgate.race.launching.results import Failed, FailureKind, LaunchResult, Loaded, Timed
-from pytest_benchgate.race.statistics import launch_number
+from pytest_benchgate.race.launching.results import Counted, Failed, FailureKind, LaunchResult, Loaded, Timed
+from pytest_benchgate.race.launching.timing import Timer
 from pytest_benchgate.race.worker import messages
 from pytest_benchgate.race.worker.clock import CLOCK
 from pytest_benchgate.race.worker.messages import Done
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from pytest_benchgate.race.launching.plan import Plan, Side
-    from pytest_benchgate.race.launching.results import Pace
     from pytest_benchgate.race.reaper import Reaper
 
 # Attempts to start and collect before the tests of a file fail.
 STARTS = 2
-NO_PACES: Mapping[str, Pace] = MappingProxyType({})
+Measured: TypeAlias = Timed | Counted | Failed
+# Gets a test's id, both workers, which wait in its benchmark, and what they have answered.
+Measure: TypeAlias = "Callable[[str, Sequence[Worker], Sequence[messages.Ready], random.Random], Measured]"
+# Without paces from earlier launches.
+TIMER = Timer()
 
 
 def launch(
@@ -36,12 +37,11 @@ def launch(
     plan: Plan,
     seed: int,
     reaper: Reaper,
-    paces: Mapping[str, Pace] = NO_PACES,
+    measure: Measure = TIMER,
 ) -> Generator[Loaded | LaunchResult, None, None]:
     """Race each test once between the two sides, base and head; yield its result as soon as it is known.
 
-    The seed determines the hash seed, the order of starts and of pairs; both sides get the same. A test that has a pace
-    from earlier launches is timed at it.
+    The seed determines the hash seed, the order of starts and of pairs; both sides get the same.
     """
     rng = random.Random(seed)  # noqa: S311  # chance, not secrecy
     waiting, starts = [*nodeids], STARTS
@@ -67,11 +67,11 @@ def launch(
                     waiting = [nodeid for nodeid in waiting if nodeid.partition("::")[0] not in culprits]
                     starts = STARTS
                 continue
-            yield from _race_all(workers, waiting, plan, rng, paces)
+            yield from _race_all(workers, waiting, measure, rng)
 
 
 def _race_all(
-    workers: Sequence[Worker], waiting: list[str], plan: Plan, rng: random.Random, paces: Mapping[str, Pace]
+    workers: Sequence[Worker], waiting: list[str], measure: Measure, rng: random.Random
 ) -> Generator[Loaded | LaunchResult, None, None]:
     """Race the first of the waiting tests, which is removed, and so on until a worker is lost."""
     while waiting:
@@ -79,17 +79,16 @@ def _race_all(
         run = messages.Run(nodeid, waiting[0] if waiting else None)
         start = CLOCK.s()
         try:
-            result = yield from _race(workers, run, plan, rng, paces.get(nodeid))
+            result = yield from _race(workers, run, measure, rng)
         except WorkerLost as lost:
-            result = lost.failed
-        yield LaunchResult(nodeid, result, CLOCK.s() - start)
-        if isinstance(result, Failed) and result.kind is FailureKind.LOST:
+            yield LaunchResult(nodeid, lost.failed, CLOCK.s() - start)
             return
+        yield LaunchResult(nodeid, result, CLOCK.s() - start)
 
 
 def _race(
-    workers: Sequence[Worker], run: messages.Run, plan: Plan, rng: random.Random, pace: Pace | None
-) -> Generator[Loaded, None, Timed | Failed]:
+    workers: Sequence[Worker], run: messages.Run, measure: Measure, rng: random.Random
+) -> Generator[Loaded, None, Measured]:
     """Race one test; both workers are idle before and after. Raises WorkerLost."""
     if lacking := [worker for worker in workers if run.nodeid not in worker.nodeids]:
         lacks = _lacks(lacking, run.nodeid)
@@ -100,21 +99,13 @@ def _race(
     answers = yield from _start(workers, run)
     if early := {name: answer for name, answer in answers.items() if isinstance(answer, Done)}:
         return _failed(_finish(workers, early))
-    try:
-        pace = pace or timing.calibrate(workers, plan)
-        start = CLOCK.s()
-        times = timing.time(workers, pace, plan, rng)
-        paired_s = CLOCK.s() - start
-    except EndedEarly as ended:
-        return _failed(_finish(workers, {ended.side: ended.done}))
-    if failed := _finish(workers, {}):
-        return _failed(failed)
     ready = [answer for answer in answers.values() if isinstance(answer, messages.Ready)]
-    base_ns, head_ns = (
-        tuple(time / answer.iterations for time in of_side) for of_side, answer in zip(times, ready, strict=True)
-    )
-    alike = len({answer.drawn for answer in ready}) == 1
-    return Timed(launch_number(*times), base_ns, head_ns, ready[-1].group, alike, pace, paired_s)
+    try:
+        result = measure(run.nodeid, workers, ready, rng)
+    except EndedEarly as early_end:
+        return _failed(_finish(workers, early_end.ended))
+    failed = _finish(workers, {})
+    return _failed(failed) if failed else result
 
 
 def run_alone(worker: Worker, run: messages.Run) -> Generator[Loaded, None, Failed | None]:

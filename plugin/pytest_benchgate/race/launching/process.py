@@ -32,17 +32,17 @@ HIDDEN = ("PYTEST_ADDOPTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_CUR
 class WorkerLost(Exception):
     """A worker that gave no answer, or an impossible one, so that it can be used no more."""
 
-    def __init__(self, side: str, reason: str, *, killed: bool = False) -> None:
+    def __init__(self, side: str, reason: str, kind: FailureKind = FailureKind.LOST, *, killed: bool = False) -> None:
         super().__init__(f"{side}: {reason}")
-        self.failed, self.killed = Failed(side, reason, FailureKind.LOST), killed
+        self.failed, self.killed = Failed(side, reason, kind), killed
 
 
 class EndedEarly(Exception):
-    """A test that ended when a block was due."""
+    """A test that ended when it was to be measured, by side."""
 
-    def __init__(self, side: str, done: messages.Done) -> None:
-        super().__init__(side)
-        self.side, self.done = side, done
+    def __init__(self, ended: dict[str, messages.Done]) -> None:
+        super().__init__(" and ".join(ended))
+        self.ended = ended
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ class Worker:
         except Late:
             raise self._late(self.plan.limit_s) from None
 
-    def answer(self, kind: type[AnswerType]) -> AnswerType | messages.Done:
+    def answer(self, kind: type[AnswerType], limit_s: float | None = None) -> AnswerType | messages.Done:
         """Return the answer to the last order, which may be the end of the test; raise WorkerLost."""
-        answer = self._answer(self.plan.limit_s)
+        answer = self._answer(self.plan.limit_s if limit_s is None else limit_s)
         if not isinstance(answer, kind | messages.Done):
             raise self._invalid(f"{answer!r}, where {kind.__name__} was due")
         return answer
@@ -174,7 +174,7 @@ class Worker:
         except OSError:
             is_stopped = False
         why = "it is stopped, as by SIGSTOP" if is_stopped else "it hangs, or is too slow to race"
-        return self._lost(f"no answer within {limit_s:g} s: {why}")
+        return self._lost(f"no answer within {limit_s:g} s: {why}", FailureKind.LATE)
 
     def _end(self) -> WorkerLost:
         """Describe how the process ended."""
@@ -190,13 +190,15 @@ class Worker:
             how = f"signal {names.get(-status, -status)}"
             if -status == signal.SIGKILL:
                 how += ", probably by the out-of-memory killer"
-        return self._lost(f"the worker died ({how})", killed=status is not None and status < 0)
+        # What has spent its limit of processor time would do so again.
+        killed = status is not None and status < 0 and -status != signal.SIGXCPU
+        return self._lost(f"the worker died ({how})", killed=killed)
 
-    def _lost(self, why: str, *, killed: bool = False) -> WorkerLost:
+    def _lost(self, why: str, kind: FailureKind = FailureKind.LOST, *, killed: bool = False) -> WorkerLost:
         """Return the reason before and after the output of the process, which may be long."""
         self.output.seek(0)
         printed = messages.shortened(self.output.read().decode("utf-8", "replace").rstrip())
-        return WorkerLost(self.side.name, f"{why}:\n{printed}\n{why}" if printed else why, killed=killed)
+        return WorkerLost(self.side.name, f"{why}:\n{printed}\n{why}" if printed else why, kind, killed=killed)
 
     def block(self, calls: int, processor: int | None) -> TimedBlock:
         """Time a block of calls; raise EndedEarly or WorkerLost."""
@@ -205,7 +207,7 @@ class Worker:
         answer = self.answer(messages.Timed)
         wall_ns = CLOCK.ns() - start
         if isinstance(answer, messages.Done):
-            raise EndedEarly(self.side.name, answer)
+            raise EndedEarly({self.side.name: answer})
         stands = not answer.ns and (calls >= SURELY_TIMED_CALLS or wall_ns > SURELY_TIMED_NS)
         if stands or not 0 <= answer.ns <= wall_ns:
             raise WorkerLost(

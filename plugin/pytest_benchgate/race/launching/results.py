@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+from pytest_benchgate.results import EQUAL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 class FailureKind(Enum):
     """Why a test has no number.
 
     LACKS: a side has no such test. FAILED: the test itself, or the collection of its file. BROKEN: a side cannot import
-    what is raced. LOST: a worker has died, hangs, or sends what cannot be true.
+    what is raced. LOST: a worker has died, or sends what cannot be true. LATE: it hangs, or is too slow. UNCOUNTABLE:
+    the test runs, but its instructions cannot be counted exactly.
     """
 
     LACKS = "lacks"
@@ -18,6 +27,8 @@ class FailureKind(Enum):
     FAILED = "failed"
     BROKEN = "broken"
     LOST = "lost"
+    LATE = "late"
+    UNCOUNTABLE = "uncountable"
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,54 @@ class Timed:
 
 
 @dataclass(frozen=True)
+class CountedSide:
+    """What a call of a benchmark executes on one side.
+
+    Attributes
+    ----------
+    instructions : int
+        How many, of the call that executes least; 0 if they were not counted.
+    spread : float
+        The relative difference between calls.
+    profile : Path | None
+        The file that callgrind wrote of that call.
+    files : frozenset[str]
+        The raced files that the side has loaded.
+    functions : Mapping[str, int]
+        How often each Python function was entered in another call.
+    lines : Mapping[str, int]
+        How many bytecode instructions each line of raced Python functions executed in it.
+
+    """
+
+    instructions: int
+    spread: float
+    profile: Path | None
+    files: frozenset[str]
+    functions: Mapping[str, int]
+    lines: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a call of a benchmark executes on both sides; `alike` is as for Timed."""
+
+    base: CountedSide
+    head: CountedSide
+    alike: bool = True
+
+    @property
+    def number(self) -> float:
+        """Ln(head / base) of the instructions."""
+        return math.log(self.head.instructions / self.base.instructions)
+
+    @property
+    def error(self) -> float:
+        """How exact the number is: the larger spread of the two sides, and at least EQUAL."""
+        return max(self.base.spread, self.head.spread, EQUAL)
+
+
+@dataclass(frozen=True)
 class Loaded:
     """Raced files, by their real paths, that a side has loaded since its last such event."""
 
@@ -92,5 +151,5 @@ class LaunchResult:
     """The result of a test in a launch, and the seconds that it took."""
 
     nodeid: str
-    result: Timed | Failed
+    result: Timed | Counted | Failed
     seconds: float

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_benchgate import host
 from pytest_benchgate.race.launching.process import WorkerLost
-from pytest_benchgate.race.launching.results import Pace
-from pytest_benchgate.race.statistics import interval, logarithms
+from pytest_benchgate.race.launching.results import Pace, Timed
+from pytest_benchgate.race.statistics import interval, launch_number, logarithms
+from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_benchgate.race.launching.plan import Plan
     from pytest_benchgate.race.launching.process import Worker
+    from pytest_benchgate.race.worker import messages
 
 # Times a block's length: a single call that takes so long, even if cold, ends the calibration.
 SURELY = 10
@@ -23,6 +26,32 @@ SURELY = 10
 NEARLY = 0.8
 # Of the interval of a launch's median.
 CONFIDENCE = 0.9
+
+
+@dataclass(frozen=True)
+class Timer:
+    """Times a benchmark on both sides; a test that has a pace from earlier launches, by its id, is timed at it."""
+
+    paces: Mapping[str, Pace] = field(default_factory=dict)
+
+    def __call__(
+        self, nodeid: str, workers: Sequence[Worker], ready: Sequence[messages.Ready], rng: random.Random
+    ) -> Timed:
+        """Return the times of the benchmark that both workers wait in. Raises EndedEarly or WorkerLost."""
+        plan = workers[0].plan
+        pace = self.paces.get(nodeid) or calibrate(workers, plan)
+        start = CLOCK.s()
+        times = time(workers, pace, plan, rng)
+        paired_s = CLOCK.s() - start
+        base_ns, head_ns = (
+            tuple(one / answer.iterations for one in of_side) for of_side, answer in zip(times, ready, strict=True)
+        )
+        return Timed(launch_number(*times), base_ns, head_ns, ready[-1].group, are_alike(ready), pace, paired_s)
+
+
+def are_alike(ready: Sequence[messages.Ready]) -> bool:
+    """Return whether the sides had drawn the same random numbers."""
+    return len({answer.drawn for answer in ready}) == 1
 
 
 def time(workers: Sequence[Worker], pace: Pace, plan: Plan, rng: random.Random) -> list[list[float]]:

@@ -66,12 +66,12 @@ def agree(
     ]
     for nodeid, own in races.items():
         entry_of = accepted.about(nodeid, entries)
-        if entry_of and entry_of.limit > own.threshold:
+        if entry_of and entry_of.limit > own.slowdown:
             found[nodeid] = entry_of
         elif entry_of:
             notes.append(
                 f"{name}: {nodeid} needs no entry: the limit of {threshold(entry_of.limit)} is not above the threshold "
-                f"of {threshold(own.threshold)}"
+                f"of {threshold(own.slowdown)}"
             )
     return Agreement(race, races, found, tuple(notes))
 
@@ -95,7 +95,7 @@ def lacking(agreement: Agreement, basis: Basis, reasons: Mapping[str, str], suit
             line=basis.benchmarks[nodeid].line,
             verdict=Verdict.GONE.value,
             failed=race.gone == "fail",
-            threshold=race.threshold,
+            threshold=race.slowdown,
             alarm=len(suite) / race.alpha,
             repeat="",
             side="head",

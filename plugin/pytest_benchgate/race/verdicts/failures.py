@@ -31,6 +31,8 @@ class Failures:
         """Return the verdict on a test without numbers, the side, and the reason; `races` are all of the session."""
         if failed.kind is FailureKind.SKIPPED:
             return self._skipped(failed, nodeid, races)
+        if failed.kind is FailureKind.UNCOUNTABLE:
+            return Verdict.UNSURE, failed.side, failed.reason
         if failed.side != "base" or not self._may_be_new(failed, nodeid, function):
             return Verdict.ERROR, failed.side, failed.reason
         return Verdict.NEW, failed.side, f"base has no such benchmark: {failed.reason}"

@@ -76,7 +76,7 @@ def _sha256(path: Path) -> str:
 
 def unlike_inputs(races: Sequence[Race]) -> list[str]:
     """Return a note on the benchmarks whose sides may have had different inputs, if any."""
-    names = [race.nodeid for race in races if not all(launched.alike for launched in race.launches)]
+    names = [race.nodeid for race in races if not race.alike]
     if not names:
         return []
     shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -52,7 +52,7 @@ class Outcomes:
         if race.failed:
             verdict, side, reason = self.failures.verdict(race.failed, race.nodeid, benchmark.function, races)
         elif entry and verdict in {Verdict.SAME, Verdict.FASTER}:
-            if statistics.median(race.numbers) > math.log1p(own.threshold):
+            if statistics.median(race.numbers) > math.log1p(own.slowdown):
                 verdict = Verdict.ACCEPTED
             else:
                 change = words.percent(statistics.median(race.numbers))
@@ -69,7 +69,7 @@ class Outcomes:
             line=benchmark.line,
             verdict=verdict.value,
             failed=failed,
-            threshold=own.threshold,
+            threshold=own.slowdown,
             limit=entry.limit if entry else None,
             accepted=entry.reason if entry else "",
             alarm=race.rule.races / race.rule.alpha,
@@ -102,7 +102,17 @@ class Outcomes:
 
 
 def _with_numbers(raced: Raced, race: Race) -> Raced:
-    """Add the numbers of the launches to a result, if there are any."""
+    """Add the numbers of the launches, or of the counts, to a result, if there are any."""
+    if race.counted:
+        number, error = race.counted.number, race.counted.error
+        return dataclasses.replace(
+            raced,
+            numbers=(number,),
+            change=number,
+            low=number - error,
+            high=number + error,
+            instructions=(race.counted.base.instructions, race.counted.head.instructions),
+        )
     if not race.launches:
         return raced
     low, high, coverage = race.interval()
