@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from hypothesis import settings
-from racing import KERN, PLAIN, Project
+from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
+from racing import FEW_PLUGINS, KERN, PLAIN, PLUGINS, Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.launching.plan import Side
 
 FAST = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider")
+# Fixtures, whose builds or races are made once a process.
+SHARED = {"kern", "raced"}
+# Variables that the inner runs do not get; the last would double the time of each race.
+OURS = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE"}
+# A plugin of the inner runs: what pytest-benchmark takes a quarter of a second to find out.
+KNOWN_MACHINE = """
+import json, pathlib
+def pytest_benchmark_generate_machine_info():
+    return json.loads(pathlib.Path({file!r}).read_text("utf-8"))
+"""
 
 
 @dataclass
@@ -63,8 +74,16 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("suite")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the further cases of what other tests show, each of which builds and races for seconds."""
+    """Leave out the further cases of what other tests show, each of which builds and races for seconds.
+
+    With pytest-xdist's --dist=loadgroup, tests that share what takes long to make are run by one process.
+    """
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            for shared in SHARED.intersection(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.xdist_group(shared))
     if config.getoption("thorough"):
         return
     left_out = [item for item in items if item.get_closest_marker("thorough")]
@@ -80,7 +99,7 @@ def _on_their_own() -> Iterator[None]:
     """Keep the inner runs out of the job summary, and free of the options, of the run that these tests are part of."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [*os.environ]:
-            if name.startswith("PYTEST_XDIST_") or name in {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"}:
+            if name.startswith("PYTEST_XDIST_") or name in OURS:
                 patch.delenv(name)
         # Ignored where a shell without job control runs this in its background; those that we start would inherit it.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -88,11 +107,29 @@ def _on_their_own() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.fixture
-def suite(pytester: pytest.Pytester) -> Suite:
-    """Give suite(source, *options) -> Run: the benchmarks in source, run for a short time."""
+@pytest.fixture(scope="session")
+def machine_info(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a file with what pytest-benchmark says of this machine."""
+    file = tmp_path_factory.mktemp("machine") / "info.json"
+    file.write_text(json.dumps(pytest_benchmark_generate_machine_info()), "utf-8")
+    return file
 
-    def run(source: str, *options: str, conftest: str | None = None) -> Run:
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, machine_info: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
+    """Give suite(source, *options) -> Run: the benchmarks in source, run for a short time.
+
+    With few plugins, which start in half of the time; with `guest`, with all that are installed, as pytest loads them.
+    """
+
+    def run(source: str, *options: str, conftest: str | None = None, guest: bool = False) -> Run:
+        if guest:
+            monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+        else:
+            for name, value in FEW_PLUGINS.items():
+                monkeypatch.setenv(name, value)
+            pytester.makepyfile(known_machine=KNOWN_MACHINE.format(file=str(machine_info)))
+            options = (*(PLUGINS[:2] if "no:benchgate" in options else PLUGINS), "-p", "known_machine", *options)
         pytester.makepyfile(test_it=source)
         if conftest is not None:
             pytester.makeconftest(conftest)

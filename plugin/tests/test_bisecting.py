@@ -54,22 +54,21 @@ def outcomes(content: dict[str, Any], commits: list[str]) -> dict[int, str]:
 
 
 def test_the_slow_commit_is_found_and_confirmed_and_the_working_tree_not_touched(plain: Project) -> None:
-    fast = PLAIN["calc.py"]
-    commits = line(plain, *[fast] * 5, *[SLOW_CALC] * 3)
+    commits = line(plain, PLAIN["calc.py"], SLOW_CALC, SLOW_CALC)
     plain.write(**{"calc.py": "not committed\n", "new.txt": "\n"})
     before = plain.state()
     status, text, content = ended(bisect(plain), plain)
     assert status == 0, text
-    assert f"{commits[5]} is the first commit that made {TEST} slower\n  A commit\n  someone@example.org, " in text
-    assert "3 more races" in text
+    assert f"{commits[1]} is the first commit that made {TEST} slower\n  A commit\n  someone@example.org, " in text
+    assert "2 more races" in text
     assert content["ending"] == "found"
-    assert [commit["id"] for commit in content["suspects"]] == [commits[5]]
-    assert outcomes(content, commits) == {7: "bad", 3: "good", 5: "bad", 4: "good"}
-    assert content["trials"][0]["share"] == pytest.approx(0.9 / 4)
-    assert content["confirmation"]["against"] == commits[4]
+    assert [commit["id"] for commit in content["suspects"]] == [commits[1]]
+    assert outcomes(content, commits) == {2: "bad", 0: "good", 1: "bad"}
+    assert content["trials"][0]["share"] == pytest.approx(0.9 / 3)
+    assert content["confirmation"]["against"] == commits[0]
     assert content["confirmation"]["share"] == pytest.approx(0.9)
     assert content["confirmation"]["raced"]["change"] > 0.5
-    assert Trial.read(content["trials"][0]).commit == commits[7]
+    assert Trial.read(content["trials"][0]).commit == commits[2]
     assert plain.state() == before
     assert not [*plain.folder.glob("state/**/*.json")]
 
@@ -119,8 +118,7 @@ def test_a_slow_commit_on_a_branch_or_its_merge(plain: Project) -> None:
 
 @pytest.mark.parametrize("restart", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_an_interrupted_search_leaves_nothing_and_goes_on(plain: Project, *, restart: bool) -> None:
-    fast = PLAIN["calc.py"]
-    commits = line(plain, fast, fast, SLOW_CALC)
+    commits = line(plain, PLAIN["calc.py"], SLOW_CALC)
     before = plain.state()
     search = bisect(plain)
 
@@ -143,7 +141,7 @@ def test_an_interrupted_search_leaves_nothing_and_goes_on(plain: Project, *, res
     assert content["exit_status"] is None
     done = content["trials"]
     status, text, content = ended(bisect(plain, *["--restart"] * restart), plain)
-    assert (status, content["suspects"][0]["id"]) == (0, commits[2]), text
+    assert (status, content["suspects"][0]["id"]) == (0, commits[1]), text
     # What is not raced again has the same times.
     assert (content["trials"][: len(done)] == done) is not restart
     assert text.count("(raced before)") == (0 if restart else len(done))

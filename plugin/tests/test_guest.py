@@ -51,10 +51,10 @@ def shape(text: str) -> list[str]:
 @pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
 def test_a_plain_suite_prints_and_saves_the_same(suite: Suite, options: tuple[str, ...]) -> None:
     options = tuple(option for option in options if option)
-    with_us = suite(PLAIN, *options, "--benchmark-sort=name")
+    with_us = suite(PLAIN, *options, "--benchmark-sort=name", guest=True)
     saved = with_us.data
     with_us.json_path.unlink(missing_ok=True)
-    without_us = suite(PLAIN, *options, "--benchmark-sort=name", "-p", "no:benchgate")
+    without_us = suite(PLAIN, *options, "--benchmark-sort=name", "-p", "no:benchgate", guest=True)
     assert with_us.result.ret == without_us.result.ret
     figures = re.compile(r"Name \(time|^test_(it|pedantic)|Scaling|Computing|^\W*$")
     assert [line for line in shape(with_us.text) if not figures.search(line)] == [
@@ -83,8 +83,9 @@ def test_without_pytest_benchmark_only_the_gate_is_missing(pytester: pytest.Pyte
 
 def test_gates_are_verified_under_xdist_too(suite: Suite) -> None:
     run = suite(
-        "def test_right(gate): gate(len, [], expect=0)\n\ndef test_wrong(gate): gate(len, [], expect=1)", "-n", "2"
-    )
+        "def test_right(gate): gate(len, [], expect=0)\n\ndef test_wrong(gate): gate(len, [], expect=1)",
+        "-n", "2", guest=True,
+    )  # fmt: skip
     run.result.assert_outcomes(passed=1, failed=1)
     assert "WrongAnswer: wrong answer" in run.text  # pytest-benchmark before 5.3 even takes times in workers
 
@@ -133,6 +134,7 @@ def test_a_test_that_passes_when_run_again_counts(suite: Suite) -> None:
             assert len(calls) > 1
         """,
         "--reruns=1",
+        guest=True,
     )
     assert run.timed() == ["test_it"]
     assert "withheld" not in run.text

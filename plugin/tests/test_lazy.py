@@ -137,8 +137,11 @@ def test_asynchronous_libraries_are_waited_for_within_the_timed_call(suite: Suit
         def test_it(gate):
             gate.pedantic(f, (x,), rounds=5, expect=expect, rtol=1e-4)
             wait = lazy.waits(f(x), (x,))
-            begin = time.perf_counter()
-            wait(f(x))
-            assert min(gate.benchmark.stats.stats.data) > 0.2 * (time.perf_counter() - begin)
+            least = float("inf")
+            for _ in range(20):
+                begin = time.perf_counter()
+                wait(f(x))
+                least = min(least, time.perf_counter() - begin)
+            assert min(gate.benchmark.stats.stats.data) > 0.2 * least
     """)
     run.result.assert_outcomes(passed=1)

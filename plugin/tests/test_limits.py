@@ -58,7 +58,7 @@ SOURCE = """
         gate.work(items=x.size, bytes=x.nbytes + out.nbytes, operations=10 * x.size, unit="elements")
 
     def test_too_good(gate):
-        gate.work(bytes=1e9)
+        gate.work(bytes=1e7)
         gate(lambda: 1, expect=1)
 
     def test_nothing_stated(gate):

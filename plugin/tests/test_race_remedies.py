@@ -79,8 +79,8 @@ def test_the_last_lines_come_first_and_the_whole_output_after(tmp_path: Path) ->
     assert lines[15:18] == ["line 39", "all of the output:", "line 0"]
     assert lines[-1] == "line 39"
     for long in ("x" * 10**6, "x" * 200 + "\n"):
-        start = time.monotonic()
+        start = time.process_time()
         assert 0 < len(remedies.report("why", long * 1000 if len(long) < 1000 else long, tmp_path, Path())) < 70_000
-        assert time.monotonic() - start < 5
+        assert time.process_time() - start < 5
     few = remedies.report("why", "one\ntwo\n", tmp_path, Path())
     assert few == "why\none\ntwo"

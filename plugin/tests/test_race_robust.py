@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from launching import FEW, Starts, broken, launched, raced
 from pytest_benchgate.race import reaper as reapers
 from pytest_benchgate.race.launching.results import Failed, FailureKind, Timed
 from pytest_benchgate.race.worker import boot
+from pytest_benchgate.race.worker.channel import Channel
+from pytest_benchgate.race.worker.messages import End, InvalidMessage, Ready, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,19 +52,24 @@ def again():
 """
 READY = '{"once_ns": 1, "iterations": 1, "group": null, "files": [], "drawn": ""}'
 INVALID = "invalid data on the worker's pipe"
-# What a function does to its worker, and what is said of it.
+# What is on the pipe before the answer to the first order.
 DEBRIS = {
+    "debris": "garbage\n",
+    "debris without an end": "garbage",
+    "not text": "\udcff\udcfe\0\n",
+    "no fields": '[1, "Ready", {}]\n',
+    "another type": f'[1, "Ready", {READY.replace("null", "[]")}]\n',
+    "an order": '[1, "Quit", {}]\n',
+    "too deep": "[" * 50_000 + "\n",
+    "a message too many": f'[1, "Ready", {READY}]\n',
+    "an earlier answer": '[0, "Timed", {"ns": 9, "threaded": false}]\n',
+    "a block without time": '[1, "Timed", {"ns": null, "threaded": false}]\n',
+}
+# What a function does to its worker, and what is said of it.
+WRITES = {
     "debris": r'write(b"garbage\n")',
-    "debris_without_an_end": 'write(b"garbage")',
-    "not_text": r'write(b"\xff\xfe\x00\n")',
-    "no_fields": r"""write(b'[N, "Ready", {}]\n')""",
-    "another_type": rf"""write(b'[N, "Ready", {READY.replace("null", "[]")}]\n')""",
-    "an_order": r"""write(b'[N, "Quit", {}]\n')""",
-    "too_deep": r'write(b"[" * 50000 + b"\n")',
-    "a_message_too_many": rf"""write(b'[N, "Ready", {READY}]\n')""",
-    "ready_for_a_block": rf"""again() and write(b'[N, "Ready", {READY}]\n' * 2)""",
-    "an_earlier_answer": r"""again() and write(b'[0, "Timed", {"ns": 9, "threaded": false}]\n')""",
-    "a_block_without_time": r"""again() and write(b'[N, "Timed", {"ns": null, "threaded": false}]\n')""",
+    "a_message_too_many": rf"""write(b'[1, "Ready", {READY}]\n')""",
+    "ready_for_a_block": rf"""again() and write(b'[2, "Ready", {READY}]\n' * 2)""",
 }
 ENDS = {
     "leaves_by_os": ("os._exit(7)", "exit status 7"),
@@ -92,13 +100,27 @@ def race_all(sides: Sides, reaper: Starts, bodies: Mapping[str, str], plan: Plan
     return found
 
 
+@pytest.mark.parametrize("debris", DEBRIS.values(), ids=DEBRIS.keys())
+def test_invalid_data_on_the_pipe_is_no_answer(debris: str) -> None:
+    (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
+    with closing(Channel(answers_in, orders_out)) as channel:
+        channel.order(Run("test_it.py::test_it", None))
+        os.write(answers_out, f'{debris}[1, "Ready", {READY}]\n'.encode("utf-8", "surrogateescape"))
+        # A valid one too many is noticed as the answer to the next order.
+        with pytest.raises(InvalidMessage):  # noqa: PT012
+            assert isinstance(channel.receive_answer(60), Ready)
+            channel.order(End())
+            channel.receive_answer(60)
+    os.close(orders_in)
+    os.close(answers_out)
+
+
 @needs_proc
 def test_invalid_data_on_the_pipe_costs_its_test_only(sides: Sides, reaper: Starts) -> None:
     # Each is the first test of its worker, whose order of a run is 1.
-    bodies = {name: body.replace("N", "2" if "again" in body else "1") for name, body in DEBRIS.items()}
-    for what in race_all(sides, reaper, bodies).values():
+    for what in race_all(sides, reaper, WRITES).values():
         broken(what, "head", INVALID, FailureKind.LOST)
-    assert reaper.count == 2 * (len(DEBRIS) + 1)
+    assert reaper.count == 2 * (len(WRITES) + 1)
 
 
 @needs_proc

@@ -30,6 +30,7 @@ from pytest_benchgate.race.worker.messages import (
     Timed,
     encode_start,
 )
+from racing import FEW_PLUGINS, PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,14 +43,21 @@ ONE = "def test_it(benchmark): benchmark(lambda: 1)"
 
 @contextmanager
 def started(
-    *options: str, seed: int = 1, names: tuple[str, ...] = (), files: list[str] | None = None
+    *options: str,
+    seed: int = 1,
+    names: tuple[str, ...] = (),
+    files: list[str] | None = None,
+    more_plugins: bool = False,
 ) -> Iterator[tuple[Channel, subprocess.Popen[str]]]:
-    """Start a worker on the suite in the current folder; end it and its pipes afterwards."""
+    """Start a worker on the suite in the current folder; end it and its pipes afterwards.
+
+    With few plugins, or with all that are installed.
+    """
     (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
     start = Start(os.getpid(), orders_in, answers_out, seed, [*names], files)
     worker = subprocess.Popen(
-        command(Path(sys.executable), *(options or NO_CACHE)),
-        env=os.environ | {START: encode_start(start)},
+        command(Path(sys.executable), *(() if more_plugins else PLUGINS), *(options or NO_CACHE)),
+        env=os.environ | {START: encode_start(start)} | ({} if more_plugins else FEW_PLUGINS),
         pass_fds=(orders_in, answers_out),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -385,7 +393,7 @@ def test_the_suite_s_own_options_do_not_stop_a_race(pytester: pytest.Pytester, o
     cache.mkdir(parents=True)
     (cache / "lastfailed").write_text('{"test_it.py::test_other": true}')
     before = {*pytester.path.rglob("*.xml"), *pytester.path.rglob("*.json"), *pytester.path.rglob("*.svg")}
-    with started(*options) as (channel, worker):
+    with started(*options, more_plugins="-n" in options) as (channel, worker):
         answer = collected(channel)
         assert "test_it.py::test_it" in answer.nodeids
         assert kinds(race(channel, "test_it", 10)) == [Ready, Timed, Done]
@@ -568,7 +576,7 @@ def test_a_plugin_that_runs_failed_tests_again_does_not_have_one_timed_twice(pyt
         def test_after(benchmark): benchmark(lambda: 1)
         """
     )
-    with started("--reruns=2", *NO_CACHE) as (channel, _):
+    with started("--reruns=2", *NO_CACHE, more_plugins=True) as (channel, _):
         collected(channel)
         ready, block, done = race(channel, "test_it", 2)
         assert kinds([ready, block, done]) == [Ready, Timed, Done]
@@ -611,7 +619,7 @@ def test_a_crash_closes_the_channel_and_a_hang_is_late(pytester: pytest.Pytester
         import os, time
         def test_hangs(benchmark): benchmark(lambda: time.sleep(600))
         def test_crashes(benchmark):
-            os.system("sleep 5 > /dev/null 2> /dev/null &")
+            os.system("sleep 50 > /dev/null 2> /dev/null &")
             benchmark(lambda: os.abort())
         """
     )
@@ -627,7 +635,7 @@ def test_a_crash_closes_the_channel_and_a_hang_is_late(pytester: pytest.Pytester
         collected(channel)
         channel.order(Run("test_it.py::test_crashes", None))
         with pytest.raises(Closed):
-            channel.receive_answer(4)
+            channel.receive_answer(40)
         assert worker.wait(LIMIT_S) == -signal.SIGABRT
         with pytest.raises(Closed):
             channel.order(Quit())

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import build
 from packaging.version import InvalidVersion, Version
 
 from pytest_benchgate.race.building import flags, git, keys, overlay, project, remedies
@@ -38,12 +37,11 @@ class BuildFailed(Exception):
 
 
 FAILURES = (
-    build.BuildBackendException,
-    build.BuildException,
     subprocess.CalledProcessError,
     OSError,
     CacheError,
     project.ProjectError,
+    overlay.InvalidWheel,
     BuildFailed,
 )
 
@@ -168,6 +166,8 @@ class Builder:
         self, folder: Path, tools: Tools, requires: tuple[str, ...], order: Order, output: Output
     ) -> dict[str, Any]:
         """Build a wheel with the tools and install it into a new environment; return the entry's record."""
+        import build
+
         source, wheels = order.source / order.project, output.temporary / "wheel"
         compilers = output.temporary / "compilers"
         variables = flags.wrap_compilers(compilers, order.flags)
@@ -175,13 +175,16 @@ class Builder:
         def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
             output.run(cmd, cwd, {**variables, **(extra_environ or {})})
 
-        builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
-        if more := sorted(builder.get_requires_for_build("wheel")):
-            tools = self._tools((*requires, *more), output)
+        try:
             builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
-        wheel = builder.build("wheel", wheels)
+            if more := sorted(builder.get_requires_for_build("wheel")):
+                tools = self._tools((*requires, *more), output)
+                builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
+            wheel = builder.build("wheel", wheels)
+        except (build.BuildBackendException, build.BuildException) as error:
+            raise BuildFailed(str(error)) from error
         venv.EnvBuilder(symlinks=True).create(folder)
-        output.run([*tools.pip, "--python", str(_python(folder)), "install", "--no-deps", "--no-index", wheel])
+        overlay.install(Path(wheel), folder)
         # For explanations, whenever they are wanted.
         shutil.move(compilers / flags.CYTHON, folder)
         return {"names": overlay.roots(folder), "more": more, "tools": tools.versions}

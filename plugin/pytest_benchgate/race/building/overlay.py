@@ -15,7 +15,9 @@ import threading
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
+from pytest_benchgate.race.building.project import check_version
 from pytest_benchgate.race.worker import home
 
 if TYPE_CHECKING:
@@ -29,6 +31,30 @@ MODULE = "_benchgate_home"
 def site_packages(environment: Path) -> Path:
     """Return the folder in which an environment has its packages."""
     return Path(sysconfig.get_path("purelib", "venv", {"base": str(environment)}))
+
+
+class InvalidWheel(Exception):
+    """A wheel that cannot be installed, and why."""
+
+
+def install(wheel: Path, environment: Path) -> None:
+    """Install a wheel, without what it depends on; raise InvalidWheel or, if it needs another Python, ProjectError."""
+    import installer
+    from installer.destinations import SchemeDictionaryDestination
+    from installer.exceptions import InstallerError
+    from installer.sources import WheelFile
+    from installer.utils import parse_metadata_file
+
+    paths = sysconfig.get_paths("venv", {"base": str(environment), "platbase": str(environment)})
+    scheme = {**paths, "headers": str(environment / "include")}
+    python = str(environment / "bin" / "python")
+    destination = SchemeDictionaryDestination(scheme, python, "posix", bytecode_optimization_levels=(0,))
+    try:
+        with WheelFile.open(wheel) as source:
+            check_version(parse_metadata_file(source.read_dist_info("METADATA"))["Requires-Python"])
+            installer.install(source, destination, {"INSTALLER": b"pytest-benchgate\n"})
+    except (InstallerError, ValueError, KeyError, BadZipFile) as error:
+        raise InvalidWheel(f"{wheel.name}, as it was built, cannot be installed: {error}") from error
 
 
 def roots(environment: Path) -> list[str]:

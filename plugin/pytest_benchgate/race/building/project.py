@@ -47,7 +47,11 @@ def requires(project: Path) -> tuple[str, ...]:
 def check_python(project: Path) -> None:
     """Raise ProjectError if the project does not run on this Python, before minutes are spent on its build."""
     content = _pyproject(project).get("project", {})
-    wanted = content.get("requires-python") if isinstance(content, dict) else None
+    check_version(content.get("requires-python") if isinstance(content, dict) else None)
+
+
+def check_version(wanted: object) -> None:
+    """Raise ProjectError if this version of Python is not a wanted one, by a specifier as in ">=3.12"."""
     version = platform.python_version()
     with contextlib.suppress(InvalidSpecifier):
         if isinstance(wanted, str) and not SpecifierSet(wanted).contains(version, prereleases=True):

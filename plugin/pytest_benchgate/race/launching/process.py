@@ -105,9 +105,9 @@ class Worker:
         env |= {**self.side.environment, boot.START: messages.encode_start(start), "PYTHONHASHSEED": str(self.seed)}
         if self.side.temporary:
             env["TMPDIR"] = str(self.side.temporary)
-            # Without bytecode files, compiling would take most of each start.
+            # Without bytecode files, compiling would take most of each start; one folder for both sides.
             if env.pop("PYTHONDONTWRITEBYTECODE", None):
-                env["PYTHONPYCACHEPREFIX"] = str(self.side.temporary / "bytecode")
+                env["PYTHONPYCACHEPREFIX"] = str(self.side.temporary.with_name("bytecode"))
         self.process = self.reaper.start(
             [*self.side.prefix, *command(self.side.python, *self.side.arguments)],
             guarded=boot.has_guard(),

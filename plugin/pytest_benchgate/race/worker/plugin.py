@@ -6,6 +6,7 @@ messages.py. Each test runs with all its fixtures up to its benchmark; see bench
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ class Fixtures:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
     """Open the pipes; seed for what a conftest.py draws at import."""
+    # Switched off in boot.py.
+    gc.enable()
     host.measure_no_coverage(early_config)
     state = early_config.stash[STATE] = State(messages.decode_start(os.environ.pop(START)))
     if state.home:
