@@ -31,15 +31,12 @@ PLAIN = """
 OPTIONS = [
     (),
     ("--benchmark-disable",),
-    ("--benchmark-skip",),
-    ("--benchmark-only",),
     ("-n", "2"),
-    ("-x", "--lf"),
     ("-p", "no:terminal", "-p", "no:capture"),
     ("--benchmark-cprofile=tottime",),
-    ("--collect-only",),
     ("-W", "error", "-k", "not unused"),
 ]
+FURTHER_OPTIONS = [("--benchmark-skip",), ("--benchmark-only",), ("-x", "--lf"), ("--collect-only",)]
 
 
 def shape(text: str) -> list[str]:
@@ -48,7 +45,11 @@ def shape(text: str) -> list[str]:
     return [re.sub(r"[\d.,]+( \(.*?\))?|[-=]{3,}|\s+", " ", line).strip() for line in lines]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [*OPTIONS, *(pytest.param(one, marks=pytest.mark.thorough) for one in FURTHER_OPTIONS)],
+    ids=" ".join,
+)
 def test_a_plain_suite_prints_and_saves_the_same(suite: Suite, options: tuple[str, ...]) -> None:
     options = tuple(option for option in options if option)
     with_us = suite(PLAIN, *options, "--benchmark-sort=name", guest=True)
