@@ -111,7 +111,7 @@ def _on_their_own() -> Iterator[None]:
 def machine_info(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a file with what pytest-benchmark says of this machine."""
     file = tmp_path_factory.mktemp("machine") / "info.json"
-    file.write_text(json.dumps(pytest_benchmark_generate_machine_info()), "utf-8")
+    file.write_text(json.dumps(pytest_benchmark_generate_machine_info()), "utf-8")  # type: ignore[no-untyped-call]
     return file
 
 
