@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     option.benchmark_disable = option.benchmark_disable or not (option.benchmark_only or option.benchmark_enable)
     if not option.benchmark_only:
         # Only here: the workers of a race start often, and this import is slow.
-        from hypothesis import settings  # noqa: PLC0415
+        from hypothesis import settings
 
         # Shared runners stall for seconds, so no example has a deadline.
         examples = THOROUGH_EXAMPLES if option.thorough else QUICK_EXAMPLES

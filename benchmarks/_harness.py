@@ -120,11 +120,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def pyplot() -> Any:
     """Return Matplotlib's pyplot, whose SVGs keep text as text and are the same for the same numbers."""
-    import matplotlib as mpl  # type: ignore[import-not-found, unused-ignore]
+    import matplotlib as mpl
 
     mpl.use("Agg")
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "logmap-cy"})
-    import matplotlib.pyplot as plt  # type: ignore[import-not-found, unused-ignore]
+    import matplotlib.pyplot as plt
 
     return plt
 

@@ -23,12 +23,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import dask  # type: ignore[import-not-found, unused-ignore]
-import dask.array as da  # type: ignore[import-not-found, unused-ignore]
-import psutil  # type: ignore[import-not-found, import-untyped, unused-ignore]
-import zarr  # type: ignore[import-not-found, unused-ignore]
+import dask
+import dask.array as da
+import psutil
+import zarr
 from _harness import MU, P, Samples, expected, machine, parser, within
-from distributed import Client, LocalCluster  # type: ignore[import-not-found, unused-ignore]
+from distributed import Client, LocalCluster
 
 from logmap_cy import logmap
 

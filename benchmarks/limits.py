@@ -135,11 +135,11 @@ def kernel(compute: Callable[..., object], x: Array, out: Array, num: int) -> ob
 
 
 def numba_loop(kind: type[np.integer[Any]], threads: int) -> Run:
-    import numba  # type: ignore[import-not-found, unused-ignore]
+    import numba
 
     p, mu, one = kind(P), kind(MU), kind(1)
 
-    @numba.njit(parallel=True)  # type: ignore[untyped-decorator, unused-ignore]
+    @numba.njit(parallel=True)
     def run(x: Any, out: Any, num: Any) -> None:
         for i in numba.prange(x.size):
             u = x[i]
@@ -148,14 +148,14 @@ def numba_loop(kind: type[np.integer[Any]], threads: int) -> Run:
             out[i] = u
 
     def steps(x: Array, out: Array, num: int) -> None:
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined, unused-ignore]
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
         run(x.view(kind), out.view(kind), num)
 
     return steps
 
 
 def numexpr_loop() -> Run:
-    import numexpr  # type: ignore[import-not-found, unused-ignore]
+    import numexpr
 
     def steps(x: Array, out: Array, num: int) -> None:
         u = x
@@ -167,17 +167,20 @@ def numexpr_loop() -> Run:
 
 
 def jax_loop() -> Run:
-    import jax  # type: ignore[import-not-found, unused-ignore]
+    import jax
 
-    jax.config.update("jax_enable_x64", True)  # noqa: FBT003
+    jax.config.update("jax_enable_x64", val=True)
     jax.config.update("jax_platforms", "cpu")
-    body = lambda _, u: MU * u * (u + 1) % P  # noqa: E731
-    run = jax.jit(lambda x, num: jax.lax.fori_loop(0, num, body, x), static_argnums=1)
+
+    def step(_: Any, u: Any) -> Any:
+        return MU * u * (u + 1) % P
+
+    run = jax.jit(lambda x, num: jax.lax.fori_loop(0, num, step, x), static_argnums=1)
     return lambda x, out, num: np.copyto(out, np.asarray(run(x, num).block_until_ready()))
 
 
 def torch_loop() -> Run:
-    import torch  # type: ignore[import-not-found, unused-ignore]
+    import torch
 
     def steps(x: Array, out: Array, num: int) -> None:
         u, target = torch.from_numpy(x), torch.from_numpy(out)

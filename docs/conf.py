@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 project = "pytest-benchgate and logmap-cy"
-copyright = "2026, the logmap-cy developers"  # noqa: A001  # Sphinx's name
-version = version("pytest-benchgate")  # type: ignore[assignment]
+copyright = "2026, the logmap-cy developers"
+version = metadata.version("pytest-benchgate")
 
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["dollarmath"]

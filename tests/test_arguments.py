@@ -85,9 +85,9 @@ def test_refused(arguments: dict[str, Any], error: type[Exception], message: str
 
 @pytest.mark.parametrize("name", ["num", "p", "mu", "threads"])
 def test_every_number_may_be_a_numpy_integer(name: str) -> None:
-    numbers = {"num": 7, "p": 61, "mu": 5, "threads": 2}
-    expected = logmap(X, **numbers)  # type: ignore[call-overload]
-    np.testing.assert_array_equal(logmap(X, **(numbers | {name: np.uint8(numbers[name])})), expected)  # type: ignore[call-overload]
+    numbers: dict[str, Any] = {"num": 7, "p": 61, "mu": 5, "threads": 2}
+    expected = logmap(X, **numbers)
+    np.testing.assert_array_equal(logmap(X, **(numbers | {name: np.uint8(numbers[name])})), expected)
 
 
 def test_out_that_overlaps_x_partly_is_refused(case: Case) -> None:

@@ -27,9 +27,15 @@ if TYPE_CHECKING:
     from conftest import Case, Oracle
     from logmap_cy._contract import Array
 
-pytestmark = pytest.mark.alone
 TICK = 1e-3
 P, MU = 6700417, 22
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no measurement discarded because the system preempted the test, which a simulated clock does not show."""
+    if "busy" not in request.fixturenames:
+        monkeypatch.setattr(calibrate, "preemptions", lambda: 0)
 
 
 class Simulated:
@@ -85,16 +91,15 @@ def test_the_search_overshoots_at_most_about_twice_and_not_often() -> None:
     assert sum(taken > 1e-3 for taken in linear.taken) < 50
 
 
+@pytest.mark.parametrize("spread", [0.01, 0.1, 1.0])
 @pytest.mark.parametrize("confidence", [0.5, 0.9, 0.99, 0.999])
-def test_so_many_calls_keep_the_budget_whatever_the_jitter(confidence: float) -> None:
+def test_so_many_calls_keep_the_budget_whatever_the_jitter(confidence: float, spread: float) -> None:
     random = np.random.default_rng(1)
-    for spread in (0.01, 0.1, 1.0):
-        jittery = Simulated(lambda length, _, spread=spread: 1e-6 * length * random.lognormal(0, spread))  # type: ignore[misc]
-        length = jittery.calibrated(confidence=confidence)
-        within = np.mean(1e-6 * length * random.lognormal(0, spread, 10**5) <= 1e-3)
-        assert 1 - within <= 1.5 * (1 - confidence)  # a little too long is verified once in a while
-        quantile = np.quantile(random.lognormal(0, spread, 10**5), confidence)
-        assert length * quantile >= 500  # half of the longest
+    length = Simulated(lambda length, _: 1e-6 * length * random.lognormal(0, spread)).calibrated(confidence=confidence)
+    within = np.mean(1e-6 * length * random.lognormal(0, spread, 10**5) <= 1e-3)
+    assert 1 - within <= 1.5 * (1 - confidence)  # a little too long is verified once in a while
+    quantile = np.quantile(random.lognormal(0, spread, 10**5), confidence)
+    assert length * quantile >= 500  # half of the longest
 
 
 def test_a_length_that_is_too_long_is_seldom_verified() -> None:
@@ -182,7 +187,8 @@ def test_a_real_function() -> None:
         lambda length: map_list(values[:length], 10, P, MU),
         confidence=0.9, most=len(values), clock=clock,
     )  # fmt: skip
-    assert 2e-4 < np.median([seconds(found) for _ in range(30)]) < 2e-3  # a machine may change its speed
+    # A machine may change its speed; a mistake of units is a factor of 1000.
+    assert 1e-4 < np.median([seconds(found) for _ in range(30)]) < 1e-2
 
 
 @pytest.fixture
@@ -197,6 +203,7 @@ def busy() -> Iterator[None]:
         process.wait()
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 @pytest.mark.usefixtures("busy")
 def test_measurements_that_the_system_disturbed_do_not_count_but_every_second() -> None:
@@ -253,18 +260,18 @@ def test_the_pace_follows_a_machine_that_becomes_slower_and_ignores_what_is_not_
     assert pace.work == before
 
 
-def test_noise_at_any_length_does_not_bring_the_pace_down_to_nothing() -> None:
+@pytest.mark.parametrize(("share", "least"), [(0.2, 100), (0.9, 60)])
+def test_noise_at_any_length_does_not_bring_the_pace_down_to_nothing(share: float, least: float) -> None:
     random = np.random.default_rng(7)
-    for share, least in ((0.2, 100), (0.9, 60)):
-        simulated = Simulated(lambda work, _, share=share: 0.008 if random.random() < share else 1e-6 * work)  # type: ignore[misc]
-        pace = Pace(1000, 1e-3, simulated.clock, least=60)
-        works = []
-        for _ in range(2000):
-            pace.watch.start()
-            simulated(int(pace.work))
-            pace.learn(whole=True)
-            works.append(pace.work)
-        assert np.median(works) >= least
+    simulated = Simulated(lambda work, _: 0.008 if random.random() < share else 1e-6 * work)
+    pace = Pace(1000, 1e-3, simulated.clock, least=60)
+    works = []
+    for _ in range(2000):
+        pace.watch.start()
+        simulated(int(pace.work))
+        pace.learn(whole=True)
+        works.append(pace.work)
+    assert np.median(works) >= least
 
 
 @pytest.mark.parametrize("num", [1, 7, 999, 1000, 1400, 10**5])
@@ -470,8 +477,8 @@ def test_a_cancelled_call_leaves_old_elements_and_finished_ones(stride: int) -> 
     async def main() -> None:
         x = np.arange(2**20)
         out = np.full(stride * len(x), -1)[::stride]
-        for key, (work, *rest) in asynchronous._paces.items():  # so that a buffer takes several chunks
-            asynchronous._paces[key] = (3 * work, *rest)  # type: ignore[assignment]
+        for key, (work, least, more) in asynchronous._paces.items():  # so that a buffer takes several chunks
+            asynchronous._paces[key] = 3 * work, least, more
         task = asyncio.create_task(logmap_async(x, out=out, implementation="memoryview"))
         while not task.done() and np.all(out[:: 2**10] == -1):  # noqa: ASYNC110  # memory has no event
             await asyncio.sleep(0)
@@ -499,11 +506,12 @@ def test_a_timeout_is_answered_at_once(length: int) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await logmap_async(np.arange(length), 10**12, implementation="memoryview")
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 30  # all of it takes half an hour at least
 
     asyncio.run(main())
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform == "win32", reason="there the thread's own time counts in steps of 16 ms")
 def test_another_thread_that_keeps_the_gil_busy_is_not_taken_for_a_long_chunk() -> None:
     stop = threading.Event()
@@ -581,6 +589,7 @@ async def delays(work: Callable[[], Awaitable[Any]]) -> tuple[float, Array]:
     return seconds, np.array(late)
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize(("implementation", "length"), [("memoryview", 2**22), ("list", 2**20)])
 def test_the_loop_goes_on_under_load_where_the_plain_call_stops_it(implementation: str, length: int) -> None:
@@ -605,7 +614,3 @@ def test_the_loop_goes_on_under_load_where_the_plain_call_stops_it(implementatio
         assert np.quantile(chunked_late, 0.99) < late.max() / 5
 
     asyncio.run(main())
-
-
-def test_preemptions_are_counted_where_the_system_tells() -> None:
-    assert calibrate.preemptions() >= 0

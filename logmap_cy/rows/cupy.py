@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-import cupy  # type: ignore[import-not-found, unused-ignore]
+import cupy
 import numpy as np
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-import numba  # type: ignore[import-not-found, unused-ignore]
+import numba
 import numpy as np
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _lock = threading.Lock()
 
 
-@numba.njit(parallel=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
+@numba.njit(parallel=True, nogil=True, error_model="numpy")
 def _signed(x: Any, out: Any, num: Any, p: Any, mu: Any, one: Any) -> None:
     for i in numba.prange(x.size):
         # In [0, p), as in Python.
@@ -28,7 +28,7 @@ def _signed(x: Any, out: Any, num: Any, p: Any, mu: Any, one: Any) -> None:
         out[i] = u
 
 
-@numba.njit(parallel=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
+@numba.njit(parallel=True, nogil=True, error_model="numpy")
 def _unsigned(x: Any, out: Any, num: Any, p: Any, mu: Any, one: Any) -> None:
     for i in numba.prange(x.size):
         u = np.uint64(x[i]) % p
@@ -48,5 +48,5 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> No
     # Numba would compile once more for an array that is writable, and lose a Ctrl-C that comes meanwhile.
     source.flags.writeable = False
     with _lock:
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined, unused-ignore]
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
         run(source, out, num, np.uint64(p), np.uint64(mu), one_remainder)

@@ -65,11 +65,11 @@ def windows(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> No
 
 def window(num: int, p: int, mu: int) -> int:
     """Return how many elements map_list does in WINDOW_S, at least 1, as measured once for about as many steps."""
-    return _window(1 << (num - 1).bit_length(), mu * (p - 1) * p < 2**64)
+    return _window(1 << (num - 1).bit_length(), one_remainder=mu * (p - 1) * p < 2**64)
 
 
 @functools.cache
-def _window(num: int, one_remainder: bool) -> int:  # noqa: FBT001
+def _window(num: int, *, one_remainder: bool) -> int:
     from logmap_cy.chunks.calibrate import calibrate_chunk
 
     values = [*range(MOST)]

@@ -24,7 +24,7 @@ ENOUGH = "--race-budget=150"  # seconds a benchmark: a busy machine takes longer
 
 def git(*arguments: str, cwd: Path) -> None:
     who = ("-c", "user.name=planted", "-c", "user.email=planted@localhost")
-    subprocess.run(["git", *who, *arguments], cwd=cwd, check=True, capture_output=True)  # noqa: S607
+    subprocess.run(["git", *who, *arguments], cwd=cwd, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a repository whose one commit is the working tree as it is."""
     made = tmp_path_factory.mktemp("planted") / "logmap-cy"
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     for name in filter(None, listed.split("\0")):
