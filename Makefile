@@ -19,9 +19,11 @@ ENV = $(shell .venv/bin/python -c '$(NAME)')
 bench: $(TOX)  ## verify and benchmark every implementation
 	$(TOX) run -e bench
 
+# One run of tox installs everything, so that the wheel is built once.
 test: $(TOX)  ## lint, types and the tests of both distributions, on one Python
-	$(TOX) run-parallel --parallel 2 -e lint,types
-	$(TOX) run -e $(ENV),plugin-$(ENV)
+	$(TOX) run-parallel --parallel 2 --notest -e types,$(ENV),plugin-$(ENV),lint
+	$(TOX) run-parallel --parallel 2 --skip-pkg-install -e lint,types
+	$(TOX) run --skip-pkg-install -e $(ENV),plugin-$(ENV)
 
 test-all: test  ## and on every Python found, from an sdist, thorough cases, planted slowdowns ...
 	$(TOX) run --skip-env '^(lint|types|(plugin-)?$(ENV))$$'

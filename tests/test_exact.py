@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from conftest import Case, Oracle
     from logmap_cy._contract import Array
 
-DTYPES = [np.int32, np.int64, np.uint32, np.uint64]
-LENGTHS = [0, 1, 7, 64, 97, 1009, 2**16]
+DTYPES: list[type[np.integer[Any]]] = [np.int32, np.int64, np.uint32, np.uint64]
+LENGTHS = [0, 1, 7, 64, 97, 1009]
 
 
 def last_p(bits: int, mu: int) -> int:
@@ -75,13 +76,10 @@ def inputs(dtype: type[np.integer], length: int, p: int) -> Array:
     return np.concatenate([np.array(fitting, dtype), random])
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
-@pytest.mark.parametrize("parameters", PARAMETERS.values(), ids=PARAMETERS.keys())
-def test_equals_the_oracle_or_refuses(
-    case: Case, dtype: type[np.integer], parameters: tuple[int, int, int], oracle: Oracle
-) -> None:
+def check(case: Case, parameters: tuple[int, int, int], lengths: list[int], oracle: Oracle) -> None:
+    """Assert that arrays of each dtype and length get the oracle's answers, or are refused."""
     num, p, mu = parameters
-    for length in LENGTHS:
+    for dtype, length in itertools.product(DTYPES, lengths):
         x = inputs(dtype, length, p)
         before = x.copy()
         if p - 1 > np.iinfo(dtype).max:
@@ -94,6 +92,22 @@ def test_equals_the_oracle_or_refuses(
             answer = case(x, num, p, mu)
             np.testing.assert_array_equal(answer, oracle(x, num, p, mu), strict=True)
             np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS.values(), ids=PARAMETERS.keys())
+def test_equals_the_oracle_or_refuses(case: Case, parameters: tuple[int, int, int], oracle: Oracle) -> None:
+    check(case, parameters, LENGTHS, oracle)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        pytest.param(value, id=name, marks=[pytest.mark.thorough] * (name != "article"))
+        for name, value in PARAMETERS.items()
+    ],
+)
+def test_equals_the_oracle_in_many_elements(case: Case, parameters: tuple[int, int, int], oracle: Oracle) -> None:
+    check(case, parameters, [2**16], oracle)
 
 
 @pytest.mark.parametrize("parameters", PARAMETERS.values(), ids=PARAMETERS.keys())
