@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchgate.explain import counting, python_calls, requests, valgrind
-from pytest_benchgate.explain.count import THREADS_NS
+from pytest_benchgate.explain.count import THREADS_NS, is_small, steadied
 from pytest_benchgate.explain.profile import ProfileError, read, total
+from pytest_benchgate.reports.explanation import are_equal
+from pytest_benchgate.results import Explanation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,3 +185,24 @@ def test_instructions_of_python_are_counted_up_to_a_limit(monkeypatch: pytest.Mo
     monkeypatch.setattr(python_calls, "MOST", 300)
     assert call(100) == {}
     assert call(1) != {}
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "spread", "small"),
+    [(10_000, 10_018, 0.0002, True), (10_018, 10_000, 0.0002, True), (10_000, 10_001, 0.0002, False),
+     (10_000, 10_018, 0.002, False), (10_000, 10_100, 0.0002, False)],
+)  # fmt: skip
+def test_only_a_small_difference_is_counted_again(base: int, head: int, spread: float, small: bool) -> None:  # noqa: FBT001
+    assert is_small(Explanation(base=base, head=head, spread=spread)) == small
+
+
+def test_a_start_that_executes_more_is_not_a_difference_of_the_builds() -> None:
+    odd, usual = Explanation(base=10_000, head=10_018, spread=0.0002), Explanation(base=10_000, head=10_000)
+    assert are_equal(steadied(odd, usual))
+    assert are_equal(steadied(usual, odd))
+
+
+def test_a_small_difference_that_each_start_shows_stands() -> None:
+    found = steadied(Explanation(base=10_000, head=10_018, spread=0.0002), Explanation(base=10_001, head=10_019))
+    assert (found.base, found.head) == (10_000, 10_018)
+    assert not are_equal(found)
