@@ -352,6 +352,7 @@ def test_a_cluster_that_loses_a_worker_gets_every_answer_right(client: Any, tmp_
     assert victim not in processes
 
 
+@pytest.mark.thorough
 def test_an_array_larger_than_memory_passes_from_zarr_to_zarr() -> None:
     """512 MB in blocks of 8 MB, by a process that Linux allows no more than 256 MB beyond what it starts with."""
     megabytes, block = 512, 2**20

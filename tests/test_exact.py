@@ -15,6 +15,8 @@ from hypothesis.extra import numpy as stnp
 from logmap_cy import implementations, logmap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Case, Oracle
     from logmap_cy._contract import Array
 
@@ -129,15 +131,23 @@ def test_known_answers(case: Case) -> None:
     assert case([1, 2, 10000, 33554431]).tolist() == [5756693, 3714507, 3819240, 151347]
 
 
-def test_known_sum_of_the_article_s_run(native_case: Case) -> None:
-    """The sum over x = 0 .. 2^25 - 1; the plain loop in Python, most of a minute, is left to the --full benchmark."""
-    total, piece = 0, 2**22
-    for start in range(0, 2**25, piece):
-        total += int(native_case(np.arange(start, start + piece)).sum())
-    assert total == 112374112568415
+def sum_of_the_article_s_run(call: Callable[[Array], Array]) -> int:
+    """Return the sum over x = 0 .. 2^25 - 1, in pieces."""
+    piece = 2**22
+    return sum(int(call(np.arange(start, start + piece)).sum()) for start in range(0, 2**25, piece))
 
 
-@pytest.mark.parametrize("offset", [0, 1, 5, 15])
+def test_known_sum_of_the_article_s_run() -> None:
+    assert sum_of_the_article_s_run(logmap) == 112374112568415
+
+
+@pytest.mark.thorough
+def test_known_sum_of_the_article_s_run_by_each(native_case: Case) -> None:
+    """The plain loop in Python, most of a minute, is left to the --full benchmark."""
+    assert sum_of_the_article_s_run(native_case) == 112374112568415
+
+
+@pytest.mark.parametrize("offset", [0, *(pytest.param(offset, marks=pytest.mark.thorough) for offset in (1, 15)), 5])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64], ids=["int32", "int64"])
 def test_large_arrays_start_anywhere(native_case: Case, dtype: type[np.integer], offset: int) -> None:
     """Of 4 MiB and more, so that out may be written past the caches, which wants lines: none is left out."""

@@ -201,8 +201,9 @@ def test_read_only_arrays_are_read(opencl_case: Case, oracle: Oracle) -> None:
 
 OPTIONS = [
     "-cl-fast-relaxed-math",
-    "-cl-unsafe-math-optimizations",
-    "-cl-mad-enable -cl-no-signed-zeros",
+    # Parts of it
+    pytest.param("-cl-unsafe-math-optimizations", marks=pytest.mark.thorough),
+    pytest.param("-cl-mad-enable -cl-no-signed-zeros", marks=pytest.mark.thorough),
     "-cl-opt-disable",
 ]
 
