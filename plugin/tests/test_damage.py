@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 
     from conftest import Suite
 
-FILES = int(os.environ.get("BENCHGATE_FUZZ", "1500"))  # mutated ones of each kind
+# Mutated ones of each kind.
+FILES = pytest.mark.parametrize("files", [400, pytest.param(6000, marks=pytest.mark.thorough)])
 EVIL = "\x1b]0;owned\x07\n::error::forged\r\n| a | b |\n</pre><script>alert(1)</script>`\ud800"
 NASTY: list[Any] = [
     None, True, False, 0, -1, 1, 3, 2**63, 10**400, -1e308, 1e308, 1e-320, 0.5, float("nan"), float("inf"), float("-inf"),
@@ -113,12 +113,13 @@ def damaged(content: bytes, draw: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("data", [RUN, RACE], ids=["run", "race"])
-def test_no_damage_is_a_traceback(data: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@FILES
+def test_no_damage_is_a_traceback(data: Any, files: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, whole = tmp_path / "damaged.json", tmp_path / "whole.json"
     whole.write_text(json.dumps(data), "utf-8")
     draw = random.Random(20)
     ends: dict[int, int] = {}
-    for number in range(FILES):
+    for number in range(files):
         content = json.dumps(mutated(data, draw), ensure_ascii=bool(number % 2)).encode("utf-8", "surrogatepass")
         path.write_bytes(damaged(content, draw) if number % 4 == 0 else content)
         options = [["--markdown"], [str(whole)], []][number % 3]
@@ -199,12 +200,13 @@ def test_what_is_compared_with_is_checked_field_by_field(suite: Suite) -> None:
     assert "\x1b" not in line
 
 
-def test_each_field_that_is_compared_with_is_checked() -> None:
+@FILES
+def test_each_field_that_is_compared_with_is_checked(files: int) -> None:
     draw = random.Random(3)
     refused = 0
-    for _ in range(FILES):
+    for _ in range(files):
         try:
             json_addition.check_compared(mutated(RUN, draw))
         except ValueError:
             refused += 1
-    assert 0.2 < refused / FILES < 0.9
+    assert 0.2 < refused / files < 0.9

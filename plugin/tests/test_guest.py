@@ -33,7 +33,7 @@ OPTIONS = [
     ("--benchmark-disable",),
     ("-n", "2"),
     ("-p", "no:terminal", "-p", "no:capture"),
-    ("--benchmark-cprofile=tottime",),
+    ("--benchmark-cprofile=function_name",),
     ("-W", "error", "-k", "not unused"),
 ]
 FURTHER_OPTIONS = [("--benchmark-skip",), ("--benchmark-only",), ("-x", "--lf"), ("--collect-only",)]

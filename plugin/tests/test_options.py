@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_benchgate
 from pytest_benchgate import options
-from racing import PLAIN
+from racing import PLAIN, PLUGINS
 
 if TYPE_CHECKING:
     from racing import Project
@@ -31,7 +31,7 @@ def test_the_flags_of_help_are_the_table(pytester: pytest.Pytester) -> None:
 
 def test_an_empty_key_of_the_configuration_says_nothing(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nrace_cache =\n")
-    assert options.RACE_OPTIONS["cache"].value(pytester.parseconfig()) is None
+    assert options.RACE_OPTIONS["cache"].value(pytester.parseconfig(*PLUGINS)) is None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
@@ -45,13 +45,13 @@ def test_an_option_is_one_declaration(plain: Project, tmp_path: Path) -> None:
     marked = PLAIN["tests/test_calc.py"].replace("def ", "import pytest\n@pytest.mark.benchgate(race_fake=6)\ndef ")
     plain.commit(**{"pytest.ini": f"{PLAIN['pytest.ini']}race_fake = 8\n"})
     plain.write(**{"pytest.ini": f"{PLAIN['pytest.ini']}race_fake = 9\n", "tests/test_calc.py": marked})
-    run = plain.race("HEAD", PYTHONPATH=str(copy.parent))
+    run = plain.race("HEAD", "--race-max-launches=1", PYTHONPATH=str(copy.parent))
     assert "head sets race_fake to 9; base's 8 counts until it is merged" in run.text
     assert "head's marker of tests/test_calc.py::test_count sets race_fake to 6; base's 8 counts" in run.text
     assert run.race["settings"]["race_fake"] == 8
     assert "--race-fake=8" in run.raced("test_count")["repeat"]
 
-    given = plain.race("HEAD", "--race-fake", "5", PYTHONPATH=str(copy.parent))
+    given = plain.race("HEAD", "--race-fake", "5", "--race-max-launches=1", PYTHONPATH=str(copy.parent))
     assert "race_fake" not in given.text.replace("--race-fake", "")
     assert "--race-fake=5" in given.raced("test_count")["repeat"]
     assert "'0' must be a whole number" in plain.race("HEAD", "--race-fake=0", PYTHONPATH=str(copy.parent)).text

@@ -25,7 +25,10 @@ posix = pytest.mark.skipif(os.name != "posix", reason="pipes and devices are fil
 
 
 @posix
-@pytest.mark.parametrize("place", ["/no/such/folder/x", "/dev/full", "fifo", "."])
+@pytest.mark.parametrize(
+    "place",
+    ["/no/such/folder/x", "fifo", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("/dev/full", "."))],
+)
 def test_a_summary_that_cannot_be_written_affects_nothing_else(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
 ) -> None:

@@ -241,7 +241,12 @@ def damage_package(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [damage_marker, damage_bin, damage_interpreter, damage_module, damage_package],
+    [
+        damage_marker,
+        damage_interpreter,
+        damage_module,
+        *(pytest.param(one, marks=pytest.mark.thorough) for one in (damage_bin, damage_package)),
+    ],
     ids=lambda one: one.__name__,
 )
 def test_a_damaged_entry_is_built_again(session: Session, damage: Callable[[Path], None]) -> None:

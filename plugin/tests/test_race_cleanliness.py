@@ -80,7 +80,9 @@ def ended_while(project: Project, at: Callable[[Project], bool], number: int, *o
     return session.returncode, text
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)]
+)
 def test_ended_while_timing(plain: Project, number: signal.Signals) -> None:
     plain.commit(**{"tests/test_calc.py": SLEEP})
     plain.write(**{"calc.py": SLOW_CALC})
@@ -99,7 +101,7 @@ def test_ended_while_timing(plain: Project, number: signal.Signals) -> None:
 
 
 @pytest.mark.skipif(not has_guard(), reason="no guard adopts daemons here")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.thorough), signal.SIGKILL])
 def test_daemons_end_with_the_session(plain: Project, number: signal.Signals) -> None:
     """In a session of their own, without the environment of their worker, and in another folder."""
     place = plain.folder / "daemon"

@@ -318,7 +318,7 @@ def test_a_spent_budget_ends_a_race(plain: Project) -> None:
     [
         ("race_treshold='3 %'", "the marker benchgate takes the keywords race_threshold, race_alpha"),
         ("race_threshold=3", "race_threshold: '3' is not a percentage"),
-        ("'3 %'", "the marker benchgate takes the keywords"),
+        pytest.param("'3 %'", "the marker benchgate takes the keywords", marks=pytest.mark.thorough),
     ],
 )
 def test_an_unknown_keyword_of_the_marker_is_refused(plain: Project, marker: str, words: str) -> None:

@@ -225,7 +225,9 @@ def test_withheld_from_the_histogram(suite: Suite) -> None:
     assert "test_bad" not in drawn.read_text("utf-8")
 
 
-@pytest.mark.parametrize("ending", ["raise KeyboardInterrupt", "pytest.exit('enough')"])
+@pytest.mark.parametrize(
+    "ending", ["raise KeyboardInterrupt", pytest.param("pytest.exit('enough')", marks=pytest.mark.thorough)]
+)
 def test_an_interrupted_benchmark_is_withheld(suite: Suite, ending: str) -> None:
     run = suite(
         f"""
@@ -328,7 +330,7 @@ def test_a_subtest_that_fails_withholds_the_time_of_its_test(suite: Suite) -> No
     assert not any(run.in_table(name) for name in withheld)
 
 
-@pytest.mark.parametrize("scope", ["function", "module"])
+@pytest.mark.parametrize("scope", [pytest.param("function", marks=pytest.mark.thorough), "module"])
 def test_an_interrupt_in_a_teardown_withholds(suite: Suite, scope: str) -> None:
     run = suite(f"""
         import pytest
