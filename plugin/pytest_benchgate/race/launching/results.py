@@ -99,7 +99,7 @@ class CountedSide:
     instructions : int
         How many, of the call that executes least; 0 if they were not counted.
     spread : float
-        The relative difference between calls.
+        The relative difference between the two calls that execute least.
     profile : Path | None
         The file that callgrind wrote of that call.
     files : frozenset[str]
