@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from pytest_benchgate.race.worker.boot import has_guard
 from racing import KERN, KERNEL, LIMIT_S, PLAIN, QUICK, SLOW_CALC, SLOW_KERNEL, Project, kill, wait_for
 
@@ -56,7 +57,7 @@ def test_after_a_failed_build_nothing_is_left(kern: Project) -> None:
     kern.write(**{"kern/_kern.c": KERNEL.replace("long total", "lnog total")})
     before = kern.state()
     run = kern.race("HEAD")
-    assert run.returncode == pytest.ExitCode.TESTS_FAILED
+    assert run.returncode == ExitStatus.NOT_BUILT
     assert "head, the working tree could not be built: " in run.text
     assert "lnog" in run.text
     assert "Traceback" not in run.text
@@ -166,7 +167,7 @@ def test_a_worker_killed_from_outside_is_reported_and_the_race_ends(plain: Proje
     wait_for(killed)
     run = plain.finish(session)
     verdicts = sorted(run.verdicts.values())
-    assert run.returncode in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.OK}
+    assert run.returncode in {ExitStatus.ERROR, pytest.ExitCode.OK}
     if "error" in verdicts:
         assert "signal SIGKILL, probably by the out-of-memory killer" in run.text
     assert run.race["complete"]
@@ -208,7 +209,7 @@ needs_mount = pytest.mark.skipif(sys.platform != "linux" or not may_mount(), rea
 def test_a_full_disk_for_the_builds(kern: Project) -> None:
     before = kern.state()
     done = on_a_small_disk(kern, 3, "--race=HEAD", *QUICK, f"--race-cache={kern.folder / 'small' / 'cache'}")
-    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert done.returncode == ExitStatus.NOT_BUILT, done.stdout
     assert "No space left on device" in done.stdout
     assert "Traceback" not in done.stdout.partition("could not be")[0]
     own = (".lock", "/cache", "/CACHEDIR.TAG", "/.gitignore")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pytest_benchgate.race.building import extensions
+from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from racing import IGNORED, KERNEL, QUICK, SLOW_KERNEL, Project, Run
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def test_a_source_tree_in_place_of_the_build_is_an_error(tmp_path: Path, race_ca
     test = f"{code}def test_spin(benchmark):\n    benchmark(spin, 2000)\n"
     project = made(tmp_path, race_cache, files(top="src/", **{"tests/test_spin.py": test}))
     run = project.race("HEAD~1", "-opythonpath=.", "tests")
-    assert judged(run) == ({"test_spin": "error"}, 1), run.text
+    assert judged(run) == ({"test_spin": "error"}, ExitStatus.ERROR), run.text
     reason = run.raced("test_spin")["reason"]
     assert told in reason
     assert "src/kern/__init__.py, which is not part of the build that is raced" in reason
@@ -220,7 +221,7 @@ def test_a_project_for_another_python_is_refused_before_it_is_built(tmp_path: Pa
     layout = files()
     layout["pyproject.toml"] += "requires-python = '>=99.1'\n"
     run = made(tmp_path, race_cache, layout).race("HEAD~1")
-    assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.text
+    assert run.returncode == ExitStatus.NOT_BUILT, run.text
     assert "requires Python >=99.1, and this is " in run.text
     assert "building" not in run.text
 

@@ -16,6 +16,7 @@ from pytest_benchgate.race.building.build import Builder, BuildFailed, Built, Or
 from pytest_benchgate.race.building.parallel import build_all
 from pytest_benchgate.race.building.store import Store, prepare_folder
 from pytest_benchgate.race.reaper import Reaper
+from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from racing import KERN, Project, followed
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def test_where_one_fails_the_other_is_stopped(session: Session) -> None:
 def test_a_build_tool_that_is_not_required_is_named(kern: Project) -> None:
     kern.write(**{"setup.py": "import notatool.build\n" + KERN["setup.py"]})
     run = kern.race("HEAD")
-    assert run.returncode == pytest.ExitCode.TESTS_FAILED
+    assert run.returncode == ExitStatus.NOT_BUILT
     assert "head, the working tree could not be built: " in run.text
     assert 'likely remedy: the build needs notatool, which is not required: add "notatool" to requires' in run.text
     assert "INTERNALERROR" not in run.text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchgate import cli
+from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from pytest_benchgate.reports import race_json, shards
 from pytest_benchgate.results import Raced, RaceReport
 
@@ -170,5 +171,5 @@ def test_a_race_that_fails_to_start_leaves_no_older_results(kern: Project) -> No
     kern.write(**{"kern/_kern.c": "#error no\n"})
     session = kern.start("--race=HEAD")
     session.communicate()
-    assert session.returncode == pytest.ExitCode.TESTS_FAILED
+    assert session.returncode == ExitStatus.NOT_BUILT
     assert kern.json.read_text("utf-8") == ""

@@ -21,7 +21,7 @@ from pytest_benchgate.race.sides import base
 from pytest_benchgate.race.sides.sides import SidesError
 from pytest_benchgate.race.startup import STARTUP
 from pytest_benchgate.race.suite import Benchmark, Suite
-from pytest_benchgate.race.verdicts import reporting
+from pytest_benchgate.race.verdicts import exit_status, reporting
 from pytest_benchgate.race.verdicts.identity import SelfRace
 from pytest_benchgate.reports import json_addition, race_json
 
@@ -58,6 +58,7 @@ class RaceHooks:
         self._nodeids: tuple[str, ...] = ()
         self._collected: dict[str, bool] = {}
         self._marks: dict[str, dict[str, Any]] = {}
+        self._not_built = False
 
     @cached_property
     def _progress(self) -> Progress:
@@ -115,6 +116,8 @@ class RaceHooks:
             self._progress.clear()
             if (reporter := self._config.pluginmanager.getplugin("terminalreporter")) is not None:
                 reporter.write_line(str(error))
+            self._not_built = True
+            # With a status that pytest does not know, it would not print its summary.
             pytest.exit(str(error).partition("\n")[0], returncode=pytest.ExitCode.TESTS_FAILED)
         except (SidesError, SelfRace, git.GitError) as error:
             self._progress.clear()
@@ -168,8 +171,12 @@ class RaceHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Let a shard without benchmarks pass, if the suite has too few for all shards."""
-        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._nodeids and self._session.race:
+        """Say by the exit status why a race failed; let a shard pass that has no benchmark, as the suite has too few."""
+        if self._not_built:
+            session.exitstatus = exit_status.ExitStatus.NOT_BUILT
+        elif exitstatus == pytest.ExitCode.TESTS_FAILED:
+            session.exitstatus = exit_status.of_failures(self._session.race)
+        elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._nodeids and self._session.race:
             session.exitstatus = pytest.ExitCode.OK
 
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> reporting.Status | None:

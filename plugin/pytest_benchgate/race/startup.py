@@ -22,6 +22,7 @@ from pytest_benchgate.race.progress import Progress
 from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.sides import base, revisions
 from pytest_benchgate.race.sides.sides import SidesError
+from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from pytest_benchgate.race.worker.home import Home
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _ended_cleanly(stack: ExitStack) -> Iterator[None]:
         raise pytest.UsageError(str(error)) from error
     except (BuildFailed, project.ProjectError) as error:
         print(f"race: {error}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(pytest.ExitCode.TESTS_FAILED) from error
+        raise SystemExit(ExitStatus.NOT_BUILT) from error
     except KeyboardInterrupt:
         stack.close()
         print("race: interrupted while it was building", file=sys.stderr)  # noqa: T201
