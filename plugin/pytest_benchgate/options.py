@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.verdicts.accepted import Entry
 
 MARKER = "benchgate"
+# Values of --race that are no revision: races in which nothing differs, or only where the code lies.
+SELF, RELINKED = "self", "relinked"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +50,8 @@ class RaceConfig:
         "race", str, None, "REVISION",
         "race each benchmark's base, built from this git revision, against head, built from the working tree as it is, "
         "and fail those that became slower; A... is the merge base of A and HEAD, as in git diff; self races this "
-        "environment against itself, and reports which slowdown can be seen on this machine",
+        "environment against itself, and reports which slowdown can be seen on this machine; relinked races builds of "
+        "the working tree whose functions lie in other places, and reports what that alone does",
     ).field()
     base_python: Path | None = Option(
         "race_base_python", Path, None, "PYTHON",
@@ -100,7 +103,8 @@ class RaceConfig:
     placements: str = Option(
         "race_placements", parsers.placements, "auto", "auto|N",
         "race an alarm again over N builds of each side, whose functions lie in other places: auto is 8 where the "
-        "instructions of a call are the same on both sides, 0 is never",
+        "instructions of a call are the same on both sides, 0 is never; in --race=relinked, how many builds (auto is "
+        "8)",
         ini=True, from_base=True,
     ).field()
     gone: str = Option(
@@ -138,6 +142,11 @@ class RaceConfig:
     def slowdown(self) -> float:
         """The relative slowdown that matters, in time or, with `count`, in instructions."""
         return self.count_threshold if self.count else self.threshold
+
+    @property
+    def revision(self) -> str | None:
+        """The revision that base is built from, if any."""
+        return None if self.base in {SELF, RELINKED} else self.base
 
     def with_settings(self, values: Mapping[str, Any]) -> RaceConfig:
         """Return it with these values, by fields, but for what the command line gives."""
@@ -253,7 +262,7 @@ def read_race(config: pytest.Config) -> RaceConfig | None:
         race,
         base_python=base_python and _executable(base_python),
         builds=_builds(config, race.cache),
-        accepted=accepted.load(config, race.accepted_file, base, race.slowdown),
+        accepted=accepted.load(config, race.accepted_file, race.revision, race.slowdown),
         given=_given(config),
     )
 

@@ -207,6 +207,26 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What a person can do about a verdict.
+
+    Attributes
+    ----------
+    kind : str
+        "explain", "bisect", "accept", "retry", "relinked" or "own".
+    words : str
+        What for.
+    command : str
+        The command line; for "accept", the entry of the file of accepted slowdowns.
+
+    """
+
+    kind: str
+    words: str
+    command: str
+
+
+@dataclass(frozen=True)
 class Raced:
     """A benchmark's race.
 
@@ -225,12 +245,14 @@ class Raced:
     seconds: how long it took, its share of the starts included.
     base_s, head_s: the median seconds of one call, by side.
     side, reason: where there was no race: on which side, and why.
-    visible: of a null race: the smallest slowdown, as ln(ratio), that could have been seen within the budget.
+    visible: of a null race, as ln(ratio): the smallest slowdown that could have been seen within the budget; of one
+        over placements: the largest change that these alone made.
     repeat: the command that repeats this race; empty where there is none.
     explanation: what was counted to explain it; None if nothing was.
     placements: ln(head / base), one a pair of builds whose functions lie in other places; empty without such builds.
     instructions: of one call in base and in head, where these are compared, and not times.
     limit, accepted: of a slowdown that people accept: up to which it is, in the threshold's place, and why.
+    advice: what to do about it; empty if there is nothing to do.
 
     """
 
@@ -261,6 +283,7 @@ class Raced:
     explanation: Explanation | None = None
     placements: tuple[float, ...] = ()
     instructions: tuple[int, int] | None = None
+    advice: tuple[Advice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -280,6 +303,7 @@ class RaceReport:
     suite: the ids of all benchmarks of the whole suite, sorted; none where they are not known.
     base_tree, head_tree: git's hashes of what was built; empty without a repository.
     settings: the session's own, by their names; a marker may have others for its test.
+    relinked: whether one source was raced against itself, with its functions in other places in each build.
 
     """
 
@@ -297,6 +321,7 @@ class RaceReport:
     base_tree: str = ""
     head_tree: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
+    relinked: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,9 +66,7 @@ def test_git_bisect_skips_what_a_race_cannot_judge(plain: Project) -> None:
         "s=$?; [ $s -le 1 ] || s=125; exit $s"
     )
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["git", "bisect", "run", "sh", "-c", script], cwd=plain.root, env=plain.environment(PATH=path),
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=5 * LIMIT_S,
-    )  # fmt: skip
+    search = plain.start(command=["git", "bisect", "run", "sh", "-c", script], PATH=path)
+    text, _ = search.communicate(timeout=5 * LIMIT_S)
     plain.git("bisect", "reset")
-    assert f"{commits[3]} is the first bad commit" in done.stdout, done.stdout + done.stderr
+    assert f"{commits[3]} is the first bad commit" in text, text

@@ -24,8 +24,12 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 # The speed of spin depends on where it lies: three times the steps if the bit of 64 of its address is set.
 MOODY = KERNEL.replace(
     "PyLong_AsLong(count) * 1;", "PyLong_AsLong(count) * (((uintptr_t)spin >> 6) & 1 ? 3 : 1);"
-).replace("static PyObject *\nspin", "#include <stdint.h>\n@BEFORE@\nstatic PyObject *\nspin")
-UNUSED = "__attribute__((used, noinline)) static int @NAME@(int x) { volatile int y = x * 3; return y + 1; }\n"
+).replace(
+    "static PyObject *\nspin",
+    "#include <stdint.h>\n#ifdef __clang__\n#define IN_ORDER\n#else\n"
+    "#define IN_ORDER __attribute__((no_reorder))\n#endif\n@BEFORE@\nIN_ORDER static PyObject *\nspin",
+)
+UNUSED = "IN_ORDER __attribute__((used, noinline)) static int @NAME@(int x) { volatile int y = x * 3; return y + 1; }\n"
 
 
 def moody(count: int) -> str:

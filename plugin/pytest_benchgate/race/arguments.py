@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_benchgate.options import RaceConfig
 
 # Each side has its own.
 PLACES = {"--rootdir", "-c", "--config-file", "--basetemp"}
@@ -77,6 +78,19 @@ def _configuration(config: pytest.Config, root: Path) -> list[str]:
         place = root / config.inipath.relative_to(config.rootpath)
         return [f"--config-file={place}"] if place.is_file() else []
     return []
+
+
+def repeat(config: pytest.Config, race: RaceConfig, base: str, nodeid: str, more: Sequence[str] = ()) -> str:
+    """Return the command that races one test, from the session's folder, with the option that says what base is."""
+    options = [*without_output(config), *race.arguments(), *more]
+    command = shlex.join(["pytest", "--benchmark-only", *options])
+    return f"{command} {base} {shlex.quote(from_here(config, nodeid))}"
+
+
+def from_here(config: pytest.Config, nodeid: str) -> str:
+    """Return a test's id for the command line of the folder in which the session was started."""
+    file, colons, name = nodeid.partition("::")
+    return f"{os.path.relpath(config.rootpath / file, config.invocation_params.dir)}{colons}{name}"
 
 
 def without_output(config: pytest.Config) -> list[str]:

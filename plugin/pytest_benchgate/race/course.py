@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_benchgate.explain import count, requests, valgrind
 from pytest_benchgate.explain.explainer import Explainer
+from pytest_benchgate.options import RELINKED, SELF
+from pytest_benchgate.race import relinked
 from pytest_benchgate.race.events import Decided, Missing, Status, Updated
 from pytest_benchgate.race.launching import engine
 from pytest_benchgate.race.launching.plan import Plan
@@ -19,6 +21,7 @@ from pytest_benchgate.race.sides.revisions import of_revisions
 from pytest_benchgate.race.sides.sides import SidesError
 from pytest_benchgate.race.statistics import Rule
 from pytest_benchgate.race.verdicts import agreement, placement
+from pytest_benchgate.race.verdicts.advice import Adviser
 from pytest_benchgate.race.verdicts.failures import Failures
 from pytest_benchgate.race.verdicts.identity import Identity, unlike_inputs
 from pytest_benchgate.race.verdicts.outcome import Outcomes
@@ -122,6 +125,11 @@ def _launch(
     alarms: dict[str, tuple[Raced, engine.Race]] = {}
     explainer = Explainer(agreed.race.explain, sides, plan, reaper)
     outcomes = Outcomes(config, agreed, sides, Failures(sides, plan, reaper))
+    adviser = Adviser(config, agreed, sides, trees)
+    placements = placement.Placements(agreed.race.placements, agreed.races, sides.both, trees, plan, reaper)
+    if agreed.race.base == RELINKED:
+        yield from relinked.run(suite, placements, outcomes, report, start)
+        return
     first_notes = report.notes
     later_notes: list[str] = []
     seed = random.SystemRandom().getrandbits(32)
@@ -138,6 +146,7 @@ def _launch(
                 if not agreed.race.count and placement.is_wanted(agreed.race.placements, raced):
                     alarms[raced.nodeid] = raced, race
                     continue
+                raced = adviser.advised(raced, race)
                 report = dataclasses.replace(report, raced=(*report.raced, raced))
                 yield Decided(raced, race, report)
             more = [*identity.notes(), *unlike_inputs(event.races), *explainer.notes()]
@@ -151,11 +160,12 @@ def _launch(
             undecided = sum(race.open for race in event.races)
             status = f"{counts(known)}, {undecided} undecided, launch {event.count}" if undecided else ""
             yield Status(status)
-    placements = placement.Placements(agreed.race.placements, agreed.races, sides.both, trees, plan, reaper)
     confirmed = yield from placements.confirm([raced for raced, _ in alarms.values()])
-    for raced in confirmed:
+    for again in confirmed:
+        race = alarms[again.nodeid][1]
+        raced = adviser.advised(again, race)
         report = dataclasses.replace(report, raced=(*report.raced, raced), seconds=CLOCK.s() - start)
-        yield Decided(raced, alarms[raced.nodeid][1], report)
+        yield Decided(raced, race, report)
     yield Updated(dataclasses.replace(report, complete=True))
 
 
@@ -163,6 +173,6 @@ def _race(agreed: Agreement, nodeid: str, races: int) -> engine.Race:
     """Return the race of a benchmark before its first launch."""
     own, entry = agreed.races[nodeid], agreed.accepted.get(nodeid)
     rule = Rule(threshold=entry.limit if entry else own.slowdown, alpha=own.alpha, races=races)
-    if own.base == "self":
+    if own.base == SELF:
         rule = dataclasses.replace(rule, least_launches=min(SELF_LAUNCHES, own.max_launches))
     return engine.Race(nodeid, rule, own.budget_s, own.max_launches)

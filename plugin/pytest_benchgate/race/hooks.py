@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 def start(config: pytest.Config, race: RaceConfig, session: Session) -> None:
     """Take part in a session; refuse an impossible race before anything is collected."""
     host.take_times(config)
-    if race.base not in {None, "self"}:
+    if race.revision is not None:
         try:
-            base.resolve(config, race.base or "")
+            base.resolve(config, race.revision)
         except git.GitError as error:
             raise pytest.UsageError(f"--race: {error}") from error
     if race.json:
@@ -96,7 +96,7 @@ class RaceHooks:
                 f"{session.testsfailed} error{'s' * (session.testsfailed != 1)} during collection"
             )
         # A suite without benchmarks may have lost them; not if its tests are only deselected.
-        may_lack = self._race.base not in {None, "self"} and not any(self._collected.values())
+        may_lack = self._race.revision is not None and not any(self._collected.values())
         if session.config.option.collectonly or not (self._nodeids or may_lack):
             return True
         # The results of an earlier race must not be mistaken for this one's.
@@ -171,7 +171,7 @@ class RaceHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Say by the exit status why a race failed; let a shard pass that has no benchmark, as the suite has too few."""
+        """Say by the exit status why a race failed; let a shard pass if the suite has too few benchmarks for all."""
         if self._not_built:
             session.exitstatus = exit_status.ExitStatus.NOT_BUILT
         elif exitstatus == pytest.ExitCode.TESTS_FAILED:

@@ -22,6 +22,7 @@ from pytest_benchgate.race.progress import Progress
 from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.sides import base, revisions
 from pytest_benchgate.race.sides.sides import SidesError
+from pytest_benchgate.race.verdicts import placement
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from pytest_benchgate.race.worker.home import Home
 
@@ -102,7 +103,7 @@ def prepare(config: pytest.Config, given: Namespace) -> None:
     Raises pytest.UsageError for an impossible race, and SystemExit if a build fails or Ctrl-C is pressed: there is no
     session yet that could end otherwise.
     """
-    if given.race in {None, "self"} or any(getattr(given, name, False) for name in SHOWING):
+    if given.race in {None, options.SELF} or any(getattr(given, name, False) for name in SHOWING):
         return
     stack = ExitStack()
     config.add_cleanup(stack.close)
@@ -111,6 +112,8 @@ def prepare(config: pytest.Config, given: Namespace) -> None:
         race = options.read_race(_EarlyConfig(config, given))  # type: ignore[arg-type]  # as far as it is asked
         assert race is not None  # noqa: S101  # --race is given
         folder = _project(resolved.repository.root, config, given.file_or_dir)
+        if given.race == options.RELINKED:
+            placement.check(folder, race)
         startup = config.stash[STARTUP] = Startup(resolved, stack.enter_context(Reaper()), stack, folder)
         home = _home(config, race, given, startup)
     if home is not None:

@@ -6,8 +6,8 @@ import html
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.reports import race
-from pytest_benchgate.reports.quantity import device_time, line, rates, scaled, shares, shortened
+from pytest_benchgate.reports import advice, race
+from pytest_benchgate.reports.quantity import device_time, line, printable, rates, scaled, shares, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,10 +98,14 @@ def render_race(report: RaceReport) -> str:
     ]
     lines = ["## Race", "", literal_figures(race.heading(report)), "", f"*{race.terms(report)}*", ""]
     lines += [*table((race.HEADER[0], *header), rows), ""] if rows else []
-    lines += [f"- {literal_figures(note)}" for note in report.notes] + [""] * bool(report.notes)
+    notes = [*race.placed(report), *report.notes]
+    lines += [f"- {literal_figures(note)}" for note in notes] + [""] * bool(notes)
     for raced in explained:
         lines += [f"<details><summary>{raced.verdict}: {_name(raced.name)}</summary>", ""]
         lines += [f"<pre>{html.escape(_lines(race.message(raced, report)))}</pre>", "", "</details>", ""]
+    for words, command in advice.steps(report):
+        whole = "\n".join(map(printable, command.split("\n")))
+        lines += [f"{literal_figures(words)}:", "", f"<pre>{html.escape(whole)}</pre>", ""]
     return "\n".join(lines) + "\n"
 
 

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 HEADER = ("benchmark", "verdict", "change", "interval", "coverage", "base", "head", "launches", "pairs", "took")
 # Of a race of counts.
 COUNTED = ("benchmark", "verdict", "change", "instructions in base", "in head", "took")
+# Of a race of one source over placements.
+RELINKED_HEADER = ("verdict", "placement", "placements", "a call", "launches", "took")
 # The largest slowdown that is tried for the smallest visible one of a null race.
 MOST = 0.5
 # The order in which verdicts are listed; within one, the slowest change comes first.
 ORDER = ("slower", "error", "gone", "unsure", "placement", "accepted", "same", "faster", "new", "skipped")
 # Verdicts whose reasons are listed.
 TOLD = {"error", "gone", "placement", "accepted", "new", "skipped"}
+# A threshold that is named is a multiple of it.
+STEP = 0.005
 # A column that is shown only if thresholds differ.
 THRESHOLD = "threshold"
 
@@ -49,6 +53,8 @@ def counts(report: RaceReport) -> str:
 def columns(report: RaceReport) -> tuple[tuple[str, ...], list[tuple[Raced, tuple[str, ...]]]]:
     """Return the header after the benchmark's name, and the cells of each row, slowest first."""
     races = ordered(report)
+    if report.relinked:
+        return RELINKED_HEADER, [(raced, _relinked_row(raced)) for raced in races]
     header, cells_of = (COUNTED[1:], counted_row) if compares_counts(report) else (HEADER[1:], row)
     rows = [(raced, cells_of(raced)) for raced in races]
     if len({_edge(raced) for raced in races}) > 1:
@@ -98,6 +104,52 @@ def is_told(raced: Raced) -> bool:
     return raced.verdict in TOLD or (raced.verdict == "unsure" and bool(raced.reason))
 
 
+def _relinked_row(raced: Raced) -> tuple[str, ...]:
+    if not raced.placements:
+        return (raced.verdict, *[""] * 4, scaled(raced.seconds, "s"))
+    return (
+        raced.verdict,
+        _spread(raced),
+        str(len(raced.placements)),
+        scaled(raced.head_s or 0, "s"),
+        str(len(raced.numbers)),
+        scaled(raced.seconds, "s"),
+    )
+
+
+def _spread(raced: Raced) -> str:
+    return f"{percent(min(raced.placements)).removesuffix(' %')} .. {percent(max(raced.placements))}"
+
+
+def placed(report: RaceReport) -> list[str]:
+    """Return what placement alone does in a race of one source, by benchmark, and which threshold is above it."""
+    races = [raced for raced in ordered(report) if raced.placements and raced.visible is not None]
+    if not report.relinked or not races:
+        return []
+    lines = [
+        f"placement moves {raced.name} by {_spread(raced)}, {len(raced.placements)} placements"
+        + (f": {raced.reason}" if raced.reason else "")
+        for raced in races
+    ]
+    moved = [raced for raced in races if not raced.reason]
+    most = max(moved or races, key=lambda raced: raced.visible or 0.0)
+    largest = f"{percent(most.visible or 0.0)[1:]}, in {most.name}"
+    if not moved:
+        text = f"placement makes no difference that can be seen here: launches of one build differ by up to {largest}"
+        return [*lines, f"{text}; which threshold can be seen, --race=self tells"]
+    above = 100 * STEP * math.ceil(round(math.expm1(most.visible or 0.0) / STEP, 6))
+    lines.append(
+        f"the largest slowdown that placement alone makes is {largest}; --race-threshold={above:g}% is above that"
+    )
+    below = sum((raced.visible or 0.0) > math.log1p(raced.threshold) for raced in moved)
+    if below:
+        lines.append(
+            f"the threshold is below what placement does to {below} of {len(races)} benchmarks: where their code lies "
+            "can alone make them slower"
+        )
+    return lines
+
+
 def heading(report: RaceReport) -> str:
     """Return what was raced, and the number of each verdict."""
     missing = "" if report.complete else " (incomplete: not all races are over)"
@@ -112,13 +164,16 @@ def terms(report: RaceReport) -> str:
     usual = report.settings.get("race_count_threshold" if counted else "race_threshold")
     others = sorted({_edge(raced) for raced in report.raced} - {usual})
     shown = ", ".join(map(threshold, others)) or "-"
+    took = f"{report.launches} launches, {report.seconds:.1f} s"
     if usual is not None:
         shown = threshold(usual) + (f" (some benchmarks: {shown})" if others else "")
     if counted:
         return f"threshold {shown} of the instructions of a call, counted by valgrind; {report.seconds:.1f} s"
+    if report.relinked:
+        return f"threshold {shown}; {took}"
     return (
         f"threshold {shown}; if nothing differs, the chance of any alarm among "
-        f"all {report.races} is below {100 * report.alpha:.3g} %; {report.launches} launches, {report.seconds:.1f} s"
+        f"all {report.races} is below {100 * report.alpha:.3g} %; {took}"
     )
 
 
@@ -170,6 +225,8 @@ def _chance(raced: Raced, report: RaceReport) -> str:
         )
     if raced.verdict == "placement":
         return f". {_placements(raced)}"
+    if raced.verdict == "unsure" and report.relinked:
+        return f". Over {len(raced.placements)} placements {_spread(raced)}: {raced.reason}"
     if raced.verdict == "unsure":
         return ". The budget is spent: raise --race-budget or --race-max-launches, or the threshold"
     return ""

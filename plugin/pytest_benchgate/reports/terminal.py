@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.reports import race
-from pytest_benchgate.reports.quantity import device_time, line, rates, scaled, shares, shortened
+from pytest_benchgate.reports import advice, race
+from pytest_benchgate.reports.quantity import device_time, line, printable, rates, scaled, shares, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,17 +64,22 @@ def _race(report: RaceReport) -> list[str]:
     lines += [f"note: {line(note)}" for note in report.notes]
     for raced in race.ordered(report):
         name = f"{raced.verdict}: {shortened(raced.name)}"
-        if race.is_told(raced):
+        if race.is_told(raced) and not (report.relinked and raced.placements):
             lines.append(f"{name} {line(race.reason(raced))}")
         lines += [f"{name}: {line(one)}" for one in race.explained(raced).splitlines()]
+    lines += [line(text) for text in race.placed(report)]
     seen = [raced.visible for raced in report.raced if raced.visible is not None]
-    if seen:
+    if seen and not report.relinked:
         alarms = sum(raced.verdict in {"slower", "faster"} for raced in report.raced)
         lines.append(
             f"null race: {alarms} alarms; the smallest slowdown that could have been seen is "
             f"{race.percent(min(seen))[1:]} to {race.percent(max(seen))[1:]}, by benchmark"
         )
-    return [*lines, line(race.heading(report)), race.terms(report)]
+    lines += [line(race.heading(report)), race.terms(report)]
+    # Commands are whole, to be copied.
+    for words, command in advice.steps(report):
+        lines += [f"{line(words)}:", *(f"    {printable(one)}" for one in command.split("\n"))]
+    return lines
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

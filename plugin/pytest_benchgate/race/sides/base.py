@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_benchgate.options import RELINKED
 from pytest_benchgate.race.building import git
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ BASE = pytest.StashKey[Base]()
 
 
 def resolve(config: pytest.Config, revision: str) -> Base:
-    """Return base, by the revision that the session races; raise GitError if there is none."""
+    """Return base, by the revision that the session races; raise GitError if there is none.
+
+    That of a race of the working tree against itself is the commit below it.
+    """
     if BASE not in config.stash:
         repository = git.Repository.around(config.rootpath)
-        config.stash[BASE] = Base(repository, repository.resolve(revision))
+        config.stash[BASE] = Base(repository, repository.resolve("HEAD" if revision == RELINKED else revision))
     return config.stash[BASE]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.options import RELINKED
 from pytest_benchgate.race.arguments import arguments
 from pytest_benchgate.race.building import extensions, git, project
 from pytest_benchgate.race.building.build import Builder, BuildFailed, Order
@@ -72,6 +73,11 @@ class Trees:
     built: tuple[Built, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def are_one(self) -> bool:
+        """Whether both sides are the working tree."""
+        return self.base is self.head
+
     def names(self) -> list[str]:
         """Return the packages and modules that either side was built with."""
         return sorted({name for built in self.built for name in built.names})
@@ -120,9 +126,12 @@ def build(
             raise SidesError(str(error)) from error
     scratch = Path(tempfile.mkdtemp(prefix="race-")).resolve()
     reaper.watch(scratch)
-    repository.check_out(base.tree, scratch / "base")
     head = repository.check_out_working_tree(scratch / "head")
-    trees = Trees(repository, scratch, root, base.tree, head)
+    if race.base == RELINKED:
+        shutil.copytree(scratch / "head", scratch / "base", symlinks=True)
+    else:
+        repository.check_out(base.tree, scratch / "base")
+    trees = Trees(repository, scratch, root, head if race.base == RELINKED else base.tree, head)
     if folder is None:
         return dataclasses.replace(trees, notes=extensions.unbuilt(scratch / "head" / root))
     base_folder = folder if project.find(scratch / "base" / folder, Path()) else project.find(scratch / "base", root)
@@ -144,7 +153,10 @@ def _build(trees: Trees, builder: Builder) -> Generator[Preparation, None, Trees
             project.check_python(order.source / order.project)
         except project.ProjectError as error:
             raise BuildFailed(f"{order.who} {error}") from error
-    built = tuple((yield from build_all(builder, orders)))
+    if trees.are_one:
+        built = tuple((yield from build_all(builder, orders[1:]))) * 2
+    else:
+        built = tuple((yield from build_all(builder, orders)))
     builder.store.prune()
     for name, environment in zip(SIDES, built, strict=True):
         if not environment.names:
@@ -172,10 +184,10 @@ def build_again(trees: Trees, flags: Sequence[tuple[str, ...]]) -> Generator[Pre
     assert trees.builder is not None  # noqa: S101  # it has built them already
     folder = trees.scratch / "again"
     if not folder.exists():
-        # Base's tree has head's tests by now.
-        trees.repository.check_out(trees.base, folder / "base")
-        shutil.copytree(trees.scratch / "head", folder / "head", symlinks=True)
-        git.clean(folder / "head")
+        # Not in the trees themselves, where base's has head's tests by now.
+        for name in SIDES:
+            shutil.copytree(trees.scratch / name, folder / name, symlinks=True)
+            git.clean(folder / name)
     orders = [
         dataclasses.replace(order, flags=added) for order, added in zip(_orders(trees, folder), flags, strict=True)
     ]
@@ -206,18 +218,19 @@ def of_revisions(config: pytest.Config, race: RaceConfig, files: Sequence[Path],
         return text is None or function not in head_tests.functions(text)
 
     notes = [*trees.notes, *(found.notes if found else ())]
-    if base.tree == head.tree:
+    if base.tree == head.tree and not trees.are_one:
         notes.append("base and head are the same source tree: this is a null race")
     elif changed:
         shown = ", ".join(map(str, changed[:SHOWN])) + (" ..." if len(changed) > SHOWN else "")
         notes.append(f"head's tests are run on both sides; they differ from base's own: {shown}")
     return Sides(
         (sides[0], sides[1]),
-        (base.label, head.label),
+        ("itself, with its functions in other places" if trees.are_one else base.label, head.label),
         tuple(trees.names() or sorted(head_tests.modules((scratch / "base" / root, scratch / "head" / root)))),
         (homes[0], homes[1]),
-        f"--race={shlex.quote(base.commit)}",
+        f"--race={RELINKED if trees.are_one else shlex.quote(base.commit)}",
         tuple(notes),
+        tuple(changed),
         is_new,
         null=base.tree == head.tree,
         trees=(base.tree, head.tree),

@@ -37,6 +37,8 @@ class Sides:
         The option that repeats this race.
     notes : tuple[str, ...]
         What the user should know.
+    changed : tuple[Path, ...]
+        Files and folders of tests, relative to rootdir, in which base has head's instead of its own, which differ.
     is_new : Callable[[str, str], bool]
         Whether a test, by its file and function, is not in base's own tree.
     null : bool
@@ -56,6 +58,7 @@ class Sides:
     homes: tuple[tuple[Path, ...], tuple[Path, ...]]
     repeat: str
     notes: tuple[str, ...] = ()
+    changed: tuple[Path, ...] = ()
     is_new: Callable[[str, str], bool] = lambda file, function: False  # noqa: ARG005
     null: bool = False
     trees: tuple[str, str] = ("", "")

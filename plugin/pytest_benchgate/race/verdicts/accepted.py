@@ -103,7 +103,7 @@ def load(config: pytest.Config, name: str, revision: str | None, threshold: floa
     except ValueError as error:
         # Or its subclass UnicodeDecodeError.
         raise pytest.UsageError(f"{path}: {error}") from error
-    if revision is None or revision == "self":
+    if revision is None:
         return entries
     entries = new(entries, of_base(config, name, revision))
     low = [f"{shown(entry.limit)} of {entry.test}" for entry in entries if entry.limit <= threshold]

@@ -56,7 +56,7 @@ def agree(
     notes = basis.changes(head, marks) if basis else []
     found: dict[str, Entry] = {}
     entries, name = _entries(config, head, basis), head.accepted_file
-    if entries and head.base in {None, "self"}:
+    if entries and head.revision is None:
         notes.append(f"{name} does not count: only base's revision tells which of its entries are new")
         entries = ()
     notes += [

@@ -38,8 +38,8 @@ class Failures:
         return Verdict.NEW, failed.side, f"base has no such benchmark: {failed.reason}"
 
     def _may_be_new(self, failed: Failed, nodeid: str, function: str) -> bool:
-        """Return whether base's own tree lacks a test; not if base's worker was lost or cannot import the project."""
-        if failed.kind not in {FailureKind.LACKS, FailureKind.FAILED}:
+        """Return whether base's own tree lacks a test; not if base is head, was lost, or cannot import the project."""
+        if self.sides.null or failed.kind not in {FailureKind.LACKS, FailureKind.FAILED}:
             return False
         if failed.kind is FailureKind.LACKS and self.sides.unmodified_base is None:
             return True

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-import shlex
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.arguments import without_output
+from pytest_benchgate.options import SELF
+from pytest_benchgate.race.arguments import repeat
 from pytest_benchgate.race.statistics import Verdict, smallest_visible
 from pytest_benchgate.reports import race as words
 from pytest_benchgate.results import Raced
@@ -73,7 +73,7 @@ class Outcomes:
             limit=entry.limit if entry else None,
             accepted=entry.reason if entry else "",
             alarm=race.rule.races / race.rule.alpha,
-            repeat=self._repeat(race.nodeid),
+            repeat=repeat(self.config, own, self.sides.repeat, race.nodeid),
             evidence=race.decision.evidence,
             seconds=race.seconds,
             side=side,
@@ -83,7 +83,7 @@ class Outcomes:
 
     def _with_visible(self, raced: Raced, race: Race) -> Raced:
         """Add to the result of a race with itself the smallest slowdown that could have been seen."""
-        if self.agreement.race.base != "self" or race.failed or not race.launches:
+        if self.agreement.race.base != SELF or race.failed or not race.launches:
             return raced
         affordable = min(race.max_launches, int(race.budget_s / (race.seconds / len(race.launches))))
         # A fixed seed: the same numbers give the same figure.
@@ -93,12 +93,6 @@ class Outcomes:
         return dataclasses.replace(
             raced, visible=math.log1p(words.MOST) if visible is None else visible, failed=raced.failed or blind
         )
-
-    def _repeat(self, nodeid: str) -> str:
-        """Return the command that repeats one race: the session's options, without those that select or write."""
-        options = self.agreement.races[nodeid].arguments()
-        command = ["pytest", "--benchmark-only", *without_output(self.config), *options]
-        return " ".join([*map(shlex.quote, command), self.sides.repeat, shlex.quote(nodeid)])
 
 
 def _with_numbers(raced: Raced, race: Race) -> Raced:
