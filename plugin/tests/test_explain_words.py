@@ -38,8 +38,8 @@ from pytest_benchgate.results import Calls, Explanation, Growth
         (
             Explanation(1_000_000, 900_000),
             (
-                "-10.0 % instructions a call (1,000,000 -> 900,000): what became slower is not more work, but placement, "
-                "cache, memory or the kernel"
+                "-10.0 % instructions a call (1,000,000 -> 900,000): a slowdown is due to placement, cache, memory or the "
+                "kernel, not to more work"
             ),
         ),
         (
@@ -57,6 +57,30 @@ from pytest_benchgate.results import Calls, Explanation, Growth
             "+10.0 % instructions a call (100 -> 110)\nallocations: malloc 653 -> 1,253",
         ),
         (Explanation(1_000_000, 1_000_310), "+0.031 % instructions a call (1,000,000 -> 1,000,310)"),
+        (
+            Explanation(
+                100,
+                110,
+                functions=(Growth("_PyEval_EvalFrameDefault", "python3.11", 0, 1, 9),),
+                bytecode=(Growth("URL.build", "yarl/_url.py", 551, 20, 28, "if path:"),),
+            ),
+            (
+                "+10.0 % instructions a call (100 -> 110)\n"
+                "more bytecode instructions of Python: 8 in URL.build (yarl/_url.py:551: if path:)"
+            ),
+        ),
+        (
+            Explanation(
+                100,
+                110,
+                functions=(Growth("kern.step", "kern.pyx", 7, 1, 9, "x" * 60 + "y" * 60),),
+                bytecode=(Growth("URL.build", "yarl/_url.py", 551, 20, 28),),
+            ),
+            (
+                f"+10.0 % instructions a call (100 -> 110); most of it: 8 in kern.step (kern.pyx:7: {'x' * 38}...{'y' * 39})\n"
+                "more bytecode instructions of Python: 8 in URL.build (yarl/_url.py:551)"
+            ),
+        ),
         (Explanation(0, 7), "instructions a call (0 -> 7)"),
     ],
 )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FUNCTIONS = {"DW_TAG_subprogram", "DW_TAG_inlined_subroutine"}
+SCOPES = {"DW_TAG_structure_type", "DW_TAG_class_type", "DW_TAG_namespace"}
 NAMES = ("DW_AT_abstract_origin", "DW_AT_specification")  # where the name is that an entry does not have itself
 DWARF5 = 5
 NAMELESS = {"operator()", "_FUN"}  # of a lambda, which counts for the function that it is in
@@ -58,7 +59,7 @@ def _functions(unit: Any) -> Iterator[tuple[int, int, Frame]]:
     """Yield the addresses, from the first to before the last, that each function has code at, and what it is."""
     files = _files(unit)
     for entry in unit.iter_DIEs():
-        if entry.tag in FUNCTIONS and (name := _name(entry)) not in NAMELESS:
+        if entry.tag in FUNCTIONS and (name := _name(entry)).rpartition("::")[2] not in NAMELESS:
             number, line = (entry.attributes.get(f"DW_AT_call_{what}") for what in ("file", "line"))
             frame = Frame(name, files.get(number.value, "") if number else "", line.value if line else 0)
             for low, high in _ranges(entry):
@@ -85,13 +86,16 @@ def _files(unit: Any) -> dict[int, str]:
 
 
 def _name(entry: Any) -> str:
-    """Return a function's name; "operator()" where it has none."""
+    """Return a function's name, with the classes and namespaces that it is in; "operator()" where it has none."""
     while "DW_AT_name" not in entry.attributes:
         reference = next((one for one in NAMES if one in entry.attributes), None)
         if reference is None:
             return "operator()"
         entry = entry.get_DIE_from_attribute(reference)
-    return str(entry.attributes["DW_AT_name"].value, "utf-8", "replace")
+    parts = [entry]
+    while (entry := entry.get_parent()) is not None and entry.tag in SCOPES:
+        parts += [entry] * ("DW_AT_name" in entry.attributes)
+    return "::".join(str(part.attributes["DW_AT_name"].value, "utf-8", "replace") for part in reversed(parts))
 
 
 def _ranges(entry: Any) -> list[tuple[int, int]]:

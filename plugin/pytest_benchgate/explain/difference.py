@@ -77,7 +77,8 @@ class Counted:
         """The instructions of each function, without what it calls."""
         found: Instructions = defaultdict(Counter)
         for place, count in self.profile.own.items():
-            _add(found, self._origins.get(place) or _of_library(place), count)
+            origin = self._origins.get(place)
+            _add(found, origin if origin and origin.line else _of_library(place), count)
         return found
 
     @cached_property

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 # What compilers append to the name of a function that they have specialized or split, and callgrind to a recursion.
 VARIANT = re.compile(r"(\.(constprop|isra|part|cold|lto_priv|llvm|clone)(\.\d+)*)+|'\d+")
 CYTHON = re.compile(r"__pyx_(?:fuse_\d+)?(?:pf|pw|f|gb)_(?=\d)")
-CYTHONS_OWN = "__Pyx_"
+# Cython's helpers, and what has no name: the linker's code for calls of other libraries.
+OF_OTHERS = ("__Pyx_", "0x")
 # Sources of the system, of Python, of other packages, of Rust and its crates.
 FOREIGN = re.compile(
     r"^/usr/(?:local/)?(?:include|lib)/|/include/(?:python3|c\+\+)|/site-packages/|^/rustc/|/registry/src/"
@@ -91,7 +92,7 @@ def _written(function: str, file: str, line: int, generated: Generated) -> Origi
     name = readable(function)
     if name != VARIANT.sub("", function) and (statement := generated.statement(file, line)):
         return Origin(name, statement.file, statement.line, statement.text, own=is_source(statement.file))
-    own = not name.startswith(CYTHONS_OWN) and (bool(SCRATCH.match(file)) or not FOREIGN.search(file))
+    own = not name.startswith(OF_OTHERS) and (bool(SCRATCH.match(file)) or not FOREIGN.search(file))
     return Origin(name, relative(file), line, own=own)
 
 

@@ -31,13 +31,15 @@ def render(explanation: Explanation, *, compared: bool = False) -> str:
     lines += [f"allocations: {_calls(explanation.allocations)}"] * bool(explanation.allocations)
     lines += [f"Python calls: {_calls(explanation.python)}"] * bool(explanation.python)
     more = ", ".join(map(_growth, explanation.bytecode))
-    lines += [f"bytecode instructions of Python: {more}"] * bool(more)
+    lines += [f"more bytecode instructions of Python: {more}"] * bool(more)
     return "\n".join(filter(None, lines))
 
 
 def _most(explanation: Explanation) -> str:
     """Return the functions that add most, or why they are not known."""
-    functions = ", ".join(map(_growth, explanation.functions))
+    # Where Python code does more, the functions of the interpreter say nothing.
+    known = [one for one in explanation.functions if one.line or not explanation.bytecode]
+    functions = ", ".join(map(_growth, known))
     return f"most of it: {functions}" if functions else explanation.reason
 
 
@@ -54,8 +56,8 @@ def _instructions(explanation: Explanation) -> str:
         )
     text = f"{_percent((head - base) / base)}instructions a call {counts}" if base else f"instructions a call {counts}"
     if head < base:
-        return f"{text}: what became slower is not more work, but placement, cache, memory or the kernel"
-    return f"{text}; {_most(explanation)}" if explanation.functions else text
+        return f"{text}: a slowdown is due to placement, cache, memory or the kernel, not to more work"
+    return f"{text}; {most}" if (most := _most(explanation)) else text
 
 
 def _percent(change: float) -> str:
