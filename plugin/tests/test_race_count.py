@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from pytest_benchgate import cli
 from pytest_benchgate.explain import valgrind
+from pytest_benchgate.explain.counted_race import _after, _may_be_chance
 from pytest_benchgate.explain.explainer import MOST_NEAR, Explainer, is_near
 from pytest_benchgate.explain.requests import Unsupported
-from pytest_benchgate.race.statistics import Verdict, decide_by_count
+from pytest_benchgate.race.launching.engine import Race
+from pytest_benchgate.race.launching.results import Counted, CountedSide, LaunchResult
+from pytest_benchgate.race.statistics import Rule, Verdict, decide_by_count
 from pytest_benchgate.reports import race as words
 from pytest_benchgate.reports import race_json
 from pytest_benchgate.results import EQUAL
@@ -263,3 +266,19 @@ def test_only_some_benchmarks_near_the_threshold_are_counted() -> None:
     assert note.startswith(
         "of 7 benchmarks that are `same` or `accepted`, but near the threshold, the instructions of 5 "
     )
+
+
+def test_what_differs_between_starts_is_not_exact() -> None:
+    def counted_once(base: int, head: int) -> LaunchResult:
+        sides = [CountedSide(number, 0.0, None, frozenset(), {}, {}) for number in (base, head)]
+        return LaunchResult("t.py::a", Counted(sides[0], sides[1]), 1.0)
+
+    race = _after(Race("t.py::a", Rule(threshold=0.01)), counted_once(1_000_000, 1_016_000))
+    assert (race.decision.verdict, _may_be_chance(race)) == (Verdict.SLOWER, True)
+    slower = _after(race, counted_once(1_000_000, 1_016_000))
+    assert (slower.decision.verdict, slower.seconds) == (Verdict.SLOWER, 2.0)
+    chance = _after(race, counted_once(1_016_000, 1_000_000))
+    assert chance.decision.verdict is Verdict.UNSURE
+    assert chance.counted is not None
+    assert (chance.counted.number, _may_be_chance(chance)) == (0.0, True)
+    assert not _may_be_chance(_after(Race("t.py::a", Rule(threshold=0.01)), counted_once(1_000_000, 1_500_000)))

@@ -19,7 +19,6 @@ from pytest_benchgate.explain.profile import ProfileError, calls_any, read, tota
 from pytest_benchgate.explain.requests import Unsupported
 from pytest_benchgate.explain.sources import with_text
 from pytest_benchgate.race.building.flags import CYTHON
-from pytest_benchgate.race.launching.engine import Launched
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.process import EndedEarly
 from pytest_benchgate.race.launching.results import Counted, CountedSide, Failed, FailureKind, LaunchResult, Loaded
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_benchgate.race.launching.engine import Race
     from pytest_benchgate.race.launching.plan import Plan, Side
     from pytest_benchgate.race.launching.process import Worker
     from pytest_benchgate.race.reaper import Reaper
@@ -182,29 +180,13 @@ def launched(request: Request, counter: Counter) -> Generator[Loaded | LaunchRes
             for side, folder in zip(sides, folders, strict=True)
         ]
         for folder in folders:
-            folder.mkdir()
+            folder.mkdir(parents=True)
     with closing(launch(sides, request.nodeids, request.plan, request.seed, request.reaper, counter)) as events:
         for event in events:
             if isinstance(event, LaunchResult) and isinstance(event.result, Failed):
                 yield dataclasses.replace(event, result=counter.why(event.result, request.limit_s))
             else:
                 yield event
-
-
-def run(
-    sides: Sequence[Side], races: Iterable[Race], plan: Plan, *, seed: int, reaper: Reaper
-) -> Generator[Loaded | Launched, None, None]:
-    """Count each benchmark once on each side; yield what comes of it, as engine.run does of times."""
-    state = {race.nodeid: race for race in races}
-    with _scratch(reaper) as folder:
-        counter = Counter(folder, {race.nodeid: race.budget_s for race in state.values()})
-        with closing(launched(Request(sides, [*state], plan, seed, reaper, limit_s=None), counter)) as events:
-            for event in events:
-                if isinstance(event, Loaded):
-                    yield event
-                else:
-                    state[event.nodeid] = state[event.nodeid].after(event)
-                    yield Launched(1, tuple(state.values()), (state[event.nodeid],))
 
 
 def explain(request: Request) -> Explanation:
@@ -224,7 +206,7 @@ def explain(request: Request) -> Explanation:
 
 
 def _explained(request: Request) -> Explanation:
-    with _scratch(request.reaper) as folder:
+    with scratch(request.reaper) as folder:
         return explanation(_counted(request, Counter(folder)), request.sides, request.plan.names)
 
 
@@ -241,7 +223,7 @@ def steadied(first: Explanation, second: Explanation) -> Explanation:
     """
     starts = [(first.base or 0, second.base or 0), (first.head or 0, second.head or 0)]
     base, head = map(min, starts)
-    return dataclasses.replace(first, base=base, head=head, spread=max(first.spread, *map(_spread, starts)))
+    return dataclasses.replace(first, base=base, head=head, spread=max(first.spread, *map(spread_of, starts)))
 
 
 def explanation(counted: Counted, sides: Sequence[Side], names: Iterable[str]) -> Explanation:
@@ -296,7 +278,7 @@ def _counted(request: Request, counter: Counter) -> Counted:
 
 
 @contextmanager
-def _scratch(reaper: Reaper) -> Iterator[Path]:
+def scratch(reaper: Reaper) -> Iterator[Path]:
     """Give a folder that is removed afterwards, or with the session."""
     folder = Path(tempfile.mkdtemp(prefix="race-")).resolve()
     reaper.watch(folder)
@@ -314,7 +296,8 @@ def _raced(files: Iterable[str], names: Iterable[str]) -> Callable[[str], bool]:
     return lambda path: path in own[0] or path.startswith(own[1])
 
 
-def _spread(totals: Sequence[int]) -> float:
+def spread_of(totals: Sequence[int]) -> float:
+    """Return the relative difference between counts of the same call."""
     return (max(totals) - min(totals)) / max(*totals, 1)
 
 

@@ -7,7 +7,7 @@ import random
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.explain import count, requests, valgrind
+from pytest_benchgate.explain import counted_race, requests, valgrind
 from pytest_benchgate.explain.explainer import Explainer
 from pytest_benchgate.options import RELINKED, SELF
 from pytest_benchgate.race import relinked
@@ -133,7 +133,7 @@ def _launch(
     first_notes = report.notes
     later_notes: list[str] = []
     seed = random.SystemRandom().getrandbits(32)
-    measure = count.run if agreed.race.count else engine.run
+    measure = counted_race.run if agreed.race.count else engine.run
     with closing(measure(sides.both, races, plan, seed=seed, reaper=reaper)) as events:
         for event in events:
             if isinstance(event, Loaded):
