@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from hypothesis import settings
-from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
+from pytest_benchmark import plugin as pytest_benchmark
 from racing import FEW_PLUGINS, KERN, PLAIN, PLUGINS, Project
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def _on_their_own() -> Iterator[None]:
 def machine_info(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a file with what pytest-benchmark says of this machine."""
     file = tmp_path_factory.mktemp("machine") / "info.json"
-    file.write_text(json.dumps(pytest_benchmark_generate_machine_info()), "utf-8")  # type: ignore[no-untyped-call]
+    info = pytest_benchmark.pytest_benchmark_generate_machine_info()  # type: ignore[no-untyped-call]
+    file.write_text(json.dumps(info), "utf-8")
     return file
 
 

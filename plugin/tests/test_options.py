@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_benchgate
 from pytest_benchgate import options
-from racing import PLAIN, PLUGINS
+from racing import PLAIN
 
 if TYPE_CHECKING:
     from racing import Project
@@ -29,9 +29,13 @@ def test_the_flags_of_help_are_the_table(pytester: pytest.Pytester) -> None:
         assert len(re.findall(rf"^  {option.name} \(", text, re.MULTILINE)) == option.ini
 
 
-def test_an_empty_key_of_the_configuration_says_nothing(pytester: pytest.Pytester) -> None:
+def test_an_empty_key_of_the_configuration_says_nothing(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeini("[pytest]\nrace_cache =\n")
-    assert options.RACE_OPTIONS["cache"].value(pytester.parseconfig(*PLUGINS)) is None
+    config = pytester.parseconfig("-p", "pytest_benchmark.plugin", "-p", "pytest_benchgate.plugin")
+    assert options.RACE_OPTIONS["cache"].value(config) is None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
