@@ -243,8 +243,8 @@ def median_interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple
 
     Examples
     --------
-    >>> median_interval([0.04, 0.05, 0.06, 0.05, 0.05, 0.04, 0.05])
-    (0.04, 0.06, 0.95)
+    >>> [round(one, 2) for one in median_interval([0.04, 0.05, 0.06, 0.05, 0.05, 0.04, 0.05])]
+    [0.04, 0.06, 0.95]
 
     """
     if not numbers:
