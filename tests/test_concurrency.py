@@ -279,8 +279,8 @@ def test_ctrl_c_in_a_terminal_is_for_the_caller_alone(delay_ms: int) -> None:
         from logmap_cy import logmap
         from logmap_cy.rows import pool
         signal.signal(signal.SIGINT, signal.default_int_handler)  # see interrupted_after
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             while True:
                 logmap(np.arange(2**16), implementation="list_pool", threads=2)
         except KeyboardInterrupt:
