@@ -187,6 +187,8 @@ class Explanation:
         says nothing.
     functions : tuple of Growth
         What adds most, first.
+    gone : tuple of Growth
+        The functions that only base executes, those with the most instructions first.
     allocations : tuple of Calls
         The allocators that are called more or less often.
     python : tuple of Calls
@@ -201,6 +203,7 @@ class Explanation:
     reason: str = ""
     spread: float = EQUAL
     functions: tuple[Growth, ...] = ()
+    gone: tuple[Growth, ...] = ()
     allocations: tuple[Calls, ...] = ()
     python: tuple[Calls, ...] = ()
     bytecode: tuple[Growth, ...] = ()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from planting import FUNCTIONS, build, counted, source
-from pytest_benchgate.explain.difference import growth
+from pytest_benchgate.explain.difference import Counted, bytecode, gone, growth
+from pytest_benchgate.explain.profile import Function, Place, Profile
 from pytest_benchgate.race.building.instructions import instructions
 
 LANGUAGES = ("c", "c++", "cython")
@@ -80,7 +82,8 @@ def test_code_of_others_counts_for_the_line_that_uses_it(tmp_path: Path, languag
     """Templates of C++ and helpers of Cython, inlined or not, are of no interest to those who only use them."""
     texts = [source(language, extra=extra.replace("@N@", count)) for count in ("100", "223")]
     modules = [build(tmp_path / str(index), language, text) for index, text in enumerate(texts)]
-    first, *_ = growth(*counted(tmp_path, modules))
+    base, head = counted(tmp_path, modules)
+    first, *_ = growth(base, head)
     line = extra.partition("@N@")[0]
     assert line in texts[1].splitlines()[first.line - 1]
     assert first.function.rpartition(".")[2] == "run"
@@ -94,3 +97,30 @@ def test_line_numbers_change_no_instruction(tmp_path: Path) -> None:
     assert plain.read_bytes() != lines.read_bytes()
     assert instructions(plain) == instructions(lines) != instructions(other)
     assert instructions(tmp_path / "plain" / "kern.c") is None
+
+
+def counted_as(**functions: tuple[str, int]) -> Counted:
+    """Return a call with so many instructions in each function, and the file that it is in."""
+    return Counted(Profile(Counter({
+        Place(Function("kern.so", name), file, 1, 0): count for name, (file, count) in functions.items()
+    })), "kern.so".__eq__)  # fmt: skip
+
+
+def test_a_function_that_was_moved_to_another_file_is_no_new_one() -> None:
+    """As in multidict 6.5, whose hash table took functions over from the list of pairs."""
+    base = counted_as(compare=("pair_list.h", 640), pop=("pair_list.h", 90), at=("pair_list.h", 10))
+    head = counted_as(compare=("hashtable.h", 650), pop_item=("hashtable.h", 190), at=("hashtable.h", 10))
+    assert [(one.function, one.base, one.head) for one in growth(base, head)] == [
+        ("pop_item", 0, 190),
+        ("compare", 640, 650),
+    ]
+    assert [(one.function, one.base, one.head) for one in gone(base, head)] == [("pop", 90, 0)]
+
+
+def test_the_line_that_was_inserted_is_named_by_its_text() -> None:
+    """As in yarl 1.24, which checks for a backslash between lines that cost as much."""
+    before = ["def split(url):", "netloc = url[2:]", "left = '[' in netloc", "right = ']' in netloc"]
+    after = [*before[:2], "if '\\\\' in netloc:", *before[2:]]
+    base, head = ({f"split (parse.py):{n}": 4 for n in range(2, len(text) + 1)} for text in (before, after))
+    (first,) = bytecode(base, head, (lambda _, line: before[line - 1], lambda _, line: after[line - 1]))
+    assert (first.line, first.text) == (3, after[2])

@@ -81,6 +81,18 @@ from pytest_benchgate.results import Calls, Explanation, Growth
                 "more bytecode instructions of Python: 8 in URL.build (yarl/_url.py:551)"
             ),
         ),
+        (
+            Explanation(
+                100,
+                110,
+                functions=(Growth("pop_item", "hashtable.h", 9, 0, 30), Growth("add", "hashtable.h", 4, 1, 3)),
+                gone=(Growth("pop", "pair_list.h", 7, 22, 0),),
+            ),
+            (
+                "+10.0 % instructions a call (100 -> 110); most of it: 30 in pop_item (hashtable.h:9), "
+                "2 in add (hashtable.h:4); only in base: 22 in pop (pair_list.h:7)"
+            ),
+        ),
         (Explanation(0, 7), "instructions a call (0 -> 7)"),
     ],
 )

@@ -70,6 +70,33 @@ def test_arguments_stay_as_they_are(tmp_path: Path) -> None:
     assert 'const char *text = "it\'s  so";' in done.stdout
 
 
+def test_what_removes_names_is_left_out(tmp_path: Path) -> None:
+    """As yarl's build backend does it: with -g0, and -s for the linker."""
+    compiler = tmp_path / "bin" / "cc"
+    compiler.parent.mkdir()
+    compiler.write_text('#!/bin/sh\nfor one do echo "<$one>"; done\n', "utf-8")
+    compiler.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(compiler.parent), prepend=os.pathsep)
+        wrap_compilers(tmp_path / "compilers", USUAL)
+    given = [
+        "-g0",
+        "-DTEXT=it's  -s",
+        "-shared",
+        "-s",
+        "-Wl,-s",
+        "-Wl,--strip-all",
+        "a b.c",
+        "-Xlinker",
+        "-s",
+        "-static",
+    ]
+    command = [str(tmp_path / "compilers" / "cc"), *given]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    kept = [*USUAL, "-DTEXT=it's  -s", "-shared", "a b.c", "-Xlinker", "-s", "-static"]
+    assert done.stdout == "".join(f"<{one}>\n" for one in kept)
+
+
 def test_a_compiler_that_refuses_them_gets_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "bin" / "oldcc"
     old.parent.mkdir()

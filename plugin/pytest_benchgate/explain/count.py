@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from pytest_benchgate.explain import difference, valgrind
 from pytest_benchgate.explain.cython import Generated
-from pytest_benchgate.explain.difference import ALLOCATORS, PYTHON_ALLOCATORS, bytecode, growth
+from pytest_benchgate.explain.difference import ALLOCATORS, PYTHON_ALLOCATORS, bytecode, gone, growth
 from pytest_benchgate.explain.profile import ProfileError, calls_any, read, total
 from pytest_benchgate.explain.requests import Unsupported
-from pytest_benchgate.explain.sources import with_text
+from pytest_benchgate.explain.sources import Texts
 from pytest_benchgate.race.building.flags import CYTHON
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.process import EndedEarly
@@ -230,17 +230,19 @@ def explanation(counted: Counted, sides: Sequence[Side], names: Iterable[str]) -
     """Return what makes the difference between two counted calls; raise ProfileError."""
     base_side, head_side = sides
     base, head = _call(counted.base, base_side, names), _call(counted.head, head_side, names)
+    texts = [Texts(side) for side in sides]
     return Explanation(
         base=counted.base.instructions,
         head=counted.head.instructions,
         spread=counted.error,
-        functions=with_text(growth(base, head), head_side),
+        functions=growth(base, head, texts),
+        gone=gone(base, head, texts),
         allocations=_different(
             {"malloc": base.allocations(ALLOCATORS), "Python's allocator": base.allocations(PYTHON_ALLOCATORS)},
             {"malloc": head.allocations(ALLOCATORS), "Python's allocator": head.allocations(PYTHON_ALLOCATORS)},
         ),
         python=_different(counted.base.functions, counted.head.functions)[:LISTED],
-        bytecode=_bytecode(counted, head_side),
+        bytecode=_bytecode(counted, texts),
     )
 
 
@@ -258,13 +260,13 @@ def _python_only(request: Request, reason: str) -> Explanation:
     except Uncounted:
         return Explanation(reason=reason)
     calls = _different(counted.base.functions, counted.head.functions)[:LISTED]
-    return Explanation(reason=reason, python=calls, bytecode=_bytecode(counted, request.sides[1]))
+    return Explanation(reason=reason, python=calls, bytecode=_bytecode(counted, [Texts(one) for one in request.sides]))
 
 
-def _bytecode(counted: Counted, head: Side) -> tuple[Growth, ...]:
+def _bytecode(counted: Counted, texts: Sequence[Texts]) -> tuple[Growth, ...]:
     # Neither is known of a side that executes too many to be counted.
     lines = counted.base.lines, counted.head.lines
-    return with_text(bytecode(*lines), head) if all(lines) else ()
+    return bytecode(*lines, texts) if all(lines) else ()
 
 
 def _counted(request: Request, counter: Counter) -> Counted:

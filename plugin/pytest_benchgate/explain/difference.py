@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import PurePath
@@ -16,7 +16,7 @@ from pytest_benchgate.explain.sources import VARIANT, Origin, origins, readable
 from pytest_benchgate.results import Growth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_benchgate.explain.profile import Function, Place, Profile
 
@@ -28,9 +28,15 @@ LINE = re.compile(r"(.*) \((.*)\):(\d+)")
 PYTHON_ALLOCATORS = {f"{domain}_{what}" for domain in ("PyObject", "PyMem") for what in ("Malloc", "Calloc", "Realloc")}
 
 
+Text: TypeAlias = "Callable[[str, int], str]"  # of a line, by its file and number
 Line: TypeAlias = "tuple[str, int, str]"  # a file, a line in it, and its text
 # By function and the name of its file, whose folder may differ between builds; then by line.
 Instructions: TypeAlias = "dict[tuple[str, str], Counter[Line]]"
+
+
+def unread(file: str, line: int) -> str:  # noqa: ARG001
+    """Return no text."""
+    return ""
 
 
 @dataclass(frozen=True)
@@ -111,24 +117,38 @@ class Counted:
         return found
 
 
-def growth(base: Counted, head: Counted) -> tuple[Growth, ...]:
+def growth(base: Counted, head: Counted, texts: Sequence[Text] = (unread, unread)) -> tuple[Growth, ...]:
     """Return the functions that execute more instructions in head, what adds most first.
 
     Where the raced code accounts for the difference, what it calls elsewhere, such as malloc, counts for its callers,
     and nothing else is listed.
     """
-    difference = head.profile.total - base.profile.total
-    if _total(head.raced) - _total(base.raced) >= EXPLAINED * difference:
-        return _growth(base.raced, head.raced)
-    return _growth(base.all, head.all)
+    return _growth(*_instructions(base, head), texts)
 
 
-def bytecode(base: Mapping[str, int], head: Mapping[str, int]) -> tuple[Growth, ...]:
+def gone(base: Counted, head: Counted, texts: Sequence[Text] = (unread, unread)) -> tuple[Growth, ...]:
+    """Return the functions that base executes and head does not, those with the most instructions first."""
+    before, after = _instructions(base, head)
+    found = [one for one in _growth(after, before, texts[::-1]) if not one.base]
+    return tuple(replace(one, base=one.head, head=0) for one in found)
+
+
+def bytecode(
+    base: Mapping[str, int], head: Mapping[str, int], texts: Sequence[Text] = (unread, unread)
+) -> tuple[Growth, ...]:
     """Return the Python functions that execute more instructions in head, by those of each line.
 
     Lines are named as by python_calls.count.
     """
-    return _growth(_of_lines(base), _of_lines(head))
+    return _growth(_of_lines(base), _of_lines(head), texts)
+
+
+def _instructions(base: Counted, head: Counted) -> tuple[Instructions, Instructions]:
+    """Return the instructions of the raced code, or of all code where that accounts for less of the difference."""
+    raced = _total(head.raced) - _total(base.raced)
+    if raced >= EXPLAINED * (head.profile.total - base.profile.total):
+        return base.raced, head.raced
+    return base.all, head.all
 
 
 def _of_lines(lines: Mapping[str, int]) -> Instructions:
@@ -143,31 +163,49 @@ def _total(instructions: Instructions) -> int:
     return sum(lines.total() for lines in instructions.values())
 
 
-def _growth(base: Instructions, head: Instructions) -> tuple[Growth, ...]:
+def _growth(base: Instructions, head: Instructions, texts: Sequence[Text]) -> tuple[Growth, ...]:
     """Return the functions that execute more instructions in head, what adds most first."""
-    found = []
-    for (function, file), after in head.items():
-        before = base.get((function, file), Counter())
-        path, line, text = _line(before, after)
-        found.append(Growth(function, path, line, before.total(), after.total(), text))
-    found.sort(key=lambda one: (one.base - one.head, one.function))
+    found = [(function, _before(base, head, function, file), after) for (function, file), after in head.items()]
+    found.sort(key=lambda one: (one[1].total() - one[2].total(), one[0]))
     least = max(SMALL * (_total(head) - _total(base)), 0)
-    return tuple(one for one in found[:LISTED] if one.head - one.base > least)
+    return tuple(
+        Growth(function, *(place := _line(before, after, texts))[:2], before.total(), after.total(), place[2])
+        for function, before, after in found[:LISTED]
+        if after.total() - before.total() > least
+    )
 
 
-def _line(base: Counter[Line], head: Counter[Line]) -> Line:
-    """Return the line of head that adds most to a function.
+def _before(base: Instructions, head: Instructions, function: str, file: str) -> Counter[Line]:
+    """Return what a function of head executes in base, where it may have been in another file."""
+    moved = [key for key in base if key[0] == function and key not in head]
+    key = moved[0] if (function, file) not in base and len(moved) == 1 else (function, file)
+    return base.get(key, Counter())
 
-    Lines move as code is inserted, so what is matched is the sequence of their costs.
+
+def _line(base: Counter[Line], head: Counter[Line], texts: Sequence[Text]) -> Line:
+    """Return the line of head that adds most to a function, with its text.
+
+    Lines move as code is inserted, so what is matched is the sequence of their texts or, without these, of their costs.
     """
-    lines = sorted(head)
-    before, after = [base[line] for line in sorted(base)], [head[line] for line in lines]
+    (before, keys), (after, new_keys) = (
+        _with_keys(lines, text) for lines, text in zip((base, head), texts, strict=True)
+    )
     changed: Counter[Line] = Counter()
-    for kind, low, high, first, last in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if kind in {"replace", "insert"}:
-            largest = max(range(first, last), key=after.__getitem__)
-            changed[lines[largest]] = sum(after[first:last]) - sum(before[low:high])
-    return max(changed or head, key=(changed or head).__getitem__)
+    for kind, low, high, first, last in SequenceMatcher(None, keys, new_keys, autojunk=False).get_opcodes():
+        if kind == "equal":
+            for old, new in zip(before[low:high], after[first:last], strict=True):
+                changed[new] = head[new] - base[old]
+        elif kind in {"replace", "insert"}:
+            largest = max(after[first:last], key=head.__getitem__)
+            changed[largest] = sum(head[one] for one in after[first:last]) - sum(base[one] for one in before[low:high])
+    file, line, known = max(changed, key=changed.__getitem__)
+    return file, line, known or texts[1](file, line)
+
+
+def _with_keys(lines: Counter[Line], text: Text) -> tuple[list[Line], list[str]]:
+    """Return lines in their order, with the text of each or its cost."""
+    ordered = sorted(lines)
+    return ordered, [one[2] or text(one[0], one[1]) or str(lines[one]) for one in ordered]
 
 
 def _add(found: Instructions, origin: Origin, count: int) -> None:

@@ -6,7 +6,6 @@ import posixpath
 import re
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_benchgate.explain.cython import Generated
     from pytest_benchgate.explain.profile import Place
     from pytest_benchgate.race.launching.plan import Side
-    from pytest_benchgate.results import Growth
 
 # What compilers append to the name of a function that they have specialized or split, and callgrind to a recursion.
 VARIANT = re.compile(r"(\.(constprop|isra|part|cold|lto_priv|llvm|clone)(\.\d+)*)+|'\d+")
@@ -96,22 +94,27 @@ def _written(function: str, file: str, line: int, generated: Generated) -> Origi
     return Origin(name, relative(file), line, own=own)
 
 
-def with_text(functions: Iterable[Growth], side: Side) -> tuple[Growth, ...]:
-    """Return functions with the text of their lines, where a side has their files."""
-    tree = SCRATCH.match(f"{side.folder}/")
-    folders = [
-        *([Path(tree[0])] if tree else []),
-        side.folder,
-        *side.python.parent.parent.glob("lib/python*/site-packages"),
-    ]
-    return tuple(one if one.text or not one.line else replace(one, text=_text(one, folders)) for one in functions)
+class Texts:
+    """The lines of a side's sources."""
 
+    def __init__(self, side: Side) -> None:
+        tree = SCRATCH.match(f"{side.folder}/")
+        installed = side.python.parent.parent.glob("lib/python*/site-packages")
+        self._folders = [*([Path(tree[0])] if tree else []), side.folder, *installed]
+        self._files: dict[str, list[str]] = {}
 
-def _text(growth: Growth, folders: Iterable[Path]) -> str:
-    for folder in folders:
-        with suppress(OSError, IndexError):
-            return (folder / growth.file).read_text("utf-8", "replace").splitlines()[growth.line - 1].strip()
-    return ""
+    def __call__(self, file: str, line: int) -> str:
+        """Return the text of a line; "" where it is not known."""
+        if file not in self._files:
+            self._files[file] = self._read(file)
+        lines = self._files[file]
+        return lines[line - 1] if 0 < line <= len(lines) else ""
+
+    def _read(self, file: str) -> list[str]:
+        for folder in self._folders:
+            with suppress(OSError):
+                return [line.strip() for line in (folder / file).read_text("utf-8", "replace").splitlines()]
+        return []
 
 
 def readable(name: str) -> str:

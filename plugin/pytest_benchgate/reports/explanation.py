@@ -40,6 +40,8 @@ def _most(explanation: Explanation) -> str:
     # Where Python code does more, the functions of the interpreter say nothing.
     known = [one for one in explanation.functions if one.line or not explanation.bytecode]
     functions = ", ".join(map(_growth, known))
+    if functions and explanation.gone and any(not one.base for one in known):
+        functions += f"; only in base: {', '.join(map(_growth, explanation.gone))}"
     return f"most of it: {functions}" if functions else explanation.reason
 
 
@@ -69,7 +71,7 @@ def _percent(change: float) -> str:
 def _growth(growth: Growth) -> str:
     place = f"{growth.file}:{growth.line}" if growth.line else growth.file
     place += f": {shortened(growth.text, MOST_TEXT)}" if growth.text else ""
-    return f"{growth.head - growth.base:,} in {growth.function} ({place})"
+    return f"{abs(growth.head - growth.base):,} in {growth.function} ({place})"
 
 
 def _calls(calls: tuple[Calls, ...]) -> str:

@@ -19,7 +19,7 @@ SCHEMA = 1
 # Fields that older files of schema 1 lack.
 ADDED = {
     *("shard", "suite", "base_tree", "head_tree", "settings", "limit", "accepted", "explanation", "placements"),
-    *("text", "bytecode", "instructions", "relinked", "advice"),
+    *("text", "bytecode", "gone", "instructions", "relinked", "advice"),
 }
 # Ranges: of a change, as ln(ratio), of probabilities, and of counts.
 CHANGE, SHARE, COUNT = (-100.0, 100.0), (0.0, 1.0), (0, 10**9)

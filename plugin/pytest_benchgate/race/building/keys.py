@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # Of the cache: increased when older entries can no longer be used.
-LAYOUT = 5
+LAYOUT = 6
 PIP = re.compile(r"PIP_.*|UV_.*")
 STEERING = re.compile(
     # compilers, their flags and where they look
