@@ -70,10 +70,13 @@ def _wait(worker: int, session: int) -> int:
     if os.getppid() != session:
         os.kill(worker, signal.SIGKILL)
     while True:
-        process, status = os.waitpid(-1, 0)
-        if process == worker:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        if ended is not None and ended.si_pid == worker:
+            # The system and the reaper both ask; once the worker is reaped, there is nothing to kill by its id.
             signal.signal(END, signal.SIG_IGN)
-            return status
+            return os.waitpid(worker, 0)[1]
+        if ended is not None:
+            os.waitpid(ended.si_pid, 0)
 
 
 def _end_children() -> None:
