@@ -54,7 +54,7 @@ def slow(plain: Project) -> Project:
     return plain
 
 
-@pytest.mark.parametrize("folder", ["", "tests"])
+@pytest.mark.parametrize("folder", [pytest.param("", marks=pytest.mark.thorough), "tests"])
 def test_after_a_slowdown(slow: Project, folder: str) -> None:
     cwd, markdown = slow.root / folder, slow.folder / "race.md"
     run = slow.race("good", f"--benchgate-markdown={markdown}", cwd=cwd)
@@ -92,6 +92,7 @@ def test_a_slowdown_of_one_commit_needs_no_search_and_one_of_none_is_said(slow: 
     assert [*steps(slow.race("main~2"))][1:] == ["to accept it, in benchgate-accepted.toml"]
 
 
+@pytest.mark.thorough
 def test_after_a_slowdown_beyond_its_limit(slow: Project) -> None:
     entry = '[[accept]]\ntest = "tests/test_calc.py::test_count"\nlimit = "60%"\nreason = "so"\n'
     slow.write(**{"benchgate-accepted.toml": entry})
@@ -100,6 +101,7 @@ def test_after_a_slowdown_beyond_its_limit(slow: Project) -> None:
     assert is_accepted(slow, printed["to accept it, in place of its entry in benchgate-accepted.toml"])
 
 
+@pytest.mark.thorough
 def test_several_slowdowns(slow: Project) -> None:
     slow.write(**{"tests/test_calc.py": TEST + "def test_more(benchmark): benchmark(calc.count, 900)\n"})
     run = slow.race("good", "--race-explain=auto")
