@@ -73,6 +73,7 @@ def test_the_slow_commit_is_found_and_confirmed_and_the_working_tree_not_touched
     assert not [*plain.folder.glob("state/**/*.json")]
 
 
+@pytest.mark.thorough
 def test_commits_that_cannot_be_raced_leave_a_range(plain: Project) -> None:
     fast = PLAIN["calc.py"]
     commits = line(plain, fast, BROKEN, SLOW_CALC)

@@ -37,6 +37,7 @@ def test_the_function_that_does_more_is_named_first(tmp_path: Path, language: st
         assert first.head - first.base == pytest.approx(head.profile.total - base.profile.total, rel=0.01)
 
 
+@pytest.mark.thorough
 def test_full_debug_information_tells_which_namespace_a_function_is_in(tmp_path: Path) -> None:
     texts = [source("c++"), source("c++", 3, 10)]
     base, head = counted(tmp_path, [build(tmp_path / str(n), "c++", text, "-g") for n, text in enumerate(texts)])

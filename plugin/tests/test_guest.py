@@ -33,10 +33,15 @@ OPTIONS = [
     ("--benchmark-disable",),
     ("-n", "2"),
     ("-p", "no:terminal", "-p", "no:capture"),
-    ("--benchmark-cprofile=function_name",),
     ("-W", "error", "-k", "not unused"),
 ]
-FURTHER_OPTIONS = [("--benchmark-skip",), ("--benchmark-only",), ("-x", "--lf"), ("--collect-only",)]
+FURTHER_OPTIONS = [
+    ("--benchmark-cprofile=function_name",),
+    ("--benchmark-skip",),
+    ("--benchmark-only",),
+    ("-x", "--lf"),
+    ("--collect-only",),
+]
 
 
 def shape(text: str) -> list[str]:

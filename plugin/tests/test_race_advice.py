@@ -54,7 +54,8 @@ def slow(plain: Project) -> Project:
     return plain
 
 
-@pytest.mark.parametrize("folder", [pytest.param("", marks=pytest.mark.thorough), "tests"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("folder", ["", "tests"])
 def test_after_a_slowdown(slow: Project, folder: str) -> None:
     cwd, markdown = slow.root / folder, slow.folder / "race.md"
     run = slow.race("good", f"--benchgate-markdown={markdown}", cwd=cwd)
@@ -77,6 +78,7 @@ def test_after_a_slowdown(slow: Project, folder: str) -> None:
     assert is_accepted(slow, advised["accept"]["command"])
 
 
+@pytest.mark.thorough
 def test_a_slowdown_of_one_commit_needs_no_search_and_one_of_none_is_said(slow: Project) -> None:
     assert [*steps(slow.race("HEAD~2", "-k", "count"))][1:] == [
         "to find the commit", "to accept it, in benchgate-accepted.toml",

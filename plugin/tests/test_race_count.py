@@ -178,6 +178,7 @@ def test_what_cannot_be_counted_or_is_wrong(kern: Project) -> None:
     assert raced["verified"].change == pytest.approx(raced["verified"].numbers[0])
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_can_count")
 def test_equal_builds_have_equal_counts_in_shards(plain: Project, capsys: pytest.CaptureFixture[str]) -> None:
     tests = "".join(f"def test_{size}(benchmark):\n    benchmark(calc.count, {size})\n" for size in (1, 10, 100, 1000))

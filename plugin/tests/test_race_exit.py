@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 DYING = "import os\ndef count(): os.abort()\n"
 TEST = PLAIN["tests/test_calc.py"]
+further = functools.partial(pytest.param, marks=pytest.mark.thorough)
 
 
 @pytest.mark.parametrize(
@@ -25,14 +27,16 @@ TEST = PLAIN["tests/test_calc.py"]
         ({}, (), pytest.ExitCode.OK),
         ({"calc.py": SLOW_CALC}, (), ExitStatus.SLOWER),
         # An error does not hide a slowdown.
-        ({"calc.py": SLOW_CALC, "tests/test_calc.py": TEST + "def test_no(benchmark): benchmark(int, 'x')\n"}, (),
-         ExitStatus.SLOWER),
-        ({}, ("--race-max-launches=1",), pytest.ExitCode.OK),
+        further({"calc.py": SLOW_CALC, "tests/test_calc.py": TEST + "def test_no(benchmark): benchmark(int, 'x')\n"}, (),
+                ExitStatus.SLOWER),
+        further({}, ("--race-max-launches=1",), pytest.ExitCode.OK),
         ({}, ("--race-max-launches=1", "--race-strict"), ExitStatus.UNDECIDED),
         ({"calc.py": "def count(): raise OSError\n"}, (), ExitStatus.ERROR),
-        ({"calc.py": DYING}, (), ExitStatus.ERROR),
+        further({"calc.py": DYING}, (), ExitStatus.ERROR),
         ({"tests/test_more.py": "import no_such_module\n"}, (), pytest.ExitCode.INTERRUPTED),
-        ({"tests/test_more.py": "import no_such_module\n"}, ("--continue-on-collection-errors",), ExitStatus.ERROR),
+        further(
+            {"tests/test_more.py": "import no_such_module\n"}, ("--continue-on-collection-errors",), ExitStatus.ERROR
+        ),
         ({"tests/test_calc.py": "def test_count(): pass\n"}, ("--race-gone=fail",), ExitStatus.SLOWER),
         ({}, ("--race-threshold=3",), pytest.ExitCode.USAGE_ERROR),
         ({}, ("-k", "nothing"), pytest.ExitCode.NO_TESTS_COLLECTED),
@@ -52,6 +56,7 @@ def test_what_does_not_build(kern: Project, *, installed: bool) -> None:
     assert ("no tests ran in" in run.text) == installed
 
 
+@pytest.mark.thorough
 def test_git_bisect_skips_what_a_race_cannot_judge(plain: Project) -> None:
     """The command of the documentation, in a history with commits that cannot be raced."""
     broken = "def count(:\n"

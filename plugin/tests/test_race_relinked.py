@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 FEW = "--race-placements=6"
 
 
+@pytest.mark.thorough
 def test_a_function_whose_speed_depends_on_its_place(kern: Project) -> None:
     kern.write(**{"kern/_kern.c": moody(4)})
     markdown = kern.folder / "race.md"
@@ -47,6 +48,7 @@ def test_a_function_whose_speed_depends_on_its_place(kern: Project) -> None:
     assert race_json.read(run.race).relinked
 
 
+@pytest.mark.thorough
 def test_a_function_that_its_place_does_not_matter_for(kern: Project) -> None:
     run = kern.race("relinked", FEW, "-v")
     assert (run.returncode, run.verdicts) == (0, {"test_spin": "same"}), run.text
@@ -93,6 +95,7 @@ def test_a_compiler_without_the_flag_is_named_before_anything_is_built(kern: Pro
     assert refused(kern, path=str(only)).startswith("no compiler on the PATH knows -fpatchable-function-entry")
 
 
+@pytest.mark.thorough
 def test_flags_that_reach_no_compiler(kern: Project) -> None:
     setup = kern.root.joinpath("setup.py").read_text("utf-8")
     kern.commit(**{"setup.py": f"import os\nos.environ['PATH'] = os.defpath\n{setup}"})
