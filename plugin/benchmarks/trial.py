@@ -95,7 +95,8 @@ def main() -> None:
     seconds: list[float] = []
     with tempfile.TemporaryDirectory(prefix="trial-") as name:
         project, pytest = prepare(Path(name), PERCENT[options.what])
-        race(project, pytest, ["--race-max-launches=1", *options.pytest])  # the builds are in the cache from here on
+        # The builds are in the cache from here on.
+        race(project, pytest, [*options.pytest, "--race-max-launches=1", "--race-explain=off"])
         load = [multiprocessing.Process(target=disturb, args=(seed,), daemon=True) for seed in range(options.load)]
         for job in load:
             job.start()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import posixpath
+from bisect import bisect_left
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+BLOCKS = {"DW_TAG_lexical_block", "DW_TAG_try_block", "DW_TAG_catch_block"}
 FUNCTIONS = {"DW_TAG_subprogram", "DW_TAG_inlined_subroutine"}
 SCOPES = {"DW_TAG_structure_type", "DW_TAG_class_type", "DW_TAG_namespace"}
 NAMES = ("DW_AT_abstract_origin", "DW_AT_specification")  # where the name is that an entry does not have itself
@@ -43,27 +45,45 @@ def frames(library: Path, addresses: Iterable[int]) -> dict[int, list[Frame]]:
         elf = elffile.ELFFile(file)
         if not elf.has_dwarf_info(strict=True):
             return {}
-        wanted = sorted(addresses)
+        wanted = sorted({*addresses})
         for unit in elf.get_dwarf_info().iter_CUs():
-            within = [one for one in wanted if any(low <= one < high for low, high in _ranges(unit.get_top_DIE()))]
+            top = unit.get_top_DIE()
+            within = [at for low, high in _ranges(top) for at in _between(wanted, low, high)]
             if within:
                 # Of equal ranges, the one that comes later in the unit is the inner one.
-                ranges = [*_functions(unit)]
+                ranges = [*_functions(top, sorted(within), _files(unit))]
                 ranges.reverse()
                 ranges.sort(key=lambda one: one[1] - one[0])
-                found |= {at: [frame for low, high, frame in ranges if low <= at < high] for at in within}
+                found |= {at: [] for at in within}
+                for low, high, frame in ranges:
+                    for at in _between(wanted, low, high):
+                        found[at].append(frame)
     return found
 
 
-def _functions(unit: Any) -> Iterator[tuple[int, int, Frame]]:
-    """Yield the addresses, from the first to before the last, that each function has code at, and what it is."""
-    files = _files(unit)
-    for entry in unit.iter_DIEs():
+def _between(addresses: Sequence[int], low: int, high: int) -> Sequence[int]:
+    """Return those of the sorted addresses from low to before high."""
+    return addresses[bisect_left(addresses, low) : bisect_left(addresses, high)]
+
+
+def _functions(top: Any, wanted: Sequence[int], files: Mapping[int, str]) -> Iterator[tuple[int, int, Frame]]:
+    """Yield the addresses, from the first to before the last, that each function has code at, and what it is.
+
+    Only of those with code at a wanted address; what is within the others is not read, which would take minutes for
+    a large library.
+    """
+    for entry in top.iter_children():
+        if entry.tag not in FUNCTIONS | BLOCKS | SCOPES:
+            continue
+        ranges = [one for one in _ranges(entry) if _between(wanted, *one)]
+        if not ranges and entry.tag not in SCOPES:
+            continue
         if entry.tag in FUNCTIONS and (name := _name(entry)).rpartition("::")[2] not in NAMELESS:
             number, line = (entry.attributes.get(f"DW_AT_call_{what}") for what in ("file", "line"))
             frame = Frame(name, files.get(number.value, "") if number else "", line.value if line else 0)
-            for low, high in _ranges(entry):
+            for low, high in ranges:
                 yield low, high, frame
+        yield from _functions(entry, wanted, files)
 
 
 def _files(unit: Any) -> dict[int, str]:
