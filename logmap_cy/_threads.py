@@ -41,8 +41,11 @@ def _quota() -> float:
 
 
 def available() -> int:
-    """Return the number for threads=None: OpenMP's own choice, which respects OMP_NUM_THREADS, within `cores`."""
-    return min(openmp_threads(), cores())
+    """Return the number for threads=None: OpenMP's own choice, which respects OMP_NUM_THREADS, within `cores`.
+
+    One without OpenMP.
+    """
+    return max(min(openmp_threads(), cores()), 1)
 
 
 def resolve(threads: int | None, steps: int, steps_per_thread: int | None) -> int:
