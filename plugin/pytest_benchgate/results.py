@@ -248,8 +248,7 @@ class Raced:
     seconds: how long it took, its share of the starts included.
     base_s, head_s: the median seconds of one call, by side.
     side, reason: where there was no race: on which side, and why.
-    visible: of a null race, as ln(ratio): the smallest slowdown that could have been seen within the budget; of one
-        over placements: the largest change that these alone made.
+    visible: of a null race: the smallest slowdown, as ln(ratio), that could have been seen within the budget.
     repeat: the command that repeats this race; empty where there is none.
     explanation: what was counted to explain it; None if nothing was.
     placements: ln(head / base), one a pair of builds whose functions lie in other places; empty without such builds.

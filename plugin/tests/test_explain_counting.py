@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchgate.explain import counting, python_calls, requests, valgrind
-from pytest_benchgate.explain.count import THREADS_NS, is_small, steadied
+from pytest_benchgate.explain.count import THREADS_NS
 from pytest_benchgate.explain.profile import ProfileError, read, total
-from pytest_benchgate.reports.explanation import are_equal
-from pytest_benchgate.results import Explanation
+from pytest_benchgate.race.launching.results import Counted, CountedSide
+from pytest_benchgate.results import EQUAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +125,8 @@ def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:
     first, second, third, double = map(total, profiles[:4])
     assert [read(profile).total for profile in profiles[:4]] == [first, second, third, double]
     assert first == pytest.approx(second, rel=0.01)
-    assert second == third
+    # Python 3.13 executes two instructions more in one call of some thousand.
+    assert second == pytest.approx(third, rel=EQUAL)
     assert double == pytest.approx(2 * third, rel=0.1)
     for reading in (read, total):
         with pytest.raises(ProfileError, match=r"callgrind\.\d+\.9 cannot be read: No such file"):
@@ -187,22 +188,28 @@ def test_instructions_of_python_are_counted_up_to_a_limit(monkeypatch: pytest.Mo
     assert call(1) != {}
 
 
+def counted(base: int, head: int, spread: float = 0.0) -> Counted:
+    base_side, head_side = (CountedSide(count, spread, None, frozenset(), {}, {}) for count in (base, head))
+    return Counted(base_side, head_side)
+
+
 @pytest.mark.parametrize(
-    ("base", "head", "spread", "small"),
-    [(10_000, 10_018, 0.0002, True), (10_018, 10_000, 0.0002, True), (10_000, 10_001, 0.0002, False),
-     (10_000, 10_018, 0.002, False), (10_000, 10_100, 0.0002, False)],
+    ("found", "may_be"),
+    [(counted(10_000, 10_018), True), (counted(10_018, 10_000), True), (counted(10_000, 10_001), False),
+     (counted(10_000, 10_018, 0.002), False), (counted(10_000, 10_600), False)],
 )  # fmt: skip
-def test_only_a_small_difference_is_counted_again(base: int, head: int, spread: float, small: bool) -> None:  # noqa: FBT001
-    assert is_small(Explanation(base=base, head=head, spread=spread)) == small
+def test_only_a_small_difference_is_counted_again(found: Counted, may_be: bool) -> None:  # noqa: FBT001
+    assert found.may_be_chance == may_be
 
 
 def test_a_start_that_executes_more_is_not_a_difference_of_the_builds() -> None:
-    odd, usual = Explanation(base=10_000, head=10_018, spread=0.0002), Explanation(base=10_000, head=10_000)
-    assert are_equal(steadied(odd, usual))
-    assert are_equal(steadied(usual, odd))
+    for found in (counted(10_000, 10_018).with_start(counted(10_000, 10_000)),
+                  counted(10_000, 10_000).with_start(counted(10_000, 10_018))):  # fmt: skip
+        assert (found.number, found.may_be_chance) == (0.0, False)
+        assert found.error == pytest.approx(0.0018, rel=0.01)
 
 
 def test_a_small_difference_that_each_start_shows_stands() -> None:
-    found = steadied(Explanation(base=10_000, head=10_018, spread=0.0002), Explanation(base=10_001, head=10_019))
-    assert (found.base, found.head) == (10_000, 10_018)
-    assert not are_equal(found)
+    found = counted(10_000, 10_018).with_start(counted(10_001, 10_019))
+    assert (found.base.instructions, found.head.instructions) == (10_000, 10_018)
+    assert found.error < found.number

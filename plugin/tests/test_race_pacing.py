@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_benchgate.race.launching.pacing import LEAST, MOST, best_pairs, pace
 from pytest_benchgate.race.launching.results import Pace, Timed
-from pytest_benchgate.race.statistics import launch_number
+from pytest_benchgate.race.statistics import Rule, launch_number
 
 NS = st.floats(1e3, 1e9)
+# By which all launches are near the threshold.
+NEAR = Rule(scales=(10.0,))
 PAIRS = st.lists(st.tuples(NS, NS), min_size=1, max_size=12)
 
 
@@ -27,7 +29,10 @@ def simulated(within: float, between: float, pair_s: float = 0.01, launches: int
     found = []
     for _ in range(launches):
         luck = rng.gauss(0, between)
-        pairs = [(1e6, 1e6 * math.exp(luck + rng.gauss(0, within))) for _ in range(8)]
+        noise = [rng.gauss(0, within / math.sqrt(2)) for _ in range(16)]
+        pairs = [
+            (1e6 * math.exp(one), 1e6 * math.exp(luck + other)) for one, other in zip(noise[:8], noise[8:], strict=True)
+        ]
         found.append(timed(pairs, paired_s=8 * pair_s))
     return found
 
@@ -37,34 +42,46 @@ def simulated(within: float, between: float, pair_s: float = 0.01, launches: int
 def test_a_pace_does_not_depend_on_which_side_is_which(
     launches: list[list[tuple[float, float]]], seconds: float
 ) -> None:
-    there = pace([timed(pairs) for pairs in launches], seconds)
-    back = pace([timed([(head, base) for base, head in pairs]) for pairs in launches], seconds)
+    there = pace([timed(pairs) for pairs in launches], seconds, Rule())
+    back = pace([timed([(head, base) for base, head in pairs]) for pairs in launches], seconds, Rule())
     assert there is not None
     assert there == back
     assert LEAST <= (there.pairs or 0) <= MOST
 
 
 def test_there_is_no_pace_before_the_first_launch() -> None:
-    assert pace([], 0.0) is None
+    assert pace([], 0.0, Rule()) is None
 
 
 def test_what_was_calibrated_is_kept_and_threads_that_were_seen_once() -> None:
     launches = [timed([(1.0, 1.0)], pace=Pace(70, lead)) for lead in (0, 30, 0)]
-    found = pace(launches, 1.0)
+    found = pace(launches, 1.0, Rule())
     assert found is not None
     assert (found.calls, found.lead) == (70, 30)
 
 
 def test_dear_pairs_and_lucky_launches_make_fewer_pairs_and_pairs_that_scatter_more() -> None:
-    usual = best_pairs(simulated(0.01, 0.004), 10.0)
+    usual = best_pairs(simulated(0.01, 0.004), 10.0, NEAR)
     assert LEAST < usual < MOST
-    assert best_pairs(simulated(0.01, 0.004, pair_s=0.06), 10.0) < usual
-    assert best_pairs(simulated(0.01, 0.05), 10.0) < usual
-    assert best_pairs(simulated(0.03, 0.004), 10.0) > usual
-    assert best_pairs(simulated(0.01, 0.004), 50.0) > usual
-    assert best_pairs(simulated(0.0, 0.004), 10.0) == LEAST
-    assert best_pairs(simulated(1.0, 0.004, pair_s=1e-4), 50.0) == MOST
+    assert best_pairs(simulated(0.01, 0.004, pair_s=0.06), 10.0, NEAR) < usual
+    assert best_pairs(simulated(0.01, 0.05), 10.0, NEAR) < usual
+    assert best_pairs(simulated(0.03, 0.004), 10.0, NEAR) > usual
+    assert best_pairs(simulated(0.01, 0.004), 50.0, NEAR) > usual
+    assert best_pairs(simulated(0.0, 0.004), 10.0, NEAR) == LEAST
+    assert best_pairs(simulated(1.0, 0.004, pair_s=1e-4), 50.0, NEAR) == MOST
 
 
 def test_a_launch_without_measurable_seconds_is_no_error() -> None:
-    assert LEAST <= best_pairs([timed([(1.0, 1.0)], paired_s=0.0)], 0.0) <= MOST
+    assert LEAST <= best_pairs([timed([(1.0, 1.0)], paired_s=0.0)], 0.0, NEAR) <= MOST
+
+
+def test_far_from_the_threshold_few_pairs_are_enough() -> None:
+    """On either side of it, unless they scatter so far that the next launch may count less."""
+    launches, rule = simulated(0.006, 0.004), Rule()
+    assert best_pairs(launches, 10.0, NEAR) > LEAST
+    assert best_pairs(launches, 10.0, rule) == LEAST
+    slower = [
+        timed([(base, 1.2 * head) for base, head in zip(one.base_ns, one.head_ns, strict=True)]) for one in launches
+    ]
+    assert best_pairs(slower, 10.0, rule) == LEAST
+    assert best_pairs(simulated(0.03, 0.004), 10.0, rule) > LEAST

@@ -40,8 +40,6 @@ LIMIT_S = 10
 PATIENCE = 6
 COUNTED = 3  # calls a side, the first of which may differ
 MOST_WARM, WARM_NS = 30, 5e8
-# Relative; one start in some hundreds executes 0.2 % more in each call.
-SMALL = 0.005
 LISTED = 3  # Python functions
 # Of other threads, which take this long to start, and the main one to read two clocks.
 THREADS_NS = 500_000
@@ -196,34 +194,15 @@ def explain(request: Request) -> Explanation:
     plan = dataclasses.replace(request.plan, limit_s=patience_s, start_limit_s=patience_s)
     request = dataclasses.replace(request, plan=plan)
     try:
-        found = _explained(request)
+        with scratch(request.reaper) as folder:
+            counted = _counted(request, Counter(folder / "1"))
+            if counted.may_be_chance:
+                again = dataclasses.replace(request, seed=request.seed ^ 1)
+                with suppress(Uncounted):
+                    counted = counted.with_start(_counted(again, Counter(folder / "2")))
+            return explanation(counted, request.sides, plan.names)
     except (Unsupported, Uncounted, ProfileError) as error:
         return _python_only(request, str(error))
-    if is_small(found):
-        with suppress(Uncounted, ProfileError):
-            return steadied(found, _explained(dataclasses.replace(request, seed=request.seed ^ 1)))
-    return found
-
-
-def _explained(request: Request) -> Explanation:
-    with scratch(request.reaper) as folder:
-        return explanation(_counted(request, Counter(folder)), request.sides, request.plan.names)
-
-
-def is_small(found: Explanation) -> bool:
-    """Return whether a difference is so small that it may be one between processes of the same build."""
-    assert found.base is not None and found.head is not None  # noqa: PT018, S101  # it was counted
-    return found.spread * found.base < abs(found.head - found.base) < SMALL * found.base
-
-
-def steadied(first: Explanation, second: Explanation) -> Explanation:
-    """Return what two starts of each side tell together: the least counts, and how far these differ between starts.
-
-    Now and then all calls of a process execute some more instructions, by where its memory lies.
-    """
-    starts = [(first.base or 0, second.base or 0), (first.head or 0, second.head or 0)]
-    base, head = map(min, starts)
-    return dataclasses.replace(first, base=base, head=head, spread=max(first.spread, *map(spread_of, starts)))
 
 
 def explanation(counted: Counted, sides: Sequence[Side], names: Iterable[str]) -> Explanation:
@@ -296,11 +275,6 @@ def _raced(files: Iterable[str], names: Iterable[str]) -> Callable[[str], bool]:
     folders = {str(folder) for file in files for folder in Path(file).parents if folder.name in {*names}}
     own = ({*files}, tuple(f"{folder}/" for folder in folders))
     return lambda path: path in own[0] or path.startswith(own[1])
-
-
-def spread_of(totals: Sequence[int]) -> float:
-    """Return the relative difference between counts of the same call."""
-    return (max(totals) - min(totals)) / max(*totals, 1)
 
 
 def _different(base: Mapping[str, int], head: Mapping[str, int]) -> tuple[Calls, ...]:

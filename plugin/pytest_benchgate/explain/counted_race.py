@@ -6,9 +6,9 @@ import dataclasses
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.explain.count import Counter, Request, launched, scratch, spread_of
+from pytest_benchgate.explain.count import Counter, Request, launched, scratch
 from pytest_benchgate.race.launching.engine import Launched
-from pytest_benchgate.race.launching.results import Counted, CountedSide, LaunchResult, Loaded
+from pytest_benchgate.race.launching.results import Counted, LaunchResult, Loaded
 from pytest_benchgate.race.statistics import Verdict
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.launching.plan import Plan, Side
     from pytest_benchgate.race.reaper import Reaper
 
-# In ln(ratio): where a process has its memory has changed counts by 1.6 %.
-CHANCE = 0.05
 # Of each side, for a benchmark whose counts differ by less than that, but are not the same.
 STARTS = 3
 
@@ -50,20 +48,13 @@ def run(
 
 
 def _after(race: Race, event: LaunchResult) -> Race:
-    """Return a race after one more count: the least of all starts counts, and how far these differ."""
+    """Return a race after one more count."""
     result = event.result
     if race.counted is not None and isinstance(result, Counted):
-        base, head = _least(race.counted.base, result.base), _least(race.counted.head, result.head)
-        event = dataclasses.replace(event, result=Counted(base, head, race.counted.alike and result.alike))
+        event = dataclasses.replace(event, result=race.counted.with_start(result))
     return race.after(event)
 
 
-def _least(first: CountedSide, second: CountedSide) -> CountedSide:
-    counts = first.instructions, second.instructions
-    spread = max(first.spread, second.spread, spread_of(counts))
-    return dataclasses.replace(second, instructions=min(counts), spread=spread)
-
-
 def _may_be_chance(race: Race) -> bool:
-    """Return whether a difference may be one between processes of the same build, by where their memory lies."""
-    return race.counted is not None and race.decision.verdict is not Verdict.SAME and abs(race.counted.number) < CHANCE
+    """Return whether more starts may change the verdict."""
+    return race.decision.verdict is not Verdict.SAME and race.counted is not None and race.counted.may_be_chance

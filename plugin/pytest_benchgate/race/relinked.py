@@ -70,5 +70,5 @@ def _placed(raced: Raced, pairs: Launched) -> Raced:
     if most > math.log1p(raced.threshold):
         verdict = Verdict.PLACEMENT if differ else Verdict.UNSURE
     return dataclasses.replace(
-        raced, verdict=verdict.value, failed=False, placements=tuple(numbers), visible=most, reason=reason, side=""
+        raced, verdict=verdict.value, failed=False, placements=tuple(numbers), reason=reason, side=""
     )

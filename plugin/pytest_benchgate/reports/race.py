@@ -117,13 +117,18 @@ def _relinked_row(raced: Raced) -> tuple[str, ...]:
     )
 
 
+def _largest(raced: Raced) -> float:
+    """Return the largest change that placement alone made, as ln(ratio); either build may be base."""
+    return max(map(abs, raced.placements))
+
+
 def _spread(raced: Raced) -> str:
     return f"{percent(min(raced.placements)).removesuffix(' %')} .. {percent(max(raced.placements))}"
 
 
 def placed(report: RaceReport) -> list[str]:
     """Return what placement alone does in a race of one source, by benchmark, and which threshold is above it."""
-    races = [raced for raced in ordered(report) if raced.placements and raced.visible is not None]
+    races = [raced for raced in ordered(report) if raced.placements]
     if not report.relinked or not races:
         return []
     lines = [
@@ -132,16 +137,16 @@ def placed(report: RaceReport) -> list[str]:
         for raced in races
     ]
     moved = [raced for raced in races if not raced.reason]
-    most = max(moved or races, key=lambda raced: raced.visible or 0.0)
-    largest = f"{percent(most.visible or 0.0)[1:]}, in {most.name}"
+    most = max(moved or races, key=_largest)
+    largest = f"{percent(_largest(most))[1:]}, in {most.name}"
     if not moved:
         text = f"placement makes no difference that can be seen here: launches of one build differ by up to {largest}"
         return [*lines, f"{text}; which threshold can be seen, --race=self tells"]
-    above = 100 * STEP * math.ceil(round(math.expm1(most.visible or 0.0) / STEP, 6))
+    above = 100 * STEP * math.ceil(round(math.expm1(_largest(most)) / STEP, 6))
     lines.append(
         f"the largest slowdown that placement alone makes is {largest}; --race-threshold={above:g}% is above that"
     )
-    below = sum((raced.visible or 0.0) > math.log1p(raced.threshold) for raced in moved)
+    below = sum(_largest(raced) > math.log1p(raced.threshold) for raced in moved)
     if below:
         lines.append(
             f"the threshold is below what placement does to {below} of {len(races)} benchmarks: where their code lies "
@@ -217,10 +222,12 @@ def _certainty(raced: Raced, report: RaceReport) -> str:
 
 
 def _chance(raced: Raced, report: RaceReport) -> str:
-    if raced.verdict in {"slower", "faster"}:
+    evidence = f". Equal builds would give such evidence with a chance below 1 in {raced.evidence:.0f}"
+    if raced.verdict == "faster":
+        return evidence
+    if raced.verdict == "slower":
         return (
-            f". Equal builds would give such evidence with a chance below 1 in {raced.evidence:.0f}, and any alarm "
-            f"in this suite of {report.races} with one below {100 * report.alpha:.3g} %"
+            f"{evidence}, and any alarm in this suite of {report.races} with one below {100 * report.alpha:.3g} %"
             + (f". {_placements(raced)}" if raced.placements else f". {raced.reason}" if raced.reason else "")
         )
     if raced.verdict == "placement":

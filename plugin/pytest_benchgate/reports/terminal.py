@@ -69,8 +69,8 @@ def _race(report: RaceReport) -> list[str]:
         lines += [f"{name}: {line(one)}" for one in race.explained(raced).splitlines()]
     lines += [line(text) for text in race.placed(report)]
     seen = [raced.visible for raced in report.raced if raced.visible is not None]
-    if seen and not report.relinked:
-        alarms = sum(raced.verdict in {"slower", "faster"} for raced in report.raced)
+    if seen:
+        alarms = sum(raced.verdict == "slower" for raced in report.raced)
         lines.append(
             f"null race: {alarms} alarms; the smallest slowdown that could have been seen is "
             f"{race.percent(min(seen))[1:]} to {race.percent(max(seen))[1:]}, by benchmark"

@@ -92,7 +92,7 @@ class Race:
 
     def pace(self) -> Pace | None:
         """Return how its next launch is timed; None for the first."""
-        return pacing.pace(self.launches, self.seconds)
+        return pacing.pace(self.launches, self.seconds, self.rule)
 
     @property
     def numbers(self) -> list[float]:

@@ -17,28 +17,32 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_benchgate.race.launching.results import Timed
+    from pytest_benchgate.race.statistics import Rule
 
 # The least and the most pairs of a launch; fewer have no fastest quarter to speak of.
-LEAST, MOST = 4, 40
+LEAST, MOST = 5, 40
+# Standard errors of a launch's number that must fit between it and where it would count less.
+CERTAIN = 3
 # The scatter between launches, in ln(ratio), that is expected before any launch, and how many launches that counts for.
 USUAL_SCATTER, WEIGHT = 0.004, 4
 # The scatter of a normal distribution over the distance of its quartiles.
 NORMAL = 1 / 1.349
 
 
-def pace(launches: Sequence[Timed], seconds: float) -> Pace | None:
+def pace(launches: Sequence[Timed], seconds: float, rule: Rule) -> Pace | None:
     """Return the pace of the next launch after these, which took so many seconds; None before the first."""
     if not launches:
         return None
     lead = max(timed.pace.lead for timed in launches)
-    return Pace(launches[-1].pace.calls, lead, best_pairs(launches, seconds))
+    return Pace(launches[-1].pace.calls, lead, best_pairs(launches, seconds, rule))
 
 
-def best_pairs(launches: Sequence[Timed], seconds: float) -> int:
-    """Return the number of pairs a launch with which a race becomes certain soonest.
+def best_pairs(launches: Sequence[Timed], seconds: float, rule: Rule) -> int:
+    """Return the number of pairs a launch with which a race is decided soonest.
 
-    sqrt(cost of a launch / cost of a pair * variance of pairs / variance between launches): Kalibera and Jones,
-    Rigorous benchmarking in reasonable time (ISMM 2013).
+    Near the threshold sqrt(cost of a launch / cost of a pair * variance of pairs / variance between launches): Kalibera
+    and Jones, Rigorous benchmarking in reasonable time (ISMM 2013). Far from it each launch counts fully anyway, and as
+    many are enough as keep the next one there.
     """
     pairs = sum(len(timed.base_ns) for timed in launches)
     paired_s = math.fsum(timed.paired_s for timed in launches)
@@ -47,7 +51,12 @@ def best_pairs(launches: Sequence[Timed], seconds: float) -> int:
     launch_s = max(seconds - paired_s, 0.0) / len(launches)
     within = statistics.median(_scatter(timed) for timed in launches) ** 2
     between = max(_between(launches) - within * len(launches) / pairs, (USUAL_SCATTER / 4) ** 2)
-    return max(LEAST, min(MOST, math.ceil(math.sqrt(launch_s / pair_s * within / between))))
+    best = math.sqrt(launch_s / pair_s * within / between)
+    distance = abs(statistics.median(timed.number for timed in launches))
+    margin = abs(distance - math.log1p(rule.threshold)) - max(rule.scales)
+    if margin > 0:
+        best = min(best, within * (CERTAIN / margin) ** 2)
+    return max(LEAST, math.ceil(min(MOST, best)))
 
 
 def _scatter(timed: Timed) -> float:

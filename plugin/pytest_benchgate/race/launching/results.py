@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,9 @@ from pytest_benchgate.results import EQUAL
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+# In ln(ratio): where a process has its memory has changed counts by 1.6 %.
+CHANCE = 0.05
 
 
 class FailureKind(Enum):
@@ -86,7 +89,7 @@ class Timed:
     head_ns: tuple[float, ...]
     group: str | None = None
     alike: bool = True
-    pace: Pace = Pace(1)  # frozen
+    pace: Pace = Pace(1)
     paired_s: float = 0.0
 
 
@@ -136,6 +139,22 @@ class Counted:
     def error(self) -> float:
         """How exact the number is: the larger spread of the two sides, and at least EQUAL."""
         return max(self.base.spread, self.head.spread, EQUAL)
+
+    @property
+    def may_be_chance(self) -> bool:
+        """Whether the sides differ, but by no more than processes of one build may: where their memory lies matters."""
+        return self.error < abs(self.number) < CHANCE
+
+    def with_start(self, other: Counted) -> Counted:
+        """Return what this and another start of both sides tell together."""
+        return Counted(_least(self.base, other.base), _least(self.head, other.head), self.alike and other.alike)
+
+
+def _least(first: CountedSide, second: CountedSide) -> CountedSide:
+    """Return a side of the second start with the least instructions of both, as exact as these agree."""
+    least, most = sorted((first.instructions, second.instructions))
+    spread = max(first.spread, second.spread, (most - least) / max(most, 1))
+    return replace(second, instructions=least, spread=spread)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Timer:
         plan = workers[0].plan
         pace = self.paces.get(nodeid) or calibrate(workers, plan)
         start = CLOCK.s()
-        times = time(workers, pace, plan, rng)
+        times = time_pairs(workers, pace, plan, rng)
         paired_s = CLOCK.s() - start
         base_ns, head_ns = (
             tuple(one / answer.iterations for one in of_side) for of_side, answer in zip(times, ready, strict=True)
@@ -54,7 +54,7 @@ def are_alike(ready: Sequence[messages.Ready]) -> bool:
     return len({answer.drawn for answer in ready}) == 1
 
 
-def time(workers: Sequence[Worker], pace: Pace, plan: Plan, rng: random.Random) -> list[list[float]]:
+def time_pairs(workers: Sequence[Worker], pace: Pace, plan: Plan, rng: random.Random) -> list[list[float]]:
     """Return the nanoseconds of a call in each pair, for each worker; blocks of both have equally many calls.
 
     Both stay on one processor, a random one: on a busy machine, two that each keep their own differed by up to 30 % for
