@@ -28,7 +28,8 @@ STEPS = """
 
 
 @functools.cache
-def _kernel() -> Any:
+def kernel() -> Any:
+    """Return the elementwise kernel of (x, num, p, mu, whether one remainder is enough), compiled once."""
     return cupy.ElementwiseKernel("T x, uint64 num, uint64 p, uint64 mu, bool one", "T out", STEPS, "logmap")
 
 
@@ -36,5 +37,5 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> No
     """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`. Needs p <= 2**32, see step.pxd."""
     one_remainder = mu * (p - 1) * p < 2**64
     moved = cupy.asarray(x)
-    _kernel()(moved, np.uint64(num), np.uint64(p), np.uint64(mu), one_remainder, moved)
+    kernel()(moved, np.uint64(num), np.uint64(p), np.uint64(mu), one_remainder, moved)
     moved.get(out=out)
