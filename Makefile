@@ -19,11 +19,12 @@ ENV = $(shell .venv/bin/python -c '$(NAME)')
 bench: $(TOX)  ## verify and benchmark every implementation
 	$(TOX) run -e bench
 
-# One run of tox installs everything, so that the wheel is built once.
+# One run of tox installs everything, so that the wheel is built once. Types need one processor, and tests do not always
+# need two.
 test: $(TOX)  ## lint, types and the tests of both distributions, on one Python
 	$(TOX) run-parallel --parallel 2 --notest -e types,$(ENV),plugin-$(ENV),lint
-	$(TOX) run-parallel --parallel 2 --skip-pkg-install -e lint,types
-	$(TOX) run --skip-pkg-install -e $(ENV),plugin-$(ENV)
+	$(TOX) run-parallel --parallel 3 --parallel-live --skip-pkg-install -e lint,types,$(ENV)
+	$(TOX) run --skip-pkg-install -e plugin-$(ENV)
 
 test-all: test  ## and on every Python found, from an sdist, thorough cases, planted slowdowns ...
 	$(TOX) run --skip-env '^(lint|types|(plugin-)?$(ENV))$$'

@@ -107,7 +107,7 @@ class Machine:
         begin, elements = self.now, int(host_s * self.rates[0] / num)
         self.computed, self.teams, self.start = dict.fromkeys(range(len(self.rates)), 0), [], 0
         execute = functools.partial(self.execute, num=num)
-        Plan(known, elements, num, ready or self.fixed.__getitem__, execute).run()
+        Plan(known, elements, num, 2, ready or self.fixed.__getitem__, execute).run()
         assert sum(self.computed.values()) == elements == self.start
         return self.now - begin
 
@@ -206,6 +206,21 @@ def test_a_large_fixed_cost_is_for_large_calls_only() -> None:
     seconds = [machine.call(small, 0.004) for _ in range(500)]
     assert sorted(seconds)[490] < 1.1 * 0.004
     assert sum(seconds) < 1.05 * len(seconds) * 0.004
+
+
+def test_a_device_whose_small_pieces_take_longer_than_expected_is_found() -> None:
+    """As a graphics card's do: as long as thousands of times as many elements."""
+    machine, known = Machine([100 * G, 1000 * G], [0.0, 1.1e-3]), Measurements(2)
+    seconds = [machine.call(known, 0.01, 1000, ready=lambda worker: 0.8e-3) for _ in range(100)]
+    assert seconds[0] == pytest.approx(0.01)
+    assert sum(seconds[:20]) < 1.1 * 20 * 0.01
+    assert max(seconds[-20:]) < 0.3 * 0.01
+
+
+def test_a_first_call_that_takes_milliseconds_is_not_divided() -> None:
+    machine, known = Machine(FAST, [0.0, 1e-4]), Measurements(2)
+    machine.call(known, 0.001)
+    assert machine.teams == [(0,)]
 
 
 def test_a_hopeless_device_costs_next_to_nothing() -> None:

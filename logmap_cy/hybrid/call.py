@@ -203,7 +203,7 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> di
         return {workers[0].name: (len(x), time.perf_counter() - begin)}
     call = _Call(workers, x, out, num, p, mu, threads)
     try:
-        Plan(known, len(x), num, lambda i: programs.ready(workers[i], x.dtype, p, mu), call.execute).run()
+        Plan(known, len(x), num, threads, lambda i: programs.ready(workers[i], x.dtype, p, mu), call.execute).run()
     finally:
         try:
             call.close()

@@ -26,6 +26,8 @@ LONGEST_S = 0.1
 PIECE_S, PIECE_FRACTION = 0.0005, 1 / 64
 # Each device must make a team so many times faster: less is noise.
 GAIN = 1.04
+# Steps that each thread of the processor does in a first part: a millisecond or more, so that its rate is told.
+FIRST_STEPS = 2**23
 # Fraction of a call that a trial takes, and the least seconds that tell something.
 TRIAL_FRACTION, TRIAL_S = 1 / 32, 0.0005
 # Fraction of the time worked that first trials may lose; seconds worked between later ones, which come sooner at first.
@@ -130,15 +132,15 @@ class Plan:
     known: Measurements
     left: int
     num: int
+    threads: int
     ready: Callable[[int], float | None]
     execute: Callable[[int, dict[int, float]], float]
 
     def run(self) -> None:
         """Have all elements computed."""
         known, all_steps = self.known, self.left * self.num
-        for _ in range(0 if HOST in known.rates else 2):  # the first one starts the processor's threads
-            if self.left:
-                known.learn(HOST, self._part(HOST, all_steps / 128)[0], trial=True)
+        if HOST not in known.rates and self.left:
+            known.learn(HOST, self._part(HOST, FIRST_STEPS * self.threads)[0], trial=True)
         while self.left:
             if not self._try(all_steps):
                 team = HOST if self._fixed_s(known.best()) is None else known.best()
@@ -161,7 +163,8 @@ class Plan:
     def _try(self, all_steps: int) -> bool:
         """Measure the team that is due, if the time for that was earned; return whether it was.
 
-        It gets few elements, as it may be very slow, then more until they take long enough to tell.
+        It gets few elements, as it may be very slow, then more until they take long enough to tell: until they take
+        longer than the first ones did, which a device computes at once.
         """
         known, team = self.known, self.known.due()
         if team is None:
@@ -173,15 +176,16 @@ class Plan:
             return False
         if (fixed_s := self._fixed_s(team)) is None or trial_s + 3 * fixed_s > budget_s:
             return False
-        steps, rate = trial_s * fastest / 64, 0.0
+        steps, rate, least_s = trial_s * fastest / 64, 0.0, 2 * fixed_s
         while steps <= self.left * self.num / 3:
             _, done, seconds = self._part(team, steps)
             known.lost_s += max(seconds - done / fastest, 0.0)
-            beyond_s = max(seconds - fixed_s, seconds / 8)
-            rate = all_steps / (fixed_s + all_steps * beyond_s / done)
+            least_s = min(least_s, seconds)
+            beyond_s = max(seconds - least_s, seconds / 8)
+            rate = all_steps / (least_s + all_steps * beyond_s / done)
             if beyond_s > trial_s / 2:
                 break
-            steps = done * min(max(trial_s / beyond_s, 2), 16)
+            steps = done * min(max(trial_s / max(seconds - fixed_s, seconds / 8), 4), 16)
         known.learn(team, rate, trial=True)
         known.last_trial_s, known.trials = known.worked_s, known.trials + 1
         return True

@@ -128,19 +128,14 @@ def test_a_slower_c_function_is_named_with_its_line(kern: Project) -> None:
     assert all(said.partition(" (")[0] in file.read_text() for file in (markdown, summary))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_can_count")
 @pytest.mark.parametrize(
     ("file", "old", "new", "function"),
     [
         ("kern/inner.pxd", "return ", "return (total // (i | 1)) ^ ", "kern.inner.mixed"),
-        pytest.param("kern/outer.pyx", "* 1)", "* 3)", "kern.inner.mixed", marks=pytest.mark.thorough),
-        pytest.param(
-            "kern/outer.pyx",
-            "return total",
-            "return sum([total] * 9000)",
-            "kern.outer.Loop.run",
-            marks=pytest.mark.thorough,
-        ),
+        ("kern/outer.pyx", "* 1)", "* 3)", "kern.inner.mixed"),
+        ("kern/outer.pyx", "return total", "return sum([total] * 9000)", "kern.outer.Loop.run"),
     ],
 )
 def test_a_slower_function_of_cython_is_named_with_the_line_of_its_source(
@@ -189,10 +184,11 @@ def test_without_valgrind_python_calls_are_counted_all_the_same(
 @pytest.mark.parametrize(
     ("name", "limit_s", "why"),
     [
-        (
+        pytest.param(
             "endless",
             1,
             "(base|head): (it took more than 1 s of processor time|no answer within 6 s).*; let the benchmark do less in",
+            marks=pytest.mark.thorough,
         ),
         pytest.param("endless", 15, "took more than 15 s of processor time", marks=pytest.mark.thorough),
         ("threads", MOST_S, "several threads work in a call"),

@@ -18,6 +18,7 @@ from launching import FEW, PLAN, Starts, broken, ids, launched, raced
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.plan import Plan, Side
 from pytest_benchgate.race.launching.results import Failed, FailureKind, Loaded, Pace, Timed
+from pytest_benchgate.race.launching.pacing import LEAST
 from pytest_benchgate.race.launching.timing import _enough
 
 if TYPE_CHECKING:
@@ -423,18 +424,20 @@ def test_whether_pairs_are_enough_does_not_depend_on_which_side_is_which(
     pairs: list[tuple[int, int]], calls: int
 ) -> None:
     base, head = [float(first) for first, _ in pairs], [float(second) for _, second in pairs]
-    assert _enough([base, head], Pace(calls), Plan()) == _enough([head, base], Pace(calls), Plan())
+    for rule in (None, Rule(), Rule(threshold=0.2)):
+        there, back = (_enough(times, Pace(calls), Plan(), rule) for times in ([base, head], [head, base]))
+        assert there == back
 
 
 def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() -> None:
     plan = Plan(pairs=25, agreeing_pairs=5, least_pairs=3, precision=0.01, timed_ns=6e8)
     rng = random.Random(1)
 
-    def counted(scatter: float, call_ns: float) -> int:
+    def counted(scatter: float, call_ns: float, slower: float = 1.0, rule: Rule | None = None) -> int:
         times: tuple[list[float], list[float]] = ([], [])
-        while not _enough(times, Pace(1), plan):
-            for side in times:
-                side.append(call_ns * math.exp(rng.gauss(0, scatter)))
+        while not _enough(times, Pace(1), plan, rule):
+            for side, factor in zip(times, (1, slower), strict=True):
+                side.append(factor * call_ns * math.exp(rng.gauss(0, scatter)))
         return len(times[0])
 
     assert counted(0.0, 1e6) == 5
@@ -442,3 +445,8 @@ def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() ->
     assert counted(1.0, 1e6) == 25
     assert counted(1e-9, 1e9) == 3
     assert counted(1e-9, 8e7) == 4
+    # Where a launch counts fully by the rule, it need not be more exact.
+    near = Rule(threshold=0.05, scales=(0.01,))
+    assert counted(0.01, 1e6, rule=near) == LEAST
+    assert counted(0.01, 1e6, 1.2, near) == counted(0.01, 1e6, 1 / 1.2, near) == LEAST
+    assert counted(0.01, 1e6, 1.05, near) == 25

@@ -147,7 +147,8 @@ def run(
             return
         start, own_s = clock(), 0.0
         paces = {nodeid: pace for nodeid in undecided if (pace := state[nodeid].pace()) is not None}
-        for event in launch(sides, undecided, plan, rng.getrandbits(32), reaper, Timer(paces)):
+        timer = Timer(paces, {nodeid: state[nodeid].rule for nodeid in undecided})
+        for event in launch(sides, undecided, plan, rng.getrandbits(32), reaper, timer):
             if isinstance(event, Loaded):
                 yield event
             else:

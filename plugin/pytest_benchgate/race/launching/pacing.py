@@ -37,6 +37,16 @@ def pace(launches: Sequence[Timed], seconds: float, rule: Rule) -> Pace | None:
     return Pace(launches[-1].pace.calls, lead, best_pairs(launches, seconds, rule))
 
 
+def is_clear(low: float, high: float, rule: Rule) -> bool:
+    """Return whether a launch whose number lies between these counts fully, wherever it lies between them.
+
+    It makes no difference which side is slower.
+    """
+    least, most = sorted((abs(low), abs(high)))
+    threshold, scale = math.log1p(rule.threshold), max(rule.scales)
+    return most < threshold - scale or (low * high > 0 and least > threshold + scale)
+
+
 def best_pairs(launches: Sequence[Timed], seconds: float, rule: Rule) -> int:
     """Return the number of pairs a launch with which a race is decided soonest.
 

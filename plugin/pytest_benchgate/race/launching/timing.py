@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_benchgate import host
+from pytest_benchgate.race.launching.pacing import LEAST, is_clear
 from pytest_benchgate.race.launching.process import WorkerLost
 from pytest_benchgate.race.launching.results import Pace, Timed
 from pytest_benchgate.race.statistics import interval, launch_number, logarithms
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.race.launching.plan import Plan
     from pytest_benchgate.race.launching.process import Worker
+    from pytest_benchgate.race.statistics import Rule
     from pytest_benchgate.race.worker import messages
 
 # Times a block's length: a single call that takes so long, even if cold, ends the calibration.
@@ -30,9 +32,19 @@ CONFIDENCE = 0.9
 
 @dataclass(frozen=True)
 class Timer:
-    """Times a benchmark on both sides; a test that has a pace from earlier launches, by its id, is timed at it."""
+    """Times a benchmark on both sides.
+
+    Attributes
+    ----------
+    paces : mapping
+        How a test is timed, by its id, if earlier launches have shown it.
+    rules : mapping
+        When a test's race is decided, by its id; with it, a test without a pace is timed in fewer pairs.
+
+    """
 
     paces: Mapping[str, Pace] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
 
     def __call__(
         self, nodeid: str, workers: Sequence[Worker], ready: Sequence[messages.Ready], rng: random.Random
@@ -41,7 +53,7 @@ class Timer:
         plan = workers[0].plan
         pace = self.paces.get(nodeid) or calibrate(workers, plan)
         start = CLOCK.s()
-        times = time_pairs(workers, pace, plan, rng)
+        times = time_pairs(workers, pace, plan, rng, self.rules.get(nodeid))
         paired_s = CLOCK.s() - start
         base_ns, head_ns = (
             tuple(one / answer.iterations for one in of_side) for of_side, answer in zip(times, ready, strict=True)
@@ -54,7 +66,9 @@ def are_alike(ready: Sequence[messages.Ready]) -> bool:
     return len({answer.drawn for answer in ready}) == 1
 
 
-def time_pairs(workers: Sequence[Worker], pace: Pace, plan: Plan, rng: random.Random) -> list[list[float]]:
+def time_pairs(
+    workers: Sequence[Worker], pace: Pace, plan: Plan, rng: random.Random, rule: Rule | None = None
+) -> list[list[float]]:
     """Return the nanoseconds of a call in each pair, for each worker; blocks of both have equally many calls.
 
     Both stay on one processor, a random one: on a busy machine, two that each keep their own differed by up to 30 % for
@@ -67,7 +81,7 @@ def time_pairs(workers: Sequence[Worker], pace: Pace, plan: Plan, rng: random.Ra
     processors = sorted(host.processors())
     processor = rng.choice(processors) if processors and not pace.lead else None
     times: list[list[float]] = [[] for _ in workers]
-    while not _enough(times, pace, plan):
+    while not _enough(times, pace, plan, rule):
         for index in rng.sample(range(len(workers)), len(workers)):
             if pace.lead:
                 workers[index].block(pace.lead, None)
@@ -111,19 +125,20 @@ def _calls(workers: Sequence[Worker], plan: Plan) -> tuple[int, float]:
         calls, attempt = max(calls, min(enough, 10 * calls, most)), attempt + 1
 
 
-def _enough(times: Sequence[Sequence[float]], pace: Pace, plan: Plan) -> bool:
-    """Return whether a launch has enough pairs: as many as its pace says; or they agree well, or have taken too long.
+def _enough(times: Sequence[Sequence[float]], pace: Pace, plan: Plan, rule: Rule | None) -> bool:
+    """Return whether a launch has enough pairs.
 
-    The rule depends on the scatter of the pairs, but not on its sign: the number of equal builds stays symmetric.
+    As many as its pace says; or all the rule wants to know of it is clear; or they agree, or have taken too long. None
+    of this depends on which side is slower: the number of equal builds stays symmetric.
     """
     count = len(times[0])
     if count >= (pace.pairs or plan.pairs):
         return True
     if count >= plan.least_pairs and pace.calls * sum(map(sum, times)) >= plan.timed_ns:
         return True
-    if pace.pairs:
-        return False
-    if count < plan.agreeing_pairs:
+    if pace.pairs or count < LEAST:
         return False
     low, high, _ = interval(logarithms(*times), CONFIDENCE)
-    return high - low <= plan.precision
+    return (rule is not None and is_clear(low, high, rule)) or (
+        count >= plan.agreeing_pairs and high - low <= plan.precision
+    )
