@@ -12,11 +12,11 @@
 #endif
 
 /* value modulo P in [0, P); ~value is -1 - value and cannot overflow. */
-inline ulong enter(ELEMENT value) {
+static inline ulong enter(ELEMENT value) {
     return value < 0 ? P - 1 - (ulong)~value % P : (ulong)value % P;
 }
 
-inline ulong step(ulong u) {
+static inline ulong step(ulong u) {
 #if ONE_REMAINDER
     return MU * u * (u + 1) % P;
 #else

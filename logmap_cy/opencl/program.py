@@ -6,6 +6,7 @@ import functools
 import math
 import re
 import threading
+import warnings
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,10 @@ class Session:
         with self.lock:
             if key not in self.programs:
                 try:
-                    self.programs[key] = self.cl.Program(self.context, text).build(["-w", *options])
+                    # NVIDIA's compiler prints something of each kernel, -w or not.
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore", self.cl.CompilerWarning)
+                        self.programs[key] = self.cl.Program(self.context, text).build(["-w", *options])
                 except self.cl.Error as error:
                     raise RuntimeError(f"kernels/{name}.cl was not built for this device: {error}") from error
                 if len(self.programs) > PROGRAMS:
