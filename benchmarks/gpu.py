@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,10 +116,10 @@ def kernels_table(kind: str, bits: int, num: int, dtype: str, rounds: int) -> st
     copies = {one.contender.name.partition("@")[2]: one.ns_per_element for one in timed if one.contender.limit}
     lines = []
     for one in sorted(timed, key=lambda one: one.ns_per_element):
-        device = one.contender.name.partition("@")[2]
+        place = one.contender.name.partition("@")[2]
         rate = f"{2 * np.dtype(dtype).itemsize / one.ns_per_element:.4g}"
         # CuPy has no copying kernel of its own, and works on the first device.
-        copy = copies.get(device, min(copies.values(), default=np.nan))
+        copy = copies.get(place, min(copies.values(), default=math.nan))
         steps = "" if one.contender.limit else f"{one.steps_per_s:.3g}"
         spread = f"{one.seconds.spread:.0%}"
         lines.append([f"`{one.contender.name}`", one.length, f"{1e3 * one.seconds.median:.4g}", rate,

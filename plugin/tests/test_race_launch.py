@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from launching import FEW, PLAN, Starts, broken, ids, launched, raced
 from pytest_benchgate.race.launching.launch import launch
+from pytest_benchgate.race.launching.pacing import LEAST
 from pytest_benchgate.race.launching.plan import Plan, Side
 from pytest_benchgate.race.launching.results import Failed, FailureKind, Loaded, Pace, Timed
-from pytest_benchgate.race.launching.pacing import LEAST
 from pytest_benchgate.race.launching.timing import _enough
+from pytest_benchgate.race.statistics import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -446,7 +447,7 @@ def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() ->
     assert counted(1e-9, 1e9) == 3
     assert counted(1e-9, 8e7) == 4
     # Where a launch counts fully by the rule, it need not be more exact.
-    near = Rule(threshold=0.05, scales=(0.01,))
+    near = Rule(threshold=0.05, scales=(0.02,))
     assert counted(0.01, 1e6, rule=near) == LEAST
     assert counted(0.01, 1e6, 1.2, near) == counted(0.01, 1e6, 1 / 1.2, near) == LEAST
     assert counted(0.01, 1e6, 1.05, near) == 25
