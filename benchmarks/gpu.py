@@ -100,9 +100,9 @@ def kernels(kind: str) -> Iterator[Contender]:
         if device.kind == kind:
             copy = functools.partial(kernel, Kernel("opencl_copy", device))
             yield Contender(f"opencl_copy@{device}", copy, limit=True, dtypes=DTYPES)
-    for row, device in rows(kind):
-        run = functools.partial(kernel, row.load(device)) if device else cupy_kernel()
-        yield Contender(f"{row}@{device}" if device else str(row), run, dtypes=DTYPES)
+    for row, place in rows(kind):
+        run = functools.partial(kernel, row.load(place)) if place else cupy_kernel()
+        yield Contender(f"{row}@{place}" if place else str(row), run, dtypes=DTYPES)
 
 
 def kernels_table(kind: str, bits: int, num: int, dtype: str, rounds: int) -> str:

@@ -450,4 +450,4 @@ def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() ->
     near = Rule(threshold=0.05, scales=(0.02,))
     assert counted(0.01, 1e6, rule=near) == LEAST
     assert counted(0.01, 1e6, 1.2, near) == counted(0.01, 1e6, 1 / 1.2, near) == LEAST
-    assert counted(0.01, 1e6, 1.05, near) == 25
+    assert counted(0.01, 1e6, 1.05, near) > LEAST
