@@ -24,14 +24,12 @@ SMALL_S = 0.001
 LONGEST_S = 0.1
 # A piece takes so many seconds, and this fraction of its worker's share, at least: fixed costs make small ones slow.
 PIECE_S, PIECE_FRACTION = 0.0005, 1 / 64
-# Each device must make a team so many times faster: less is noise.
-GAIN = 1.04
 # Steps that each thread of the processor does in a first part: a millisecond or more, so that its rate is told.
 FIRST_STEPS = 2**23
 # Fractions of a call that trials of one and of several workers take, and the least seconds that tell something.
 TRIAL_FRACTION, TEAM_FRACTION, TRIAL_S = 1 / 32, 1 / 10, 0.0005
-# A team with this part of the best one's rate is tried for longer.
-NEARLY = 0.8
+# Each device must make a team GAIN times faster: less is noise. With NEARLY the best one's rate it is tried for longer.
+GAIN, NEARLY = 1.04, 0.8
 # Fraction of the time worked that first trials may lose; seconds worked between later ones, which come sooner at first.
 BUDGET, AGAIN_S = 0.04, 2.0
 # Measurements of a team that are kept. The best one counts, as other processes only ever slow a team down.
@@ -173,10 +171,9 @@ class Plan:
             return False
         fastest = known.rate(known.best())
         whole_s = min(all_steps / fastest, LONGEST_S)
-        trial_s = cost_s = max(whole_s * TRIAL_FRACTION, TRIAL_S) * len(team)
-        if len(team) > 1:
-            # Devices take a while to wake up; meanwhile the processor works.
-            trial_s = max(trial_s, whole_s * TEAM_FRACTION)
+        cost_s = max(whole_s * TRIAL_FRACTION, TRIAL_S) * len(team)
+        # Devices take a while to wake up; meanwhile the processor of their team works.
+        trial_s = max(cost_s, whole_s * TEAM_FRACTION * (len(team) > 1))
         budget_s = inf if team in known.rates else BUDGET * (known.worked_s + all_steps / fastest) - known.lost_s
         if cost_s > budget_s or trial_s > self.left * self.num / fastest / 3:
             return False
@@ -192,7 +189,7 @@ class Plan:
             # A team that seems nearly as fast as the processor costs little, and may be faster in longer parts.
             if beyond_s > trial_s / 2 and not (len(team) > 1 and NEARLY < rate / fastest < GAIN):
                 break
-            steps = done * min(max(trial_s / max(seconds - fixed_s, seconds / 8), 4 if beyond_s < trial_s / 8 else 2), 16)
+            steps = done * min(max(trial_s / max(seconds - fixed_s, seconds / 8), 3), 16)
         known.learn(team, rate, trial=True)
         known.last_trial_s, known.trials = known.worked_s, known.trials + 1
         return True
