@@ -108,6 +108,7 @@ CASES: dict[str, Callable[[Implementation], bool]] = {
     "case": lambda row: not row.known_wrong,
     "native_case": lambda row: not row.known_wrong and row.kind not in OBJECTS,
     "opencl_case": lambda row: not row.known_wrong and row.kind == "opencl",
+    "float_case": lambda row: "_float" in row.name,
     "wrong_case": lambda row: bool(row.known_wrong),
 }
 
@@ -140,6 +141,7 @@ def _available(request: pytest.FixtureRequest) -> Case:
 case = pytest.fixture(_available, name="case")
 native_case = pytest.fixture(_available, name="native_case")
 opencl_case = pytest.fixture(_available, name="opencl_case")
+float_case = pytest.fixture(_available, name="float_case")
 wrong_case = pytest.fixture(_available, name="wrong_case")
 
 

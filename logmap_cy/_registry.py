@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from logmap_cy.opencl import device as opencl
 from logmap_cy.opencl.job import Kernel
 from logmap_cy.vector import cpu
+from logmap_cy.vector.plan import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,11 @@ Kind: TypeAlias = Literal["python", "objects", "pool", "numpy", "cython", "peer"
 INSTALL = {
     "numba": 'pip install "logmap-cy[peers]"',
     "cupy": "pip install cupy-cuda13x, or the one for this machine's CUDA",
+}
+# What a device of OpenCL lacks, by the precision of a row.
+LACKS = {
+    "double": "no OpenCL device here computes in double precision; opencl_uint needs none",
+    "single": "no OpenCL device here has fused multiply-add in single precision; opencl_uint needs none",
 }
 DISABLE = "LOGMAP_CY_DISABLE_CPU_FEATURES"
 
@@ -46,6 +52,10 @@ ODD_25_BITS = Domain(
 )
 ODD_31_BITS = Domain(
     "odd p < 2**31 that shares no factor with mu", lambda p, mu: p < 2**31 and p % 2 == 1 and math.gcd(p, mu) == 1
+)
+SINGLE = Domain(
+    "p <= 2**21 that shares no factor with mu, and beyond it where the bound of single precision closes",
+    lambda p, mu: p <= 2**24 and plan(p, mu).floats is not None,
 )
 PRODUCT_63_BITS = Domain("(mu % p) * (p - 1) * p < 2**63", lambda p, mu: mu * (p - 1) * p < 2**63)
 
@@ -88,8 +98,9 @@ class Implementation:
         Elements times steps that each thread should have, at least; None for one thread always.
     cpu : str or None
         The instruction set that it needs, one of those that `logmap_cy.vector.cpu.supported` knows.
-    double : bool
-        For OpenCL, whether it needs a device that computes in double precision.
+    precision : str or None
+        For OpenCL, that of its floating-point numbers: "double" needs a device that has it, "single" one with fused
+        multiply-add.
     source : str or None
         Its module within logmap_cy, if that is not "rows.NAME", and its function, if that is not compute:
         "rows.pool:python".
@@ -105,7 +116,7 @@ class Implementation:
     steps_per_call: int = 2**24
     steps_per_thread: int | None = None
     cpu: str | None = None
-    double: bool = False
+    precision: Literal["single", "double"] | None = None
     source: str | None = None
     known_wrong: str | None = None
 
@@ -119,8 +130,7 @@ class Implementation:
         if self.kind == "hybrid" and opencl.discover().reason:
             return f"it shares the work with OpenCL devices: {opencl.discover().reason}"
         if self.kind == "opencl":
-            lacks_double = "no OpenCL device here computes in double precision; opencl_uint needs none"
-            return opencl.discover().reason or (None if self.devices else lacks_double)
+            return opencl.discover().reason or (None if self.devices else LACKS[self.precision or "double"])
         if self.cpu and self.cpu not in cpu_features():
             disabled = f"{DISABLE} disables {self.cpu}"
             return disabled if self.cpu in cpu.supported() else f"this processor or system has no {self.cpu}"
@@ -134,7 +144,11 @@ class Implementation:
     def devices(self) -> tuple[opencl.Device, ...]:
         """The OpenCL devices that it can run on; empty for what runs on the host."""
         devices = opencl.discover().devices if self.kind == "opencl" else ()
-        return tuple(device for device in devices if device.double or not self.double)
+        return tuple(device for device in devices if self.runs_on(device))
+
+    def runs_on(self, device: opencl.Device) -> bool:
+        """Return whether an OpenCL device has the precision that it needs."""
+        return {"double": device.double, "single": device.fma, None: True}[self.precision]
 
     def load(self, device: opencl.Device | None = None) -> Compute:
         """Return its function; for kind "opencl" on `device`, or on the first of `devices`.
@@ -149,7 +163,7 @@ class Implementation:
         """
         if self.kind == "opencl":
             device = device or next(iter(self.devices), None) or opencl.first_device()
-            return Kernel(self.name, device, verified=self.double)
+            return Kernel(self.name, device, verified=self.precision is not None)
         compute: Compute = getattr(self.module(), self.place[1])
         return compute
 
@@ -175,7 +189,9 @@ list_pool = functools.partial(Implementation, kind="pool", steps_per_thread=DIVI
 numpy_article = functools.partial(Implementation, kind="numpy", domain=PRODUCT_63_BITS, steps_per_call=10 * 2**25)
 # A call takes less than 0.3 s everywhere, and a thread's share 0.1 to 0.4 ms.
 vector = functools.partial(Implementation, kind="cython", steps_per_call=2**29, steps_per_thread=2**20)
+vector_float = functools.partial(vector, domain=SINGLE)
 kernel = functools.partial(Implementation, kind="opencl", steps_per_call=2**25)
+floating = functools.partial(Implementation, kind="opencl", steps_per_call=2**29)
 
 # Why the answers of two rows are wrong.
 COUNT = "its range(1, 10, 1) are nine steps, not ten; use numpy_article"
@@ -200,21 +216,33 @@ ROWS = (
     vector("vector_baseline", "vectors of what every processor has", domain=P_27_BITS, source="vector.baseline"),
     vector("vector_avx2", "vectors of 4 doubles, AVX2 and FMA", domain=P_45_BITS, cpu="avx2", source="vector.avx2"),
     vector("vector_avx512", "vectors of 8 doubles, AVX-512", domain=P_45_BITS, cpu="avx512", source="vector.avx512"),
+    vector_float("vector_float_neon", "vectors of 4 floats, NEON", cpu="neon", source="vector.float_neon"),
+    vector_float("vector_float_avx2", "vectors of 8 floats, AVX2 and FMA", cpu="avx2", source="vector.float_avx2"),
+    vector_float("vector_float_avx512", "vectors of 16 floats, AVX-512", cpu="avx512", source="vector.float_avx512"),
     vector("vector_ifma", "vectors of 8 integers, AVX-512 IFMA", domain=ODD_25_BITS, cpu="ifma", source="vector.ifma"),
     Implementation("numba", "the plain loop, compiled by LLVM, all threads", "peer", steps_per_thread=DIVISIONS),
     Implementation("cupy", "the plain loop as an elementwise CUDA kernel", "peer", steps_per_call=2**29),
     kernel("opencl_loop", "64-bit kernel, a loop over the steps"),
     kernel("opencl_unrolled", "64-bit kernel, ten steps written out"),
-    Implementation(
-        "opencl_double", "vectors of doubles, ten steps written out", "opencl", P_45_BITS, 2**29, double=True
-    ),
+    floating("opencl_double", "vectors of doubles, ten steps written out", domain=P_45_BITS, precision="double"),
+    floating("opencl_float", "vectors of floats, ten steps written out", domain=SINGLE, precision="single"),
     kernel("opencl_uint", "32-bit integers, ten steps written out", domain=ODD_31_BITS),
     kernel("opencl_article", "the articles' 32-bit kernel", known_wrong=OVERFLOW),
     vector("hybrid", "processor and OpenCL devices at once", kind="hybrid", source="hybrid.call"),
 )
 
 # What "auto" tries, the fastest first. The oracle is exact for every p.
-AUTO = ("vector_ifma", "vector_avx512", "vector_avx2", "vector_baseline", "prange", "python")
+AUTO = (
+    "vector_ifma",
+    "vector_float_avx512",
+    "vector_avx512",
+    "vector_float_avx2",
+    "vector_avx2",
+    "vector_float_neon",
+    "vector_baseline",
+    "prange",
+    "python",
+)
 
 
 def implementations() -> tuple[Implementation, ...]:
@@ -232,5 +260,6 @@ def implementations() -> tuple[Implementation, ...]:
 
 def widest() -> Any:
     """Return the module of the widest vectors of doubles that may be used here, for its `multiply_adds`."""
-    rows = [row for row in ROWS if row.name.startswith("vector_") and row.cpu != "ifma" and not row.unavailable]
-    return rows[-1].module()
+    rows = {row.name: row for row in ROWS}
+    doubles = (rows[name] for name in ("vector_avx512", "vector_avx2", "vector_baseline"))
+    return next(row for row in doubles if not row.unavailable).module()

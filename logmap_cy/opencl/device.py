@@ -25,6 +25,8 @@ class Device:
         As the driver reports them.
     double : bool
         Whether it computes in double precision.
+    fma : bool
+        Whether it has fused multiply-add in single precision.
     shares_memory : bool
         Whether it works in the host's memory, so that arrays need not be moved.
     handle : pyopencl.Device
@@ -38,6 +40,7 @@ class Device:
     platform: str
     driver: str
     double: bool
+    fma: bool
     shares_memory: bool
     handle: Any = field(compare=False, repr=False)
 
@@ -100,6 +103,7 @@ def discover() -> Discovery:
             platform=handle.platform.name.strip(),
             driver=handle.driver_version,
             double=bool(handle.double_fp_config),
+            fma=bool(handle.single_fp_config & cl.device_fp_config.FMA),
             shares_memory=kind == "cpu" and bool(handle.host_unified_memory),
             handle=handle,
         )

@@ -63,9 +63,10 @@ class Kernel:
         """
         session = open_session(self.device)
         text = source(f"{self.name}.cl")
-        options, further = prepared(text, x.dtype, session.shape, p, mu)
+        shape = session.float_shape if "float p" in text else session.shape
+        options, further = prepared(text, x.dtype, shape, p, mu)
         program = session.program(self.name, text, *options)
-        width = math.prod(session.shape) if "LANES" in text else 1
+        width = math.prod(shape) if "LANES" in text else 1
         key = (self.name, *options)
         job = _Job(self, session, key, program, width, num, further)
         if self.verified and key not in session.verified:

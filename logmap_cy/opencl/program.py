@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
 import threading
 import warnings
@@ -24,8 +25,16 @@ PROGRAMS = 64
 PIECE = 2**25
 # Work-items in a group; 64 to 4096 measured alike on PoCL, 1 ten times slower.
 GROUP = 256
+# Build options that let a driver round otherwise than the kernel says.
+RELAXED = re.compile(r"-cl-(fast-relaxed-math|unsafe-math-optimizations|mad-enable)")
 # Types of OpenCL C -> NumPy's, and the kinds of an array's elements -> OpenCL C.
-SCALARS: dict[str, type[np.generic]] = {"double": np.float64, "uint": np.uint32, "ulong": np.uint64}
+SCALARS: dict[str, type[np.generic]] = {
+    "double": np.float64,
+    "float": np.float32,
+    "int": np.int32,
+    "uint": np.uint32,
+    "ulong": np.uint64,
+}
 ELEMENTS = {"i4": "int", "u4": "uint", "i8": "long", "u8": "ulong"}
 
 
@@ -49,9 +58,11 @@ class Session:
         import pyopencl as cl
 
         self.cl = cl
-        # Lanes and vectors of a work-item. PoCL, 2^25 x 10: (4, 1) 92 ms, (4, 8) 43, (4, 12) 40, (4, 16) 49. More
-        # lanes give wrong answers on PoCL 3.0, which breaks the calling convention for wider vectors.
+        # Lanes and vectors of a work-item. PoCL, 2^25 x 10: (4, 1) 92 ms, (4, 8) 43, (4, 12) 40, (4, 16) 49. Wider
+        # vectors give wrong answers on PoCL 3.0, which breaks their calling convention.
         self.shape = (4, 12) if device.kind == "cpu" else (2, 1)
+        # For floats: of the same width.
+        self.float_shape = (8, 12) if device.kind == "cpu" else (4, 1)
         self.group = min(GROUP, device.handle.max_work_group_size)
         self.context = cl.Context([device.handle])
         profiling = cl.command_queue_properties.PROFILING_ENABLE
@@ -65,6 +76,11 @@ class Session:
     def program(self, name: str, text: str, *options: str) -> Any:
         """Return the program of kernels/NAME.cl's text, a kept one if it was built with these options before."""
         key = (name, *options)
+        relaxed = RELAXED.search(os.environ.get("PYOPENCL_BUILD_OPTIONS", ""))
+        if relaxed and "FP_CONTRACT OFF" in text:
+            raise RuntimeError(
+                f"kernels/{name}.cl depends on exact rounding; remove {relaxed[0]} from PYOPENCL_BUILD_OPTIONS"
+            )
         with self.lock:
             if key not in self.programs:
                 try:
@@ -126,7 +142,12 @@ def constants(p: int, mu: int) -> dict[str, float]:
     """Return the constants that the kernels derive from p and mu, by their names there."""
     values: dict[str, float] = {"P": p, "MU": mu, "ONE_REMAINDER": mu * (p - 1) * p < 2**64, "p": p, "inverse": 1 / p}
     if p <= P_WIDE:
-        values |= plan(p, mu).integers
+        derived = plan(p, mu)
+        values |= derived.integers
+        if floats := derived.floats:
+            values |= {f"factor{i}": factor for i, factor in enumerate(floats.factors)}
+            values |= {f"ratio{i}": ratio for i, ratio in enumerate(floats.ratios)}
+            values |= {"back_factor": floats.back, "back_ratio": floats.back_ratio, "direct_bits": floats.direct_bits}
     if p % 2 and p < 2**31 and math.gcd(mu, p) == 1:
         r, half, back = 2**32, mu * pow(2, -1, p), pow(mu, -1, p)
         values |= {

@@ -7,6 +7,11 @@ cdef extern from *:
     #else
     #define LOGMAP_HAS(name) 0
     #endif
+    #if defined(__ARM_NEON) && defined(__aarch64__)
+    #define LOGMAP_NEON 1
+    #else
+    #define LOGMAP_NEON 0
+    #endif
     #define LOGMAP_AVX2 (LOGMAP_HAS("avx2") && LOGMAP_HAS("fma"))
     #define LOGMAP_AVX512 (LOGMAP_HAS("avx512f") && LOGMAP_HAS("avx512dq") && LOGMAP_HAS("avx512bw") \\
                            && LOGMAP_HAS("avx512vl"))
@@ -15,9 +20,10 @@ cdef extern from *:
     bint LOGMAP_AVX2
     bint LOGMAP_AVX512
     bint LOGMAP_IFMA
+    bint LOGMAP_NEON
 
 
 def supported():
     """Return the names of the instruction sets that meson.build compiles for and this processor has."""
-    sets = {"avx2": LOGMAP_AVX2, "avx512": LOGMAP_AVX512, "ifma": LOGMAP_IFMA}
+    sets = {"avx2": LOGMAP_AVX2, "avx512": LOGMAP_AVX512, "ifma": LOGMAP_IFMA, "neon": LOGMAP_NEON}
     return frozenset(name for name, has in sets.items() if has)

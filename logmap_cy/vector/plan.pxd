@@ -1,5 +1,7 @@
 """The constants of the vector implementations, derived once for each p and mu."""
 
+from libc.stdint cimport int32_t
+
 cdef enum Form:
     # A step is u * u + c.
     SHORT = 0
@@ -9,6 +11,13 @@ cdef enum Form:
     SHORT_WIDE = 2
     GENERAL_WIDE = 3
 
+cdef struct FloatConstants:
+    int32_t factors[4]
+    float ratios[4]
+    int32_t back
+    float inverse, mu, back_ratio
+    int direct_bits
+
 cdef struct Constants:
     Form form
     # Values of a magnitude below 2**near_bits are converted without splitting them in halves.
@@ -16,7 +25,10 @@ cdef struct Constants:
     # For IFMA, the same for values in [0, 2**whole_bits).
     int whole_bits
     double p, inverse, mu, c, half, back, shift, two32
+    # For single precision, if Plan.floats is not None: see float_plan.py.
+    FloatConstants floats
 
 cdef class Plan:
     cdef Constants constants
     cdef readonly dict integers
+    cdef readonly object floats

@@ -1,12 +1,14 @@
 from typing import final
 
+from logmap_cy.vector.float_plan import FloatPlan
+
 P_NARROW: int
 P_WIDE: int
 
 @final
 class Plan:
     integers: dict[str, int]
+    floats: FloatPlan | None
     def __init__(self, p: int, mu: int) -> None: ...
 
-def centred(value: int, p: int) -> int: ...
 def plan(p: int, mu: int) -> Plan: ...

@@ -11,14 +11,10 @@ cimport cython
 import functools
 import math
 
+from logmap_cy.vector.float_plan import centred, float_plan
+
 P_NARROW = 2**27
 P_WIDE = 2**45
-
-
-def centred(value, p):
-    """Return value modulo p, in (-p / 2, p / 2]."""
-    value %= p
-    return value - p if value > p // 2 else value
 
 
 @cython.auto_pickle(False)
@@ -26,7 +22,8 @@ def centred(value, p):
 cdef class Plan:
     """The constants for p in [1, 2**45] and mu in [0, p); ValueError for others.
 
-    `integers` holds them by their names in kernels/opencl_double.cl.
+    `integers` holds them by their names in kernels/opencl_double.cl, and `floats` those of single precision: a
+    FloatPlan, or None where that is not exact.
     """
 
     def __init__(self, p, mu):
@@ -56,6 +53,13 @@ cdef class Plan:
         k.mu, k.two32 = self.integers["mu"], self.integers["two32"]
         k.c, k.half = self.integers["c"], self.integers["half_mu"]
         k.back, k.shift = self.integers["back"], self.integers["shift"]
+        self.floats = floats = float_plan(p, mu)
+        if floats:
+            for i in range(4):
+                k.floats.factors[i], k.floats.ratios[i] = floats.factors[i], floats.ratios[i]
+            k.floats.back, k.floats.back_ratio = floats.back, floats.back_ratio
+            k.floats.inverse, k.floats.mu = floats.inverse, floats.factors[0]
+            k.floats.direct_bits = floats.direct_bits
 
 
 @functools.lru_cache(maxsize=1024)

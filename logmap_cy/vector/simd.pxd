@@ -7,7 +7,7 @@ cdef extern from "simd.h" nogil:
         pass
     ctypedef struct ivec:
         pass
-    const int LANES, WIDTH, BLOCK, FUSED, IFMA
+    const int LANES, WIDTH, FUSED, IFMA
     vec broadcast(double a)
     vec add(vec a, vec b)
     vec multiply(vec a, vec b)

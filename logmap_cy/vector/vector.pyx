@@ -17,27 +17,23 @@ sums. Any product of two such residues goes the same way.
 IFMA, p < 2**25. u is an integer in [0, 2p), so that u * u + c < 2**52; simd.h has its reduction.
 """
 from cython.parallel cimport prange
-from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcpy
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from logmap_cy.rows.step cimport integer
 from logmap_cy.vector.plan cimport GENERAL, GENERAL_WIDE, SHORT, SHORT_WIDE, Constants, Plan
 from logmap_cy.vector.simd cimport (
-    BLOCK, FUSED, IFMA, LANES, WIDTH, add, any_beyond, broadcast, either, fma_, fms_, fnma_, high_half, iadd,
+    FUSED, IFMA, LANES, WIDTH, add, any_beyond, broadcast, either, fma_, fms_, fnma_, high_half, iadd,
     ibroadcast, ifma, ifma_reduce, isubtract, ivec, lift, load_64, load_i32, load_u32, low_52, low_half, lower, lowest,
-    multiply, quotient, store_32, store_64, stream_32, stream_64, stream_end, to_double, to_integer, vec,
+    multiply, quotient, store_32, store_64, stream_32, stream_64, to_double, to_integer, vec,
 )
-from logmap_cy.vector.plan import plan
+
+cdef extern from "simd.h":
+    # Elements that `block` computes.
+    const Py_ssize_t BLOCK
 
 cdef enum:
-    # Bytes of a cache line: threads share none, and streams start at one.
-    LINE = 64
     MOST_WIDTH = 16
     MOST_LANES = 8
-
-# An out of at least so many bytes is written past the caches.
-cdef Py_ssize_t STREAM = 1 << 22
 
 
 cdef inline vec reduce(vec v, vec p, vec inverse) noexcept nogil:
@@ -162,12 +158,12 @@ cdef inline ivec whole(double centred, double p) noexcept nogil:
 
 
 # The constants of the short form for IFMA: integers, in all lanes.
-cdef struct Whole:
+cdef struct Prepared:
     ivec p, minus_p, inverse, mu, half, c, back, shift
 
 
-cdef inline Whole prepared(const Constants* k) noexcept nogil:
-    cdef Whole w
+cdef inline Prepared prepared(const Constants* k) noexcept nogil:
+    cdef Prepared w
     w.p, w.minus_p = to_integer(broadcast(k.p)), ibroadcast((<int64_t>1 << 52) - <int64_t>k.p)
     w.inverse = ibroadcast((<int64_t>1 << 52) // <int64_t>k.p)
     w.mu, w.half, w.c = whole(k.mu, k.p), whole(k.half, k.p), whole(k.c, k.p)
@@ -176,7 +172,7 @@ cdef inline Whole prepared(const Constants* k) noexcept nogil:
 
 
 cdef inline void whole_block(
-    const integer* x, integer* out, int64_t num, const Constants* k, const Whole* w, bint stream
+    const integer* x, integer* out, int64_t num, const Constants* k, const Prepared* w, bint stream
 ) noexcept nogil:
     """The short form in integers, by IFMA."""
     cdef:
@@ -203,7 +199,7 @@ cdef inline void whole_block(
 
 
 cdef inline void block(
-    const integer* x, integer* out, int64_t num, const Constants* k, const Whole* w, bint stream
+    const integer* x, integer* out, int64_t num, const Constants* k, const Prepared* w, bint stream
 ) noexcept nogil:
     cdef vec u[MOST_WIDTH]
     if IFMA:
@@ -214,100 +210,20 @@ cdef inline void block(
         leave(u, out, k, stream)
 
 
-cdef void part_block(
-    const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k, const Whole* w
-) noexcept nogil:
-    """A block that is not full: n < BLOCK elements."""
-    cdef integer buffer[MOST_WIDTH * MOST_LANES]
-    if n > 0:
-        memcpy(buffer, x, n * sizeof(integer))
-        for i in range(n, BLOCK):
-            buffer[i] = 0
-        block(buffer, buffer, num, k, w, False)
-        memcpy(out, buffer, n * sizeof(integer))
+cdef int check(Plan derived, p, mu) except -1:
+    """Raise ValueError where the arithmetic is not exact for p and mu.
 
-
-cdef void part(
-    const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k, bint stream
-) noexcept nogil:
-    """The elements of one thread."""
-    cdef:
-        Py_ssize_t i = 0
-        Whole constants = prepared(k)
-        const Whole* w = &constants
-    if stream:
-        i = min(n, <Py_ssize_t>(-<uintptr_t>out % LINE // sizeof(integer)))
-        part_block(x, out, i, num, k, w)
-    while i + BLOCK <= n:
-        block(x + i, out + i, num, k, w, stream)
-        i += BLOCK
-    part_block(x + i, out + i, n - i, num, k, w)
-    if stream:
-        stream_end()
-
-
-cdef void run(
-    const integer* x, integer* out, Py_ssize_t n, int64_t num, const Constants* k, int threads
-) noexcept nogil:
-    """`compute`, without its checks."""
-    cdef:
-        bint large = n * <Py_ssize_t>sizeof(integer) >= STREAM
-        # A block holds a cache line at least.
-        bint stream = LANES > 1 and <const void*>x != <const void*>out and large
-        # So that threads share no cache line of out.
-        Py_ssize_t head = -<uintptr_t>out % LINE // sizeof(integer)
-        Py_ssize_t share = (n // threads // BLOCK + 1) * BLOCK
-        Py_ssize_t begin, end
-        int t
-    if threads == 1:
-        part(x, out, n, num, k, stream)
-        return
-    for t in prange(threads, schedule="static", num_threads=threads):
-        begin = min(n, head + t * share) if t else 0
-        end = min(n, head + (t + 1) * share) if t + 1 < threads else n
-        part(x + begin, out + begin, end - begin, num, k, stream)
-
-
-cdef void run_small(
-    int code, const void* x, void* out, Py_ssize_t n, int64_t num, const Constants* k
-) noexcept nogil:
-    """`run` in one thread; code is the size of an element, plus one if it is unsigned."""
-    if code == 4:
-        run(<const int32_t*>x, <int32_t*>out, n, num, k, 1)
-    elif code == 5:
-        run(<const uint32_t*>x, <uint32_t*>out, n, num, k, 1)
-    elif code == 8:
-        run(<const int64_t*>x, <int64_t*>out, n, num, k, 1)
-    else:
-        run(<const uint64_t*>x, <uint64_t*>out, n, num, k, 1)
-
-
-RUN = PyCapsule_New(<void*>run_small, "logmap_cy.run", NULL)
-
-
-def compute(const integer[::1] x, integer[::1] out, int64_t num, p, mu, int threads):
-    """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`.
-
-    Needs p <= 2**45 with fused multiply-add, p <= 2**27 without; with IFMA, an odd p < 2**25 that shares no factor with
-    mu.
+    It needs p <= 2**45 with fused multiply-add, p <= 2**27 without; with IFMA, an odd p < 2**25 that shares no factor
+    with mu.
     """
-    cdef:
-        Py_ssize_t n = x.shape[0]
-        Plan derived
-    if n != out.shape[0]:
-        raise ValueError(f"out has {out.shape[0]} elements, x has {n}; pass arrays of one length")
-    if num < 0:
-        raise ValueError(f"num={num} is negative; pass 0 or more")
-    if threads < 1:
-        raise ValueError(f"threads={threads} is below 1; pass 1 or more")
-    derived = plan(p, mu)
     if IFMA and not (derived.constants.form == SHORT and p < 2**25):
         raise ValueError(f"p={p}, mu={mu}: IFMA needs an odd p below 2**25 that shares no factor with mu")
     if not FUSED and derived.constants.form in (SHORT_WIDE, GENERAL_WIDE):
         raise ValueError(f"p={p} is beyond 2**27, which needs fused multiply-add")
-    if n:
-        with nogil:
-            run(&x[0], &out[0], n, num, &derived.constants, threads)
+    return 0
+
+
+include "logmap_cy/vector/frame.pxi"
 
 
 cdef double spin(int64_t num) noexcept nogil:

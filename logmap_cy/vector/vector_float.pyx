@@ -1,0 +1,171 @@
+"""The implementations "vector_float_*": residues as vectors of floats, all steps of a block in registers.
+
+meson.build compiles this file once for each instruction set with fused multiply-add, each as a module of its own.
+float_plan.py has the arithmetic, and the bound that says for which p and mu it is exact.
+"""
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from logmap_cy.rows.step cimport integer
+from logmap_cy.vector.plan cimport Constants, FloatConstants, Plan
+from logmap_cy.vector.simd cimport LANES, WIDTH, any_beyond, load_64, store_64, stream_64
+from logmap_cy.vector.simd_float cimport (
+    as_ivec, as_words, beyond, even_words, f_add, f_broadcast, f_fma, f_fms, f_fnma, f_multiply, f_quotient, f_to_words,
+    fvec, high_piece, high_words, low_piece, low_words, odd_words, sign, w_add, w_broadcast, w_either, w_lift,
+    w_multiply, w_quotient, w_subtract, w_to_float, w_unlike, words,
+)
+
+cdef extern from "simd_float.h":
+    const int FLOAT_LANES
+    # Elements that `block` computes.
+    const Py_ssize_t BLOCK "FLOAT_BLOCK"
+
+cdef enum:
+    MOST_WIDTH = 16
+    MOST_LANES = 16
+    PIECES = 4
+
+# The constants in all lanes.
+cdef struct Prepared:
+    fvec p, inverse, mu, back_ratio
+    fvec ratios[PIECES]
+    words factors[PIECES]
+    words whole_p, back
+    int direct_bits
+
+
+cdef inline Prepared prepared(const Constants* k) noexcept nogil:
+    cdef:
+        Prepared w
+        const FloatConstants* floats = &k.floats
+        int i
+    w.p, w.whole_p = f_broadcast(<float>k.p), w_broadcast(<int32_t>k.p)
+    w.inverse, w.mu = f_broadcast(floats.inverse), f_broadcast(<float>floats.factors[0])
+    w.back, w.back_ratio = w_broadcast(floats.back), f_broadcast(floats.back_ratio)
+    for i in range(PIECES):
+        w.factors[i], w.ratios[i] = w_broadcast(floats.factors[i]), f_broadcast(floats.ratios[i])
+    w.direct_bits = floats.direct_bits
+    return w
+
+
+cdef inline words load_low(const integer* x) noexcept nogil:
+    """The lower words of FLOAT_LANES elements, or those that they are."""
+    if sizeof(integer) == 4:
+        return as_words(load_64(x))
+    return low_words(load_64(x), load_64(x + LANES))
+
+
+cdef inline words load_high(const integer* x) noexcept nogil:
+    """The upper words of FLOAT_LANES elements of 64 bits."""
+    return high_words(load_64(x), load_64(x + LANES))
+
+
+cdef inline void store(integer* out, words answers, bint stream) noexcept nogil:
+    if sizeof(integer) == 4:
+        if stream:
+            stream_64(out, as_ivec(answers))
+        else:
+            store_64(out, as_ivec(answers))
+    elif stream:
+        stream_64(out, even_words(answers))
+        stream_64(out + LANES, odd_words(answers))
+    else:
+        store_64(out, even_words(answers))
+        store_64(out + LANES, odd_words(answers))
+
+
+cdef inline bint all_direct(const integer* x, int bits) noexcept nogil:
+    """Whether -2**bits <= x < 2**bits for a whole block."""
+    cdef:
+        bint is_signed = (<integer>-1) < 0
+        words seen = w_broadcast(0), low
+        int j
+    for j in range(WIDTH):
+        low = load_low(x + j * FLOAT_LANES)
+        seen = w_either(seen, beyond(low, bits, is_signed))
+        if sizeof(integer) == 8:
+            low = sign(low) if is_signed else w_broadcast(0)
+            seen = w_either(seen, w_unlike(low, load_high(x + j * FLOAT_LANES)))
+    return not any_beyond(as_ivec(seen), 0)
+
+
+cdef inline words remainder(words value, fvec a, words factor, fvec ratio, words p) noexcept nogil:
+    """value * factor modulo p, centred; a is value as a float."""
+    return w_subtract(w_multiply(value, factor), w_multiply(w_quotient(a, ratio), p))
+
+
+cdef inline words of_pieces(words low, words high, int count, bint is_signed, const Prepared* w) noexcept nogil:
+    """mu times the integers of two or four pieces modulo p, centred."""
+    cdef:
+        words pieces[PIECES]
+        words total = w_broadcast(0)
+        fvec quotient = f_broadcast(0)
+        int i
+    pieces[0], pieces[1] = low_piece(low), high_piece(low, is_signed and count == 2)
+    pieces[2], pieces[3] = low_piece(high), high_piece(high, is_signed)
+    for i in range(PIECES):
+        if i < count:
+            total = w_add(total, w_multiply(pieces[i], w.factors[i]))
+            quotient = f_fma(w_to_float(pieces[i]), w.ratios[i], quotient)
+    return w_subtract(total, w_multiply(w_quotient(quotient, f_broadcast(1)), w.whole_p))
+
+
+cdef inline void enter(fvec* u, const integer* x, const Prepared* w) noexcept nogil:
+    """Fill u with mu * x modulo p, centred."""
+    cdef:
+        bint is_signed = (<integer>-1) < 0
+        words low, high = w_broadcast(0)
+        int j
+    if all_direct(x, w.direct_bits):
+        for j in range(WIDTH):
+            low = load_low(x + j * FLOAT_LANES)
+            u[j] = w_to_float(remainder(low, w_to_float(low), w.factors[0], w.ratios[0], w.whole_p))
+    else:
+        for j in range(WIDTH):
+            if sizeof(integer) == 8:
+                high = load_high(x + j * FLOAT_LANES)
+            low = load_low(x + j * FLOAT_LANES)
+            u[j] = w_to_float(of_pieces(low, high, sizeof(integer) // 2, is_signed, w))
+
+
+cdef inline void advance(fvec* u, int64_t num, const Prepared* w) noexcept nogil:
+    """Take num steps."""
+    cdef:
+        fvec p = w.p, inverse = w.inverse, mu = w.mu
+        fvec factor, high, low
+        int64_t _s
+        int j
+    for _s in range(num):
+        for j in range(WIDTH):
+            factor = f_add(u[j], mu)
+            high = f_multiply(u[j], factor)
+            low = f_fms(u[j], factor, high)
+            u[j] = f_add(f_fnma(f_quotient(high, inverse), p, high), low)
+
+
+cdef inline void leave(const fvec* u, integer* out, const Prepared* w, bint stream) noexcept nogil:
+    """Write the remainders that u stands for, in [0, p)."""
+    cdef:
+        words answers
+        int j
+    for j in range(WIDTH):
+        answers = remainder(f_to_words(u[j]), u[j], w.back, w.back_ratio, w.whole_p)
+        store(out + j * FLOAT_LANES, w_lift(answers, w.whole_p), stream)
+
+
+cdef inline void block(
+    const integer* x, integer* out, int64_t num, const Constants* k, const Prepared* w, bint stream
+) noexcept nogil:
+    cdef fvec u[MOST_WIDTH]
+    enter(u, x, w)
+    advance(u, num, w)
+    leave(u, out, w, stream)
+
+
+cdef int check(Plan derived, p, mu) except -1:
+    """Raise ValueError where single precision is not exact; float_plan.py has the bound."""
+    if derived.floats is None:
+        raise ValueError(f"p={p}, mu={mu}: single precision is not exact for them; use an implementation with doubles")
+    return 0
+
+
+include "logmap_cy/vector/frame.pxi"
