@@ -308,7 +308,7 @@ class Conclusions:
                 f"the best of this CPU, {cpu.name}, is {c.s / cpu.s:.3g} times C{against}",
             )
         share = any_gpu.part("transfers") / any_gpu.s if any_gpu else None
-        figures = f"{share:.0%} of {any_gpu.name}'s call" if any_gpu else "no GPU"
+        figures = f"moves in two queues at once add up to {share:.0%} of {any_gpu.name}'s call" if any_gpu else "no GPU"
         self.judge("the GPU loses its time in transfers", None if share is None else share > 0.5, figures)
 
     def about_lists(self) -> None:

@@ -25,7 +25,11 @@ autodoc_typehints = "none"  # numpydoc's Parameters sections have them
 numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
+html_title = "pytest-benchgate"
+# All pages, in groups, beside each page: the theme would put a few of them above it.
+html_sidebars = {"**": ["globaltoc.html"]}
 html_theme_options = {
+    "navbar_center": [],
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "navbar_end": ["theme-switcher"],

@@ -139,7 +139,7 @@ def test_a_device_ten_times_faster_gets_the_work_or_shares_it() -> None:
     later = [machine.call(known, 0.24) for _ in range(50)]
     assert first < 1.4 * 0.024  # the device alone, and what it takes to find out: 10 ms of 240 on the processor
     assert max(later) < 1.1 * 0.024
-    assert machine.computed[1] > 10 * machine.computed[0]
+    assert machine.computed[1] > 9 * machine.computed[0]
 
 
 def test_equal_workers_share_equally_and_end_together() -> None:

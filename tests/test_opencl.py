@@ -109,10 +109,12 @@ def test_programs_that_are_kept_are_bounded(opencl_case: Case, monkeypatch: pyte
 def test_times_of_transfers_and_kernel_are_apart(opencl_case: Case) -> None:
     x = np.arange(2**18)
     out = np.empty_like(x)
-    few, many = (load(opencl_case)(x, out, num, 6700417, 22, 1) for num in (10, 1000))
-    assert min(few.write_ns, few.read_ns) >= 0
+    kernel = load(opencl_case)
+    few = [kernel(x, out, 10, 6700417, 22, 1) for _ in range(5)]
+    many = kernel(x, out, 1000, 6700417, 22, 1)
+    assert all(min(times.write_ns, times.read_ns) >= 0 for times in [*few, many])
     # A graphics card computes 100 steps in less time than it moves the elements.
-    assert many.kernel_ns > 5 * few.kernel_ns
+    assert many.kernel_ns > 5 * min(times.kernel_ns for times in few)
 
 
 def test_release_lets_go_of_contexts_and_later_calls_work(opencl_case: Case) -> None:

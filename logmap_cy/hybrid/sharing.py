@@ -24,12 +24,12 @@ SMALL_S = 0.001
 LONGEST_S = 0.1
 # A piece takes so many seconds, and this fraction of its worker's share, at least: fixed costs make small ones slow.
 PIECE_S, PIECE_FRACTION = 0.0005, 1 / 64
-# Each device must make a team so many times faster: less is noise.
-GAIN = 1.04
 # Steps that each thread of the processor does in a first part: a millisecond or more, so that its rate is told.
 FIRST_STEPS = 2**23
-# Fraction of a call that a trial takes, and the least seconds that tell something.
-TRIAL_FRACTION, TRIAL_S = 1 / 32, 0.0005
+# Fractions of a call that trials of one and of several workers take, and the least seconds that tell something.
+TRIAL_FRACTION, TEAM_FRACTION, TRIAL_S = 1 / 32, 1 / 10, 0.0005
+# Each device must make a team GAIN times faster: less is noise. With NEARLY the best one's rate it is tried for longer.
+GAIN, NEARLY = 1.04, 0.8
 # Fraction of the time worked that first trials may lose; seconds worked between later ones, which come sooner at first.
 BUDGET, AGAIN_S = 0.04, 2.0
 # Measurements of a team that are kept. The best one counts, as other processes only ever slow a team down.
@@ -163,29 +163,33 @@ class Plan:
     def _try(self, all_steps: int) -> bool:
         """Measure the team that is due, if the time for that was earned; return whether it was.
 
-        It gets few elements, as it may be very slow, then more until they take long enough to tell: until they take
-        longer than the first ones did, which a device computes at once.
+        It gets few elements, as it may be very slow, then more until they take longer than fewer did: before that, what
+        counts is how long a driver takes to wake up, and a device is as fast with thousands of times as many.
         """
         known, team = self.known, self.known.due()
         if team is None:
             return False
         fastest = known.rate(known.best())
-        trial_s = max(min(all_steps / fastest, LONGEST_S) * TRIAL_FRACTION, TRIAL_S) * len(team)
+        whole_s = min(all_steps / fastest, LONGEST_S)
+        cost_s = max(whole_s * TRIAL_FRACTION, TRIAL_S) * len(team)
+        # Devices take a while to wake up; meanwhile the processor of their team works.
+        trial_s = max(cost_s, whole_s * TEAM_FRACTION * (len(team) > 1))
         budget_s = inf if team in known.rates else BUDGET * (known.worked_s + all_steps / fastest) - known.lost_s
-        if trial_s > min(budget_s, self.left * self.num / fastest / 3):
+        if cost_s > budget_s or trial_s > self.left * self.num / fastest / 3:
             return False
-        if (fixed_s := self._fixed_s(team)) is None or trial_s + 3 * fixed_s > budget_s:
+        if (fixed_s := self._fixed_s(team)) is None or cost_s + 3 * fixed_s > budget_s:
             return False
-        steps, rate, least_s = trial_s * fastest / 64, 0.0, 2 * fixed_s
+        steps, rate, least_s = trial_s * fastest / 256, 0.0, inf
         while steps <= self.left * self.num / 3:
             _, done, seconds = self._part(team, steps)
             known.lost_s += max(seconds - done / fastest, 0.0)
             least_s = min(least_s, seconds)
-            beyond_s = max(seconds - least_s, seconds / 8)
-            rate = all_steps / (least_s + all_steps * beyond_s / done)
-            if beyond_s > trial_s / 2:
+            beyond_s = seconds - least_s
+            rate = all_steps / (least_s + all_steps * max(beyond_s, seconds / 8) / done)
+            # A team that seems nearly as fast as the processor costs little, and may be faster in longer parts.
+            if beyond_s > trial_s / 2 and not (len(team) > 1 and NEARLY < rate / fastest < GAIN):
                 break
-            steps = done * min(max(trial_s / max(seconds - fixed_s, seconds / 8), 4), 16)
+            steps = done * min(max(trial_s / max(seconds - fixed_s, seconds / 8), 3), 16)
         known.learn(team, rate, trial=True)
         known.last_trial_s, known.trials = known.worked_s, known.trials + 1
         return True

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pytest_benchgate import amounts, devices
 from pytest_benchgate.check import Before
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 Look: TypeAlias = "Callable[[Any, Arguments, Before], None]"
 # Sampled calls in a row, at most: their number is random, so that no period of the function stays in step with them.
 MOST_IN_A_ROW = 3
+# Further calls, untimed, for the median of the device's own times.
+DEVICE_CALLS = 10
+DEVICE_BUDGET_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,25 @@ class Call:
             if self.teardown:
                 self.teardown(*arguments[0], **arguments[1])
         return result
+
+    def median_device_ns(
+        self, result: Any, device_ns: Callable[[Any], float] | None, timer: Callable[[], float]
+    ) -> float | None:
+        """Return the median of the device's own times of a few calls; None if its time is not known.
+
+        result is that of an earlier call, device_ns what the gate was given for it.
+        """
+        if device_ns is None and not devices.events(result):
+            return None
+        spent: list[float] = []
+        begin = timer()
+        while len(spent) < DEVICE_CALLS and (not spent or timer() - begin < DEVICE_BUDGET_S):
+            found: list[float | None] = []
+            self.run(lambda result, *_: found.append((device_ns or devices.events_ns)(result)))  # noqa: B023
+            if found[0] is None:
+                return None
+            spent.append(amounts.nanoseconds(found[0]))
+        return statistics.median(spent)
 
     def verified(self, check: Check, contents: list[Any] | None, when: str) -> Any:
         """Do one round whose answer must be right; contents are those of the written arguments, put back before it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_benchgate import amounts, devices, host, lazy
 from pytest_benchgate.calls import Call, Samples, Seen
 from pytest_benchgate.check import Before, make_check
+from pytest_benchgate.limits import LimitClaim
 from pytest_benchgate.results import Work
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from pytest_benchgate.host import BenchmarkFixture
     from pytest_benchgate.written import Arguments, Key
 
-# Further calls, untimed, for the median of the device's own times.
-DEVICE_CALLS = 10
-DEVICE_BUDGET_S = 0.5
 MOST_ROUNDS = 100_000
 ATTEMPTS = 3
 
@@ -46,6 +43,7 @@ class Gate:
     device: str | None = None
     stated: Work | None = None
     verified: bool = False
+    claim: LimitClaim = field(default_factory=LimitClaim)
     device_ns: float | None = field(default=None, init=False)
     samples: Samples | None = field(default=None, init=False)
     refused: BaseException | None = field(default=None, init=False)
@@ -82,6 +80,28 @@ class Gate:
         if not stated:
             raise ValueError("no work is stated; pass items=, bytes= or operations=")
         self.stated = Work(**stated, unit=str(unit))
+
+    def reaches(self, claim: str) -> None:
+        """Claim that the function comes at least so close to a limit of the machine: gate.reaches("80 % of copy").
+
+        `pytest --claims` checks it; other runs only see whether it makes sense. Call it after `work`, which states the
+        amount, and before the gate.
+
+        Parameters
+        ----------
+        claim : str
+            The share, and the name of the limit: "copy", or one of the hook pytest_benchgate_limits.
+
+        Raises
+        ------
+        ValueError
+            If there is no such limit, if no work is stated that it limits, or if it is the second claim of a test.
+
+        """
+        with self._refusing():
+            if self.verified:
+                raise ValueError(f"{claim!r} is claimed after the call of the gate; claim it before")
+            self.claim.state(claim, self.stated)
 
     def __call__(
         self,
@@ -321,18 +341,7 @@ class Gate:
 
     def _ask_device(self, call: Call, result: Any, device_ns: Callable[[Any], float] | None) -> None:
         """Take the device's own times from a few further calls, outside of what is timed."""
-        if device_ns is None and not devices.events(result):
-            return
-        timer = host.budget(self.benchmark).timer
-        spent: list[float] = []
-        begin = timer()
-        while len(spent) < DEVICE_CALLS and (not spent or timer() - begin < DEVICE_BUDGET_S):
-            found: list[float | None] = []
-            call.run(lambda result, *_: found.append((device_ns or devices.events_ns)(result)))  # noqa: B023
-            if found[0] is None:
-                return
-            spent.append(amounts.nanoseconds(found[0]))
-        self.device_ns = statistics.median(spent)
+        self.device_ns = call.median_device_ns(result, device_ns, host.budget(self.benchmark).timer)
 
 
 def _refuse_lazy(result: Any) -> None:

@@ -22,9 +22,11 @@ beyond its documentation, and tests/test_host.py fails when it changes:
 
 from __future__ import annotations
 
+import inspect
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -142,6 +144,33 @@ def provides(metafunc: pytest.Metafunc, name: str, module: str) -> bool:
     """Return whether the fixture of this name that a test gets is the one defined in module."""
     found = metafunc._arg2fixturedefs.get(name)
     return found is not None and getattr(found[-1].func, "__module__", None) == module
+
+
+def is_benchmark(item: pytest.Item) -> bool:
+    """Return whether a test has the fixture `benchmark`, of its own or through another."""
+    return "benchmark" in getattr(item, "fixturenames", ())
+
+
+def calls(item: pytest.Item, name: str) -> bool:
+    """Return whether the source of a test function has an attribute of this name, as in gate.reaches(...)."""
+    function = inspect.unwrap(getattr(item, "function", None) or (lambda: None))
+    waiting = [getattr(function, "__code__", None)]
+    while waiting:
+        code = waiting.pop()
+        if isinstance(code, CodeType):
+            if name in code.co_names:
+                return True
+            waiting += code.co_consts
+    return False
+
+
+def parameter_ids(item: pytest.Item) -> dict[str, str]:
+    """Return the part of each parameter in a test's id; where several share a part, their values as text."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return {}
+    names, ids = [*callspec.params], [*callspec._idlist]
+    return dict(zip(names, ids if len(names) == len(ids) else map(str, callspec.params.values()), strict=True))
 
 
 def withhold(benchmark: BenchmarkFixture) -> bool:

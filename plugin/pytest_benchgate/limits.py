@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -46,11 +48,39 @@ def _copy_seconds(moved_bytes: float) -> list[float]:
 COPY = Limit("copy", "bytes", _copy_seconds)
 
 
+@dataclass(frozen=True)
+class Reach:
+    """A share of a limit that a benchmark claims to reach, and its amount of the limit's resource."""
+
+    share: float
+    limit: Limit
+    amount: float
+
+    @property
+    def text(self) -> str:
+        """The claim in words, as `shares` reads it."""
+        return f"{100 * self.share:.6g} % of {self.limit.name}"
+
+
+def share(text: str) -> tuple[float, str]:
+    """Return the share and the limit's name in "80 % of copy"; ValueError if it is something else."""
+    match = re.fullmatch(r"\s*([\d.]+)\s*%\s*of\s+(.*\S)\s*", text)
+    try:
+        value = float(match[1]) / 100 if match else math.nan
+    except ValueError:
+        value = math.nan
+    if match is None or not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{text!r} is not a share of a limit; write it as in '80 % of copy'")
+    return value, match[2]
+
+
 @dataclass
 class Limits:
     """The limits of a session; each is measured once for each amount."""
 
     known: tuple[Limit, ...] = (COPY,)
+    # Whether none is measured beside benchmarks, which takes time.
+    off: bool = False
     measured: dict[tuple[str, float], tuple[float, float]] = field(default_factory=dict)
     # The limits that could not be measured, and why.
     failures: dict[str, str] = field(default_factory=dict)
@@ -58,6 +88,18 @@ class Limits:
     def add(self, limits: Iterable[Limit]) -> None:
         """Add the limits that a hook returned."""
         self.known += tuple(limits)
+
+    def reach(self, text: str, work: Work | None) -> Reach:
+        """Return the claim in a text about a benchmark that does this work; ValueError if it makes no sense."""
+        value, name = share(text)
+        limit = next((one for one in self.known if one.name == name), None)
+        if limit is None:
+            known = ", ".join(one.name for one in self.known)
+            raise ValueError(f"{text!r}: there is no limit {name!r}; choose one of: {known}")
+        amount = work.amounts().get(limit.resource) if work else None
+        if not amount:
+            raise ValueError(f"{text!r} is about {limit.resource}; state them first: gate.work({limit.resource}=...)")
+        return Reach(value, limit, amount)
 
     def _seconds(self, limit: Limit, amount: float) -> tuple[float, float]:
         """Return the median and the best of the limit's samples."""
@@ -70,7 +112,7 @@ class Limits:
     def beside(self, work: Work, median_s: float) -> tuple[tuple[Share, ...], str | None]:
         """Return the share of each limit on this work, and why the time is implausible, or None."""
         shares, doubt = [], None
-        for limit in self.known:
+        for limit in () if self.off else self.known:
             amount = work.amounts().get(limit.resource)
             if not amount:
                 continue
@@ -87,3 +129,34 @@ class Limits:
                     f"{amount:g} {limit.resource}: does it do all of its work, and is the stated amount right?"
                 )
         return tuple(shares), doubt
+
+
+@dataclass
+class LimitClaim:
+    """What a test claims about a limit of the session.
+
+    Attributes
+    ----------
+    limits : Limits
+        Those of the session.
+    is_found : bool
+        Whether the test function itself calls gate.reaches, by which --claims finds it.
+    reach : Reach, optional
+        The claim, once it is stated.
+
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    is_found: bool = True
+    reach: Reach | None = None
+
+    def state(self, text: str, work: Work | None) -> None:
+        """State the claim, for a benchmark that does this work; ValueError if it makes no sense."""
+        if self.reach is not None:
+            raise ValueError(f"{text!r} is the second claim on a limit; a test has one, after {self.reach.text!r}")
+        if not self.is_found:
+            raise ValueError(
+                f"{text!r} is claimed outside of the test function, where --claims does not find it; call gate.reaches "
+                "in the function itself"
+            )
+        self.reach = self.limits.reach(text, work)

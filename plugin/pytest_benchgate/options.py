@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.verdicts.accepted import Entry
 
 MARKER = "benchgate"
+# Its keywords that claim something; see claims/stated.py.
+CLAIMS = ("faster_than", "by", "slower_than", "within", "grows", "sizes")
 # Values of --race that are no revision: races in which nothing differs, or only where the code lies.
 SELF, RELINKED = "self", "relinked"
 
@@ -56,6 +58,11 @@ class RaceConfig:
     base_python: Path | None = Option(
         "race_base_python", Path, None, "PYTHON",
         "instead of --race: the interpreter of an environment in which base is installed already",
+    ).field()
+    claims: bool = Option(
+        "claims", None, False, "",
+        "check what tests claim about their speed, by the marker benchgate(faster_than=TEST, by=2) and the like, or by "
+        "gate.reaches: race each against what it names, in this environment, and fail those whose claim is refuted",
     ).field()
     threshold: float = Option(
         "race_threshold", parsers.percentage, 0.03, "PERCENT", "the slowdown that matters",
@@ -225,7 +232,8 @@ def declare(parser: pytest.Parser) -> None:
 
 def marker() -> str:
     """Return the declaration of the marker."""
-    return f"{MARKER}({', '.join(option.name for option in MARKS.values())}): options of a race, for this test"
+    names = ", ".join((*(option.name for option in MARKS.values()), *CLAIMS))
+    return f"{MARKER}({names}): options of a race, for this test, and what it claims about its speed"
 
 
 def read(config: pytest.Config) -> Config:
@@ -242,8 +250,11 @@ def read(config: pytest.Config) -> Config:
 def read_race(config: pytest.Config) -> RaceConfig | None:
     """Return the race that is asked for, if any; pytest.UsageError where it cannot be."""
     base, base_python = config.getoption("race"), config.getoption("race_base_python")
-    if base is None and base_python is None:
+    claims = bool(config.getoption("claims"))
+    if base is None and base_python is None and not claims:
         return None
+    if claims and not (base is None and base_python is None):
+        raise pytest.UsageError("--claims compares tests of one build, and --race two builds; give one of them")
     if base is not None and base_python is not None:
         raise pytest.UsageError("--race and --race-base-python both say what base is; give one of them")
     if os.name != "posix":
@@ -251,7 +262,7 @@ def read_race(config: pytest.Config) -> RaceConfig | None:
     from pytest_benchgate.race.verdicts import accepted
 
     race = RaceConfig(**{field: option.value(config) for field, option in RACE_OPTIONS.items()})
-    if race.count:
+    if race.count and not claims:
         from pytest_benchgate.explain import requests, valgrind
 
         try:
@@ -312,10 +323,11 @@ def marks(item: pytest.Item) -> dict[str, Any]:
     found: dict[str, Any] = {}
     # The closest last.
     for mark in reversed([*item.iter_markers(MARKER)]):
-        if mark.args or not mark.kwargs.keys() <= keywords.keys():
-            raise pytest.UsageError(f"{item.nodeid}: the marker {MARKER} takes the keywords {', '.join(keywords)}")
-        for name, value in mark.kwargs.items():
-            field, option = keywords[name]
+        if mark.args or not mark.kwargs.keys() <= {*CLAIMS, *keywords}:
+            takes = ", ".join((*keywords, *CLAIMS))
+            raise pytest.UsageError(f"{item.nodeid}: the marker {MARKER} takes the keywords {takes}")
+        for name in mark.kwargs.keys() & keywords.keys():
+            value, (field, option) = mark.kwargs[name], keywords[name]
             try:
                 found[field] = option.marked(value)
             except argparse.ArgumentTypeError as error:

@@ -30,7 +30,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     # A worker races nothing, whatever the suite's addopts say.
     if early_config.pluginmanager.has_plugin("pytest_benchgate.race.worker.plugin"):
         return (yield)
-    if given.race is not None or given.race_base_python is not None:
+    if given.race is not None or given.race_base_python is not None or given.claims:
         host.measure_no_coverage(early_config)
     if given.race is not None:
         from pytest_benchgate.race import startup
@@ -171,8 +171,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def gate(request: pytest.FixtureRequest, benchmark: host.BenchmarkFixture) -> Gate:
     """Benchmark a function whose answer is verified before its time counts: gate(function, *args, expect=...)."""
     from pytest_benchgate.gate import Gate
+    from pytest_benchgate.limits import LimitClaim
 
-    made = Gate(benchmark)
+    claim = LimitClaim(request.config.stash[SESSION].limits, host.calls(request.node, "reaches"))
+    made = Gate(benchmark, claim=claim)
     if "cl_queue" in request.fixturenames:
         made.queue = request.getfixturevalue("cl_queue")
     if "cl_device" in request.fixturenames:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-# The relative difference between the instructions of identical builds: 0.015 % at most, by their addresses and paths.
-EQUAL = 0.0002
+# At run time: what is read from a file is checked by the annotations.
+from pytest_benchgate.explained import Explanation  # noqa: TC001
 
 
 @dataclass(frozen=True)
@@ -139,77 +139,6 @@ class Withheld:
 
 
 @dataclass(frozen=True)
-class Growth:
-    """A function that executes more instructions a call in head than in base.
-
-    Attributes
-    ----------
-    function : str
-        Its name in the source, also where the compiler has inlined it.
-    file, line
-        The line of head's source that adds most; the name of the library, and 0, where the line is not known.
-    base, head : int
-        Instructions a call.
-    text : str
-        The text of this line, where it is known.
-
-    """
-
-    function: str
-    file: str
-    line: int
-    base: int
-    head: int
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class Calls:
-    """A function that is called more or less often in head than in base, in one call of the benchmark."""
-
-    function: str
-    base: int
-    head: int
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What one call of a benchmark executes in base and in head.
-
-    Attributes
-    ----------
-    base, head : int or None
-        Instructions of one call; None where they could not be counted.
-    reason : str
-        Why they could not be counted, and what would help.
-    spread : float
-        The relative difference between calls of one side, and at least EQUAL. A smaller difference between the sides
-        says nothing.
-    functions : tuple of Growth
-        What adds most, first.
-    gone : tuple of Growth
-        The functions that only base executes, those with the most instructions first.
-    allocations : tuple of Calls
-        The allocators that are called more or less often.
-    python : tuple of Calls
-        The Python functions that are called more or less often, largest difference first.
-    bytecode : tuple of Growth
-        The raced Python functions that execute more instructions of Python's bytecode, what adds most first.
-
-    """
-
-    base: int | None = None
-    head: int | None = None
-    reason: str = ""
-    spread: float = EQUAL
-    functions: tuple[Growth, ...] = ()
-    gone: tuple[Growth, ...] = ()
-    allocations: tuple[Calls, ...] = ()
-    python: tuple[Calls, ...] = ()
-    bytecode: tuple[Growth, ...] = ()
-
-
-@dataclass(frozen=True)
 class Advice:
     """What a person can do about a verdict.
 
@@ -230,13 +159,37 @@ class Advice:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """What a test states about its speed.
+
+    Attributes
+    ----------
+    kind : str
+        "faster_than", "slower_than", "reaches" or "grows".
+    text : str
+        In words: "2 times as fast as test_numpy[10]", "80 % of copy".
+    other : str
+        The id of the test, or the name of the limit, that it is compared with.
+    bound : float
+        What ln(own time / the other's) is claimed to be at most.
+
+    """
+
+    kind: str
+    text: str
+    other: str
+    bound: float
+
+
+@dataclass(frozen=True)
 class Raced:
-    """A benchmark's race.
+    """A benchmark's race: between two builds or, for a claim, between the test that is named (base) and its own (head).
 
     Attributes
     ----------
     nodeid, name, path, line: of the test; the path is relative to pytest's rootdir, lines count from 1.
-    verdict: "slower", "faster", "same", "accepted", "unsure", "placement", "new", "error", "gone" or "skipped".
+    verdict: "slower", "faster", "same", "accepted", "unsure", "placement", "new", "error", "gone" or "skipped";
+        of a claim "holds", "refuted", "unsure", "withheld" or "skipped".
     failed: whether the test fails for it.
     threshold: the relative slowdown that mattered.
     numbers: ln(head / base), one a launch.
@@ -255,6 +208,7 @@ class Raced:
     instructions: of one call in base and in head, where these are compared, and not times.
     limit, accepted: of a slowdown that people accept: up to which it is, in the threshold's place, and why.
     advice: what to do about it; empty if there is nothing to do.
+    claim: what was claimed; None in a race between builds.
 
     """
 
@@ -286,6 +240,7 @@ class Raced:
     placements: tuple[float, ...] = ()
     instructions: tuple[int, int] | None = None
     advice: tuple[Advice, ...] = ()
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True)
@@ -306,6 +261,7 @@ class RaceReport:
     base_tree, head_tree: git's hashes of what was built; empty without a repository.
     settings: the session's own, by their names; a marker may have others for its test.
     relinked: whether one source was raced against itself, with its functions in other places in each build.
+    claims: whether claims of one build were checked; `races` is then their number.
 
     """
 
@@ -324,6 +280,7 @@ class RaceReport:
     head_tree: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     relinked: bool = False
+    claims: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,11 @@ def start(config: pytest.Config) -> None:
         _check_markdown(chosen.markdown, others)
     session = config.stash[SESSION] = Session(chosen, config.rootpath)
     if chosen.race is not None:
+        from pytest_benchgate.claims.hooks import ClaimHooks
+        from pytest_benchgate.race.hooks import RaceHooks
         from pytest_benchgate.race.hooks import start as start_race
 
-        start_race(config, chosen.race, session)
+        start_race(config, chosen.race, session, ClaimHooks if chosen.race.claims else RaceHooks)
 
 
 def _check_markdown(place: Path, others: Mapping[str, Any]) -> None:

@@ -13,8 +13,8 @@ import pytest
 from pytest_benchgate.explain import counting, python_calls, requests, valgrind
 from pytest_benchgate.explain.count import THREADS_NS
 from pytest_benchgate.explain.profile import ProfileError, read, total
+from pytest_benchgate.explained import EQUAL
 from pytest_benchgate.race.launching.results import Counted, CountedSide
-from pytest_benchgate.results import EQUAL
 
 if TYPE_CHECKING:
     from pathlib import Path

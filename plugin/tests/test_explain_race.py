@@ -9,9 +9,9 @@ import pytest
 from pytest_benchgate.explain import valgrind
 from pytest_benchgate.explain.count import Request, explain
 from pytest_benchgate.explain.requests import Unsupported
+from pytest_benchgate.explained import Calls
 from pytest_benchgate.race.launching.plan import Plan
 from pytest_benchgate.reports import race_json
-from pytest_benchgate.results import Calls
 from racing import IGNORED, PLAIN, PYPROJECT, SLOW_KERNEL, TEMPLATE, Project
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from launching import Starts
+    from pytest_benchgate.explained import Explanation
     from pytest_benchgate.race.launching.plan import Side
-    from pytest_benchgate.results import Explanation
 
 MOST_S = 60
 SUITE = """

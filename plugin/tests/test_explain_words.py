@@ -6,8 +6,8 @@ import doctest
 
 import pytest
 from pytest_benchgate.explain import sources
+from pytest_benchgate.explained import Calls, Explanation, Growth
 from pytest_benchgate.reports.explanation import render
-from pytest_benchgate.results import Calls, Explanation, Growth
 
 
 @pytest.mark.parametrize(

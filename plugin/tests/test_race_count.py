@@ -12,12 +12,12 @@ from pytest_benchgate.explain import valgrind
 from pytest_benchgate.explain.counted_race import _after, _may_be_chance
 from pytest_benchgate.explain.explainer import MOST_NEAR, Explainer, is_near
 from pytest_benchgate.explain.requests import Unsupported
+from pytest_benchgate.explained import EQUAL
 from pytest_benchgate.race.launching.engine import Race
 from pytest_benchgate.race.launching.results import Counted, CountedSide, LaunchResult
-from pytest_benchgate.race.statistics import Rule, Verdict, decide_by_count
+from pytest_benchgate.race.statistics import Rule, Verdict
 from pytest_benchgate.reports import race as words
 from pytest_benchgate.reports import race_json
-from pytest_benchgate.results import EQUAL
 from racing import PLAIN, SLOW_CALC, SLOW_KERNEL, TEMPLATE
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def test_a_benchmark_near_the_threshold_is_counted_and_passes(kern: Project) -> 
     ],
 )
 def test_a_count_is_as_exact_as_its_calls_agree(number: float, error: float, verdict: Verdict) -> None:
-    assert decide_by_count(number, error, 0.01) is verdict
+    assert Rule(threshold=0.01).decide_by_count(number, error) is verdict
 
 
 def test_only_some_benchmarks_near_the_threshold_are_counted() -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pytest_benchgate import parsers
+from pytest_benchgate.explained import Explanation
 from pytest_benchgate.race.building import flags
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from pytest_benchgate.race.verdicts.placement import is_wanted, stands
-from pytest_benchgate.results import Explanation, Raced
+from pytest_benchgate.results import Raced
 from racing import KERNEL, SLOW_CALC, SLOW_KERNEL
 
 if TYPE_CHECKING:

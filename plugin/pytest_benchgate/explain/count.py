@@ -18,22 +18,22 @@ from pytest_benchgate.explain.difference import ALLOCATORS, PYTHON_ALLOCATORS, b
 from pytest_benchgate.explain.profile import ProfileError, calls_any, read, total
 from pytest_benchgate.explain.requests import Unsupported
 from pytest_benchgate.explain.sources import Texts
+from pytest_benchgate.explained import Calls, Explanation
 from pytest_benchgate.race.building.flags import CYTHON
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.process import EndedEarly
 from pytest_benchgate.race.launching.results import Counted, CountedSide, Failed, FailureKind, LaunchResult, Loaded
 from pytest_benchgate.race.launching.timing import are_alike
 from pytest_benchgate.race.worker import messages
-from pytest_benchgate.results import Calls, Explanation
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
+    from pytest_benchgate.explained import Growth
     from pytest_benchgate.race.launching.plan import Plan, Side
     from pytest_benchgate.race.launching.process import Worker
     from pytest_benchgate.race.reaper import Reaper
-    from pytest_benchgate.results import Growth
 
 LIMIT_S = 10
 # Times the limit of processor time: a busy machine gives less, and a call may sleep.

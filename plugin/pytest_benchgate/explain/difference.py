@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_benchgate.explain.cython import Generated
 from pytest_benchgate.explain.profile import UNKNOWN
 from pytest_benchgate.explain.sources import VARIANT, Origin, origins, readable
-from pytest_benchgate.results import Growth
+from pytest_benchgate.explained import Growth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

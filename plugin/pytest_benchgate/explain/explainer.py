@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.explain import count
+from pytest_benchgate.explained import Explanation
 from pytest_benchgate.race.events import Status
-from pytest_benchgate.results import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Generator

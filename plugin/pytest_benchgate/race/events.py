@@ -48,5 +48,14 @@ class Decided:
     report: RaceReport
 
 
+@dataclass(frozen=True)
+class Settled:
+    """All claims of a test are decided; the report has them already."""
+
+    claims: tuple[Raced, ...]
+    races: tuple[Race, ...]
+    report: RaceReport
+
+
 Preparation: TypeAlias = Step | Status
-Event: TypeAlias = Step | Status | Updated | Missing | Decided
+Event: TypeAlias = Step | Status | Updated | Missing | Decided | Settled

@@ -14,12 +14,12 @@ from pytest_benchgate.race import course
 from pytest_benchgate.race.building import git
 from pytest_benchgate.race.building.build import BuildFailed
 from pytest_benchgate.race.building.project import ProjectError
-from pytest_benchgate.race.events import Decided, Missing, Updated
+from pytest_benchgate.race.events import Decided, Missing, Status, Step, Updated
 from pytest_benchgate.race.progress import Progress
 from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.sides import base
 from pytest_benchgate.race.sides.sides import SidesError
-from pytest_benchgate.race.startup import STARTUP
+from pytest_benchgate.race.startup import STARTUP, Startup
 from pytest_benchgate.race.suite import Benchmark, Suite
 from pytest_benchgate.race.verdicts import exit_status, reporting
 from pytest_benchgate.race.verdicts.identity import SelfRace
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_benchgate.session import Session
 
 
-def start(config: pytest.Config, race: RaceConfig, session: Session) -> None:
+def start(config: pytest.Config, race: RaceConfig, session: Session, hooks: type[RaceHooks]) -> None:
     """Take part in a session; refuse an impossible race before anything is collected."""
     host.take_times(config)
     if race.revision is not None:
@@ -47,7 +47,7 @@ def start(config: pytest.Config, race: RaceConfig, session: Session) -> None:
             race.json.open("a").close()
         except OSError as error:
             raise pytest.UsageError(f"--race-json: cannot write {race.json}: {error}") from error
-    config.pluginmanager.register(RaceHooks(config, race, session), "benchgate-race")
+    config.pluginmanager.register(hooks(config, race, session), "benchgate-race")
 
 
 class RaceHooks:
@@ -56,7 +56,8 @@ class RaceHooks:
     def __init__(self, config: pytest.Config, race: RaceConfig, session: Session) -> None:
         self._config, self._race, self._session = config, race, session
         self._nodeids: tuple[str, ...] = ()
-        self._collected: dict[str, bool] = {}
+        # All tests, before any selection.
+        self._collected: dict[str, pytest.Item] = {}
         self._marks: dict[str, dict[str, Any]] = {}
         self._not_built = False
 
@@ -78,15 +79,18 @@ class RaceHooks:
 
         Jobs may collect in different orders: plugins shuffle, and sets have another order in each process.
         """
-        self._collected = {item.nodeid: _is_benchmark(item) for item in items}
+        self._collected = {item.nodeid: item for item in items}
         yield
-        benchmarks = {item.nodeid: item for item in items if _is_benchmark(item)}
+        benchmarks = {item.nodeid: item for item in items if self._takes_part(item)}
         self._nodeids = tuple(sorted(benchmarks))
         part, parts = self._race.shard
         kept = {*self._nodeids[part - 1 :: parts]}
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
         items[:] = [item for nodeid, item in benchmarks.items() if nodeid in kept]
         self._marks = {item.nodeid: options.marks(item) for item in items}
+
+    def _takes_part(self, item: pytest.Item) -> bool:
+        return host.is_benchmark(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -96,7 +100,8 @@ class RaceHooks:
                 f"{session.testsfailed} error{'s' * (session.testsfailed != 1)} during collection"
             )
         # A suite without benchmarks may have lost them; not if its tests are only deselected.
-        may_lack = self._race.revision is not None and not any(self._collected.values())
+        collected = {nodeid: host.is_benchmark(item) for nodeid, item in self._collected.items()}
+        may_lack = self._race.revision is not None and not any(collected.values())
         if session.config.option.collectonly or not (self._nodeids or may_lack):
             return True
         # The results of an earlier race must not be mistaken for this one's.
@@ -104,12 +109,12 @@ class RaceHooks:
             self._race.json.write_text("", "utf-8")
         items = {item.nodeid: item for item in session.items}
         benchmarks = {nodeid: self._benchmark(item) for nodeid, item in items.items()}
-        suite = Suite(self._nodeids, benchmarks, self._collected)
+        suite = Suite(self._nodeids, benchmarks, collected)
         startup = self._config.stash.get(STARTUP, None)
         try:
             with startup.stack if startup else ExitStack() as stack:
                 reaper = startup.reaper if startup else stack.enter_context(Reaper())
-                with closing(course.run(self._config, self._race, suite, startup, reaper)) as events:
+                with closing(self._events(suite, startup, reaper)) as events:
                     for event in events:
                         self._handle(event, items)
         except (BuildFailed, ProjectError) as error:
@@ -124,6 +129,9 @@ class RaceHooks:
             raise pytest.UsageError(str(error)) from error
         return True
 
+    def _events(self, suite: Suite, startup: Startup | None, reaper: Reaper) -> Generator[Event, None, None]:
+        return course.run(self._config, self._race, suite, startup, reaper)
+
     def _benchmark(self, item: pytest.Item) -> Benchmark:
         try:
             file = item.path.relative_to(self._config.rootpath)
@@ -133,7 +141,7 @@ class RaceHooks:
             ) from None
         path, line = self._session.place(item, None)
         function = getattr(item, "originalname", None) or item.name.partition("[")[0]
-        return Benchmark(item.nodeid, item.name, function, file, path, line, self._marks[item.nodeid])
+        return Benchmark(item.nodeid, item.name, function, file, path, line, self._marks.get(item.nodeid, {}))
 
     def _handle(self, event: Event, items: dict[str, pytest.Item]) -> None:
         """Report an event: to the user, to pytest and pytest-benchmark, and to the session and its files."""
@@ -151,8 +159,8 @@ class RaceHooks:
                 times_s = [head_ns * 1e-9 for timed in race.launches for head_ns in timed.head_ns]
                 host.record(item, times_s, race.launches[-1].group, json_addition.of_raced(event.raced))
             self._progress.clear()
-            reporting.log(item, event.raced, event.report)
-        else:
+            reporting.log(item, [event.raced], event.report)
+        elif isinstance(event, Step | Status):
             self._progress.show(event)
 
     def _save(self) -> None:
@@ -182,7 +190,3 @@ class RaceHooks:
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> reporting.Status | None:
         """Print the verdict where pytest prints PASSED or FAILED."""
         return reporting.status(report)
-
-
-def _is_benchmark(item: pytest.Item) -> bool:
-    return "benchmark" in getattr(item, "fixturenames", ())

@@ -50,7 +50,7 @@ class Verdict(Enum):
     """The result of a race, for head compared with base.
 
     NEW: base has no such benchmark. ERROR: it cannot be raced, or it fails. GONE: head lacks it, or newly skips it.
-    ACCEPTED: slower, within an accepted limit.
+    ACCEPTED: slower, within an accepted limit. HOLDS, REFUTED, WITHHELD: of a claim, WITHHELD if a test of it fails.
     """
 
     SLOWER = "slower"
@@ -64,6 +64,9 @@ class Verdict(Enum):
     SKIPPED = "skipped"
     GONE = "gone"
     ACCEPTED = "accepted"
+    HOLDS = "holds"
+    REFUTED = "refuted"
+    WITHHELD = "withheld"
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,38 @@ class Rule:
         ):
             if count < 1:
                 raise ValueError(f"{name}={count} must be 1 or more")
+
+    @property
+    def alarm(self) -> float:
+        """The evidence for SLOWER."""
+        return self.races / self.alpha
+
+    def decide(self, numbers: Sequence[float]) -> Decision:
+        """Return the first decision that the launches lead to; see the function of this name."""
+        return decide(numbers, self)
+
+    def decide_by_count(self, number: float, error: float) -> Verdict:
+        """Return the verdict on a number that is known up to an error: UNSURE if that leaves it open."""
+        edge = math.log1p(self.threshold)
+        if number - error > edge:
+            return Verdict.SLOWER
+        if number + error < -edge:
+            return Verdict.FASTER
+        return Verdict.SAME if -edge <= number - error and number + error <= edge else Verdict.UNSURE
+
+    def margin(self, number: float) -> float:
+        """Return how far a number is from where a launch would count less; the same if the sides are exchanged."""
+        return abs(abs(number) - math.log1p(self.threshold)) - max(self.scales)
+
+    def is_clear(self, low: float, high: float) -> bool:
+        """Return whether a launch counts fully, wherever its number lies between these, on either side of 0."""
+        least, most = sorted((abs(low), abs(high)))
+        edge, scale = math.log1p(self.threshold), max(self.scales)
+        return most < edge - scale or (low * high > 0 and least > edge + scale)
+
+    def suspects(self, low: float) -> bool:
+        """Return whether an interval that begins here is clearly above the threshold."""
+        return low > math.log1p(self.threshold) + max(self.scales) / 2
 
 
 @dataclass(frozen=True)
@@ -189,7 +224,7 @@ def decide(numbers: Sequence[float], rule: Rule) -> Decision:
         zip(for_slower, for_faster, against_slower, against_faster, strict=True), start=1
     ):
         strongest = max(strongest, is_slower, is_faster)
-        if is_slower >= rule.races / rule.alpha:
+        if is_slower >= rule.alarm:
             return Decision(Verdict.SLOWER, launch, is_slower)
         if is_faster >= 1 / rule.faster_alpha:
             return Decision(Verdict.FASTER, launch, is_faster)
@@ -198,16 +233,6 @@ def decide(numbers: Sequence[float], rule: Rule) -> Decision:
         if not_slower and not_faster and launch >= rule.least_launches and _inside(numbers[:launch], edge):
             return Decision(Verdict.SAME, launch, strongest)
     return Decision(Verdict.UNSURE, len(numbers), strongest)
-
-
-def decide_by_count(number: float, error: float, threshold: float) -> Verdict:
-    """Return the verdict on a number that is known up to an error: UNSURE if the threshold lies within the error."""
-    edge = math.log1p(threshold)
-    if number - error > edge:
-        return Verdict.SLOWER
-    if number + error < -edge:
-        return Verdict.FASTER
-    return Verdict.SAME if -edge <= number - error and number + error <= edge else Verdict.UNSURE
 
 
 def _inside(numbers: Sequence[float], edge: float) -> bool:
@@ -249,7 +274,7 @@ def median_interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple
     """
     if not numbers:
         raise ValueError("no launches; an interval needs at least one")
-    most = max(_capital(True for _ in numbers))
+    most = max(capital(True for _ in numbers))
     coverage = max(0.0, min(confidence, 1 - 2 / most))
     refuted = 2 / (1 - coverage)
     above = _first_kept(numbers, refuted)
@@ -261,11 +286,11 @@ def _first_kept(numbers: Sequence[float], refuted: float) -> float:
     """Return the smallest number that the launches above it do not refute as their median."""
     ordered = sorted(set(numbers))
     # The larger a number, the fewer launches lie above it, and the less they refute it.
-    kept = bisect.bisect_right(ordered, -refuted, key=lambda low: -max(_capital(number > low for number in numbers)))
+    kept = bisect.bisect_right(ordered, -refuted, key=lambda low: -max(capital(number > low for number in numbers)))
     return ordered[kept]
 
 
-def _capital(wins: Iterable[bool]) -> Iterator[float]:
+def capital(wins: Iterable[bool]) -> Iterator[float]:
     """Yield the mean capital after each bet on a fair coin: each doubles a share of it, or loses it."""
     capitals = [1.0] * len(SHARES)
     for won in wins:
@@ -287,7 +312,7 @@ def smallest_visible(
         raise ValueError("no launches, whose scatter is needed")
     scatter = [*numbers, *(-number for number in numbers)]
     trials = [rng.choices(scatter, k=launches) for _ in range(TRIALS)]
-    alarm = rule.races / rule.alpha
+    alarm = rule.alarm
 
     def found(shift: float) -> bool:
         alarms = sum(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_benchgate.reports.quantity import shortened
 
 if TYPE_CHECKING:
-    from pytest_benchgate.results import Calls, Explanation, Growth
+    from pytest_benchgate.explained import Calls, Explanation, Growth
 
 # Characters of a line of a source that are shown.
 MOST_TEXT = 80

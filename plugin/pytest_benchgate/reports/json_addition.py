@@ -1,7 +1,8 @@
 """The versioned addition to pytest-benchmark's JSON, which stays pytest-benchmark's own format: written and read here.
 
 Under "benchgate" at the top: the schema and the withheld times. Under extra_info.benchgate of a gated benchmark: what
-`of_result` returns, and of a raced one: its race. Under machine_info.benchgate: where it ran; see machine.py.
+`of_result` returns, and of a raced one: its race, or its claims. Under machine_info.benchgate: where it ran; see
+machine.py.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_benchgate import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_benchgate.results import Raced, Report, Result
 
 KEY = "benchgate"
@@ -47,6 +50,11 @@ def of_result(result: Result) -> dict[str, Any]:
 def of_raced(raced: Raced) -> dict[str, Any]:
     """Return the addition to the extra_info of a raced benchmark."""
     return {KEY: {"race": dataclasses.asdict(raced)}}
+
+
+def of_claims(races: Iterable[Raced]) -> dict[str, Any]:
+    """Return the addition to the extra_info of a benchmark that claims something."""
+    return {KEY: {"claims": [dataclasses.asdict(raced) for raced in races]}}
 
 
 @dataclass(frozen=True)

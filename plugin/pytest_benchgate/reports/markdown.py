@@ -96,7 +96,14 @@ def render_race(report: RaceReport) -> str:
     explained = [
         raced for raced, _ in cells if raced.failed or raced.explanation or raced.verdict in {"unsure", *race.TOLD}
     ]
-    lines = ["## Race", "", literal_figures(race.heading(report)), "", f"*{race.terms(report)}*", ""]
+    lines = [
+        "## Claims" if report.claims else "## Race",
+        "",
+        literal_figures(race.heading(report)),
+        "",
+        f"*{race.terms(report)}*",
+        "",
+    ]
     lines += [*table((race.HEADER[0], *header), rows), ""] if rows else []
     notes = [*race.placed(report), *report.notes]
     lines += [f"- {literal_figures(note)}" for note in notes] + [""] * bool(notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ def scaled(value: float, unit: str) -> str:
     shown = value / factor
     digits = 0 if abs(shown) >= 99.95 else 1 if abs(shown) >= 9.995 else 2  # noqa: PLR2004
     return f"{shown:.{digits}f} {prefix}{unit}" if value else f"0 {unit}"
+
+
+def percent(number: float) -> str:
+    """Return ln(ratio) as a change in percent: "+5.1 %" is slower."""
+    return f"{100 * math.expm1(number):+.1f} %"
 
 
 def rates(result: Result) -> str:

@@ -6,7 +6,10 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.reports import explanation
+from pytest_benchgate.reports import claims, explanation
+
+# The other modules import it from here.
+from pytest_benchgate.reports.quantity import percent as percent  # noqa: PLC0414
 from pytest_benchgate.reports.quantity import scaled
 
 if TYPE_CHECKING:
@@ -20,18 +23,16 @@ RELINKED_HEADER = ("verdict", "placement", "placements", "a call", "launches", "
 # The largest slowdown that is tried for the smallest visible one of a null race.
 MOST = 0.5
 # The order in which verdicts are listed; within one, the slowest change comes first.
-ORDER = ("slower", "error", "gone", "unsure", "placement", "accepted", "same", "faster", "new", "skipped")
+ORDER = (
+    *("slower", "refuted", "error", "withheld", "gone", "unsure", "placement", "accepted", "same", "holds", "faster"),
+    *("new", "skipped"),
+)
 # Verdicts whose reasons are listed.
-TOLD = {"error", "gone", "placement", "accepted", "new", "skipped"}
+TOLD = {"error", "withheld", "gone", "placement", "accepted", "new", "skipped"}
 # A threshold that is named is a multiple of it.
 STEP = 0.005
 # A column that is shown only if thresholds differ.
 THRESHOLD = "threshold"
-
-
-def percent(number: float) -> str:
-    """Return ln(ratio) as a change in percent: "+5.1 %" is slower."""
-    return f"{100 * math.expm1(number):+.1f} %"
 
 
 def threshold(number: float) -> str:
@@ -53,6 +54,8 @@ def counts(report: RaceReport) -> str:
 def columns(report: RaceReport) -> tuple[tuple[str, ...], list[tuple[Raced, tuple[str, ...]]]]:
     """Return the header after the benchmark's name, and the cells of each row, slowest first."""
     races = ordered(report)
+    if report.claims:
+        return claims.HEADER, [(raced, claims.row(raced)) for raced in races]
     if report.relinked:
         return RELINKED_HEADER, [(raced, _relinked_row(raced)) for raced in races]
     header, cells_of = (COUNTED[1:], counted_row) if compares_counts(report) else (HEADER[1:], row)
@@ -97,6 +100,13 @@ def counted_row(raced: Raced) -> tuple[str, ...]:
 def compares_counts(report: RaceReport) -> bool:
     """Return whether instructions were compared, not times."""
     return bool(report.settings.get("race_count"))
+
+
+def figure(raced: Raced) -> str:
+    """Return what was measured, in short; empty without a number."""
+    if raced.claim is not None:
+        return claims.measured(raced)
+    return "" if raced.change is None else percent(raced.change)
 
 
 def is_told(raced: Raced) -> bool:
@@ -160,11 +170,14 @@ def heading(report: RaceReport) -> str:
     missing = "" if report.complete else " (incomplete: not all races are over)"
     one, many = report.shard or (1, 1)
     part = f", shard {one} of {many}" if many > 1 else ""
-    return f"{counts(report)}{missing}: {report.head} against {report.base}{part}"
+    what = f"claims of {report.head}" if report.claims else f"{report.head} against {report.base}"
+    return f"{counts(report)}{missing}: {what}{part}"
 
 
 def terms(report: RaceReport) -> str:
     """Return what the verdicts mean."""
+    if report.claims:
+        return claims.terms(report)
     counted = compares_counts(report)
     usual = report.settings.get("race_count_threshold" if counted else "race_threshold")
     others = sorted({_edge(raced) for raced in report.raced} - {usual})
@@ -184,6 +197,8 @@ def terms(report: RaceReport) -> str:
 
 def message(raced: Raced, report: RaceReport) -> str:
     """Return the explanation of a verdict, with the command that repeats the race."""
+    if raced.claim is not None:
+        return claims.message(raced, report)
     if raced.verdict in {"error", "gone", "new", "skipped"} or raced.change is None:
         text = f"{raced.verdict} ({raced.side}): {raced.reason}"
     else:
@@ -249,6 +264,8 @@ def _placements(raced: Raced) -> str:
 
 def reason(raced: Raced) -> str:
     """Return the reason of a verdict in one line."""
+    if raced.claim is not None:
+        return f"({raced.side}): {claims.reason(raced)}"
     if raced.verdict == "placement":
         return _placements(raced)
     if raced.verdict == "accepted":

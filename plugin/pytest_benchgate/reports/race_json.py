@@ -19,13 +19,13 @@ SCHEMA = 1
 # Fields that older files of schema 1 lack.
 ADDED = {
     *("shard", "suite", "base_tree", "head_tree", "settings", "limit", "accepted", "explanation", "placements"),
-    *("text", "bytecode", "gone", "instructions", "relinked", "advice"),
+    *("text", "bytecode", "gone", "instructions", "relinked", "advice", "claim", "claims"),
 }
 # Ranges: of a change, as ln(ratio), of probabilities, and of counts.
 CHANGE, SHARE, COUNT = (-100.0, 100.0), (0.0, 1.0), (0, 10**9)
 RULES: dict[str, tuple[Any, ...]] = {
     "verdict": ORDER,
-    **dict.fromkeys(("change", "low", "high", "visible", "numbers", "placements"), CHANGE),
+    **dict.fromkeys(("change", "low", "high", "visible", "numbers", "placements", "bound"), CHANGE),
     **dict.fromkeys(("alpha", "coverage"), SHARE),
     **dict.fromkeys(("races", "launches", "line", "pairs", "shard"), COUNT),
 }

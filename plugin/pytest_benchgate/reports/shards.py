@@ -75,8 +75,9 @@ def _problems(reports: Sequence[RaceReport]) -> list[str]:
     if absent := [number for number in range(1, count + 1) if (number, count) not in shards]:
         problems.append(f"of {count} shards, these are missing: {', '.join(map(str, absent))}")
     problems += [f"shard {one}/{many} is present {times} times" for (one, many), times in shards.items() if times > 1]
-    raced = Counter(raced.nodeid for report in reports for raced in report.raced)
-    if repeated := [nodeid for nodeid, times in raced.items() if times > 1]:
+    raced = {raced.nodeid for report in reports for raced in report.raced}
+    times_raced = Counter((raced.nodeid, raced.claim) for report in reports for raced in report.raced)
+    if repeated := {nodeid for (nodeid, _), times in times_raced.items() if times > 1}:
         problems.append(f"raced more than once: {_names(repeated)}")
     suite = next((report.suite for report in reports if report.suite), ())
     races = reports[0].races

@@ -42,7 +42,10 @@ def render(report: Report) -> list[str]:
 
 def colour(line: str) -> dict[str, bool]:
     """Return the colour of a line, as keywords of pytest's terminal writer."""
-    return {"red": line.startswith(("withheld:", "slower:")), "yellow": line.startswith(("suspicious:", "note:"))}
+    return {
+        "red": line.startswith(("withheld:", "slower:", "refuted:")),
+        "yellow": line.startswith(("suspicious:", "note:")),
+    }
 
 
 def _table(results: list[Result]) -> list[str]:

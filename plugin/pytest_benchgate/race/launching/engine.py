@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import math
 import random
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_benchgate.race.launching import pacing
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.results import Counted, Failed, LaunchResult, Loaded, Timed
 from pytest_benchgate.race.launching.timing import Timer
-from pytest_benchgate.race.statistics import Decision, Rule, Verdict, decide, decide_by_count, interval, median_interval
+from pytest_benchgate.race.statistics import Decision, Rule, Verdict, interval, median_interval
 from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
+    from pytest_benchgate.race.launching.launch import Measure
     from pytest_benchgate.race.launching.plan import Plan, Side
     from pytest_benchgate.race.launching.results import Pace
     from pytest_benchgate.race.reaper import Reaper
@@ -26,13 +26,36 @@ if TYPE_CHECKING:
 SUSPECT = 4
 
 
+class Deciding(Protocol):
+    """What decides a race, by the numbers of its launches."""
+
+    @property
+    def alarm(self) -> float:
+        """The evidence at which the test fails."""
+
+    def decide(self, numbers: Sequence[float]) -> Decision:
+        """Return the first decision that the launches, in their order, lead to, or UNSURE."""
+
+    def decide_by_count(self, number: float, error: float) -> Verdict:
+        """Return the verdict on a number that is known up to an error."""
+
+    def margin(self, number: float) -> float:
+        """Return by how much a launch's number may change and still count fully; below 0 if it does not."""
+
+    def is_clear(self, low: float, high: float) -> bool:
+        """Return whether a launch counts fully, and as much, wherever its number lies between these."""
+
+    def suspects(self, low: float) -> bool:
+        """Return whether an interval that begins here makes an alarm likely."""
+
+
 @dataclass(frozen=True)
 class Race:
     """One benchmark's race so far.
 
     Attributes
     ----------
-    rule : Rule
+    rule : Deciding
         When it is decided.
     budget_s : float
         How many seconds it may take, SUSPECT times as many if it looks slower; its share of the starts counts.
@@ -52,7 +75,7 @@ class Race:
     """
 
     nodeid: str
-    rule: Rule = Rule()  # noqa: RUF009  # frozen
+    rule: Deciding = Rule()  # noqa: RUF009  # frozen
     budget_s: float = 60.0
     max_launches: int = 60
     launches: tuple[Timed, ...] = ()
@@ -68,10 +91,10 @@ class Race:
             return replace(self, seconds=seconds, failed=launched.result)
         if isinstance(launched.result, Counted):
             counted = launched.result
-            verdict = decide_by_count(counted.number, counted.error, self.rule.threshold)
+            verdict = self.rule.decide_by_count(counted.number, counted.error)
             return replace(self, seconds=seconds, counted=counted, decision=Decision(verdict, 1, 1.0))
         launches = (*self.launches, launched.result)
-        decision = decide([timed.number for timed in launches], self.rule)
+        decision = self.rule.decide([timed.number for timed in launches])
         return replace(self, seconds=seconds, launches=launches, decision=decision)
 
     @property
@@ -87,8 +110,7 @@ class Race:
 
     def _looks_slower(self) -> bool:
         """Whether its interval is clearly above the threshold; when to stop may depend on past launches."""
-        edge = math.log1p(self.rule.threshold) + max(self.rule.scales) / 2
-        return bool(self.launches) and interval(self.numbers)[0] > edge
+        return bool(self.launches) and self.rule.suspects(interval(self.numbers)[0])
 
     def pace(self) -> Pace | None:
         """Return how its next launch is timed; None for the first."""
@@ -137,6 +159,7 @@ def run(
     seed: int,
     reaper: Reaper,
     clock: Callable[[], float] = CLOCK.s,
+    timer: Callable[[Mapping[str, Pace], Mapping[str, Deciding]], Measure] = Timer,
 ) -> Generator[Loaded | Launched, None, None]:
     """Launch until each race is decided, has failed, or has spent its budget; yield what comes of it."""
     rng = random.Random(seed)  # noqa: S311  # chance, not secrecy
@@ -147,8 +170,8 @@ def run(
             return
         start, own_s = clock(), 0.0
         paces = {nodeid: pace for nodeid in undecided if (pace := state[nodeid].pace()) is not None}
-        timer = Timer(paces, {nodeid: state[nodeid].rule for nodeid in undecided})
-        for event in launch(sides, undecided, plan, rng.getrandbits(32), reaper, timer):
+        measure = timer(paces, {nodeid: state[nodeid].rule for nodeid in undecided})
+        for event in launch(sides, undecided, plan, rng.getrandbits(32), reaper, measure):
             if isinstance(event, Loaded):
                 yield event
             else:

@@ -47,7 +47,7 @@ def launch(
     waiting, starts = [*nodeids], STARTS
     while waiting:
         hash_seed = rng.getrandbits(32)
-        files = frozenset(nodeid.partition("::")[0] for nodeid in waiting)
+        files = frozenset(side.file(nodeid) for nodeid in waiting for side in sides)
         workers = [Worker(side, plan, reaper, hash_seed, files) for side in sides]
         with ExitStack() as stack:
             for worker in rng.sample(workers, len(workers)):
@@ -61,10 +61,9 @@ def launch(
                 # A kill may have been chance, and would cost all tests of a file.
                 if not (lost.killed and starts):
                     culprits = {one.collecting for one in workers if one.side.name == lost.failed.side} & files or files
-                    for nodeid in waiting:
-                        if nodeid.partition("::")[0] in culprits:
-                            yield LaunchResult(nodeid, lost.failed, 0.0)
-                    waiting = [nodeid for nodeid in waiting if nodeid.partition("::")[0] not in culprits]
+                    ended = {nodeid for nodeid in waiting for side in sides if side.file(nodeid) in culprits}
+                    yield from (LaunchResult(nodeid, lost.failed, 0.0) for nodeid in waiting if nodeid in ended)
+                    waiting = [nodeid for nodeid in waiting if nodeid not in ended]
                     starts = STARTS
                 continue
             yield from _race_all(workers, waiting, measure, rng)
@@ -76,10 +75,9 @@ def _race_all(
     """Race the first of the waiting tests, which is removed, and so on until a worker is lost."""
     while waiting:
         nodeid = waiting.pop(0)
-        run = messages.Run(nodeid, waiting[0] if waiting else None)
         start = CLOCK.s()
         try:
-            result = yield from _race(workers, run, measure, rng)
+            result = yield from _race(workers, nodeid, waiting[0] if waiting else None, measure, rng)
         except WorkerLost as lost:
             yield LaunchResult(nodeid, lost.failed, CLOCK.s() - start)
             return
@@ -87,38 +85,40 @@ def _race_all(
 
 
 def _race(
-    workers: Sequence[Worker], run: messages.Run, measure: Measure, rng: random.Random
+    workers: Sequence[Worker], nodeid: str, following: str | None, measure: Measure, rng: random.Random
 ) -> Generator[Loaded, None, Measured]:
     """Race one test; both workers are idle before and after. Raises WorkerLost."""
-    if lacking := [worker for worker in workers if run.nodeid not in worker.nodeids]:
-        lacks = _lacks(lacking, run.nodeid)
+    if lacking := [worker for worker in workers if worker.side.test(nodeid) not in worker.nodeids]:
+        lacks = _lacks(lacking, nodeid)
         others = [worker for worker in workers if worker not in lacking and worker.side.name == "head"]
         if not others or lacks.kind is FailureKind.BROKEN:
             return lacks
-        return (yield from run_alone(others[0], run)) or lacks
-    answers = yield from _start(workers, run)
+        return (yield from run_alone(others[0], nodeid, following)) or lacks
+    answers = yield from _start(workers, nodeid, following)
     if early := {name: answer for name, answer in answers.items() if isinstance(answer, Done)}:
         return _failed(_finish(workers, early))
     ready = [answer for answer in answers.values() if isinstance(answer, messages.Ready)]
     try:
-        result = measure(run.nodeid, workers, ready, rng)
+        result = measure(nodeid, workers, ready, rng)
     except EndedEarly as early_end:
         return _failed(_finish(workers, early_end.ended))
     failed = _finish(workers, {})
     return _failed(failed) if failed else result
 
 
-def run_alone(worker: Worker, run: messages.Run) -> Generator[Loaded, None, Failed | None]:
+def run_alone(worker: Worker, nodeid: str, following: str | None = None) -> Generator[Loaded, None, Failed | None]:
     """Run a test on one side only, to its end; return why it failed, or None. Raises WorkerLost."""
-    answers = yield from _start([worker], run)
+    answers = yield from _start([worker], nodeid, following)
     failed = _finish([worker], {name: answer for name, answer in answers.items() if isinstance(answer, Done)})
     return _failed(failed) if failed else None
 
 
-def _start(workers: Sequence[Worker], run: messages.Run) -> Generator[Loaded, None, dict[str, messages.Ready | Done]]:
+def _start(
+    workers: Sequence[Worker], nodeid: str, following: str | None
+) -> Generator[Loaded, None, dict[str, messages.Ready | Done]]:
     """Start a test on these sides; return their answers, by side."""
     for worker in workers:
-        worker.order(run)
+        worker.run(nodeid, following)
     answers = {worker.side.name: worker.answer(messages.Ready) for worker in workers}
     for name, answer in answers.items():
         if isinstance(answer, messages.Ready) and answer.files:
@@ -128,13 +128,12 @@ def _start(workers: Sequence[Worker], run: messages.Run) -> Generator[Loaded, No
 
 def _lacks(workers: Sequence[Worker], nodeid: str) -> Failed:
     """Describe a test that these workers have not collected."""
-    file = nodeid.partition("::")[0]
     # Errors of the file, or of a folder that it is in.
     errors = {
         worker.side.name: (worker, text)
         for worker in workers
         for place, text in worker.collected.errors.items()
-        if place in {"", ".", file} or file.startswith(f"{place}/")
+        if place in {"", ".", worker.side.file(nodeid)} or worker.side.file(nodeid).startswith(f"{place}/")
     }
     if not errors:
         return Failed(" and ".join(one.side.name for one in workers), "there is no such test", FailureKind.LACKS)

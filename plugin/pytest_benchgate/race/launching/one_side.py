@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pytest_benchgate.race.launching.launch import run_alone
 from pytest_benchgate.race.launching.process import Worker, WorkerLost
 from pytest_benchgate.race.launching.results import Failed, FailureKind
-from pytest_benchgate.race.worker.messages import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +43,7 @@ def run_each(side: Side, nodeids: Sequence[str], plan: Plan, reaper: Reaper) -> 
 def _run(worker: Worker, nodeid: str) -> Failed | None:
     if nodeid not in worker.nodeids:
         return Failed(worker.side.name, "there is no such test", FailureKind.LACKS)
-    events = run_alone(worker, Run(nodeid, None))
+    events = run_alone(worker, nodeid)
     while True:
         try:
             next(events)

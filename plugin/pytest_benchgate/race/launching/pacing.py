@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.launching.results import Pace
 from pytest_benchgate.race.statistics import logarithms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_benchgate.race.launching.results import Timed
-    from pytest_benchgate.race.statistics import Rule
+    from pytest_benchgate.race.launching.engine import Deciding
+    from pytest_benchgate.race.launching.results import Pace, Timed
 
 # The least and the most pairs of a launch; fewer have no fastest quarter to speak of.
 LEAST, MOST = 5, 40
@@ -29,25 +29,15 @@ USUAL_SCATTER, WEIGHT = 0.004, 4
 NORMAL = 1 / 1.349
 
 
-def pace(launches: Sequence[Timed], seconds: float, rule: Rule) -> Pace | None:
+def pace(launches: Sequence[Timed], seconds: float, rule: Deciding) -> Pace | None:
     """Return the pace of the next launch after these, which took so many seconds; None before the first."""
     if not launches:
         return None
     lead = max(timed.pace.lead for timed in launches)
-    return Pace(launches[-1].pace.calls, lead, best_pairs(launches, seconds, rule))
+    return replace(launches[-1].pace, lead=lead, pairs=best_pairs(launches, seconds, rule))
 
 
-def is_clear(low: float, high: float, rule: Rule) -> bool:
-    """Return whether a launch whose number lies between these counts fully, wherever it lies between them.
-
-    It makes no difference which side is slower.
-    """
-    least, most = sorted((abs(low), abs(high)))
-    threshold, scale = math.log1p(rule.threshold), max(rule.scales)
-    return most < threshold - scale or (low * high > 0 and least > threshold + scale)
-
-
-def best_pairs(launches: Sequence[Timed], seconds: float, rule: Rule) -> int:
+def best_pairs(launches: Sequence[Timed], seconds: float, rule: Deciding) -> int:
     """Return the number of pairs a launch with which a race is decided soonest.
 
     Near the threshold sqrt(cost of a launch / cost of a pair * variance of pairs / variance between launches): Kalibera
@@ -62,8 +52,7 @@ def best_pairs(launches: Sequence[Timed], seconds: float, rule: Rule) -> int:
     within = statistics.median(_scatter(timed) for timed in launches) ** 2
     between = max(_between(launches) - within * len(launches) / pairs, (USUAL_SCATTER / 4) ** 2)
     best = math.sqrt(launch_s / pair_s * within / between)
-    distance = abs(statistics.median(timed.number for timed in launches))
-    margin = abs(distance - math.log1p(rule.threshold)) - max(rule.scales)
+    margin = rule.margin(statistics.median(timed.number for timed in launches))
     if margin > 0:
         best = min(best, within * (CERTAIN / margin) ** 2)
     return max(LEAST, math.ceil(min(MOST, best)))

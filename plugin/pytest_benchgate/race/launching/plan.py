@@ -30,6 +30,8 @@ class Side:
         Environment variables beside the session's own.
     prefix : tuple[str, ...]
         The command that runs the command of its worker, if any.
+    tests : Mapping[str, str]
+        The tests that it runs, by the ids of their races, where these are not the tests' own.
 
     """
 
@@ -40,6 +42,15 @@ class Side:
     temporary: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
+    tests: Mapping[str, str] = field(default_factory=dict)
+
+    def test(self, nodeid: str) -> str:
+        """Return the test that it runs in a race, by the race's id."""
+        return self.tests.get(nodeid, nodeid)
+
+    def file(self, nodeid: str) -> str:
+        """Return the file of that test."""
+        return self.test(nodeid).partition("::")[0]
 
 
 @dataclass(frozen=True)

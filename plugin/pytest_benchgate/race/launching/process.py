@@ -139,6 +139,11 @@ class Worker:
         except Late:
             raise self._late(self.plan.limit_s) from None
 
+    def run(self, nodeid: str, following: str | None = None) -> None:
+        """Order the test of a race, by the race's id, and say which race is next; raise WorkerLost."""
+        after = None if following is None else self.side.test(following)
+        self.order(messages.Run(self.side.test(nodeid), after, nodeid))
+
     def answer(self, kind: type[AnswerType], limit_s: float | None = None) -> AnswerType | messages.Done:
         """Return the answer to the last order, which may be the end of the test; raise WorkerLost."""
         answer = self._answer(self.plan.limit_s if limit_s is None else limit_s)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.results import EQUAL
+from pytest_benchgate.explained import EQUAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,12 +55,15 @@ class Pace:
         The calls before each block that are not timed; none for a function that uses no threads.
     pairs : int | None
         How many pairs of blocks; None where that depends on how well they agree.
+    factors : tuple[int, ...]
+        How many times as many calls each side makes, for two tests of unlike length; empty for one test.
 
     """
 
     calls: int
     lead: int = 0
     pairs: int | None = None
+    factors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

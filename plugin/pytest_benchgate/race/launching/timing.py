@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_benchgate import host
-from pytest_benchgate.race.launching.pacing import LEAST, is_clear
+from pytest_benchgate.race.launching.pacing import LEAST
 from pytest_benchgate.race.launching.process import WorkerLost
 from pytest_benchgate.race.launching.results import Pace, Timed
 from pytest_benchgate.race.statistics import interval, launch_number, logarithms
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Mapping, Sequence
 
+    from pytest_benchgate.race.launching.engine import Deciding
     from pytest_benchgate.race.launching.plan import Plan
     from pytest_benchgate.race.launching.process import Worker
-    from pytest_benchgate.race.statistics import Rule
     from pytest_benchgate.race.worker import messages
 
 # Times a block's length: a single call that takes so long, even if cold, ends the calibration.
@@ -44,7 +44,7 @@ class Timer:
     """
 
     paces: Mapping[str, Pace] = field(default_factory=dict)
-    rules: Mapping[str, Rule] = field(default_factory=dict)
+    rules: Mapping[str, Deciding] = field(default_factory=dict)
 
     def __call__(
         self, nodeid: str, workers: Sequence[Worker], ready: Sequence[messages.Ready], rng: random.Random
@@ -58,7 +58,8 @@ class Timer:
         base_ns, head_ns = (
             tuple(one / answer.iterations for one in of_side) for of_side, answer in zip(times, ready, strict=True)
         )
-        return Timed(launch_number(*times), base_ns, head_ns, ready[-1].group, are_alike(ready), pace, paired_s)
+        number = launch_number(base_ns, head_ns)
+        return Timed(number, base_ns, head_ns, ready[-1].group, are_alike(ready), pace, paired_s)
 
 
 def are_alike(ready: Sequence[messages.Ready]) -> bool:
@@ -67,9 +68,9 @@ def are_alike(ready: Sequence[messages.Ready]) -> bool:
 
 
 def time_pairs(
-    workers: Sequence[Worker], pace: Pace, plan: Plan, rng: random.Random, rule: Rule | None = None
+    workers: Sequence[Worker], pace: Pace, plan: Plan, rng: random.Random, rule: Deciding | None = None
 ) -> list[list[float]]:
-    """Return the nanoseconds of a call in each pair, for each worker; blocks of both have equally many calls.
+    """Return the nanoseconds of a call in each pair, for each worker; blocks of one test have equally many calls.
 
     Both stay on one processor, a random one: on a busy machine, two that each keep their own differed by up to 30 % for
     a whole launch. A function that uses threads needs all processors, and before each of its blocks calls that are not
@@ -80,16 +81,18 @@ def time_pairs(
     """
     processors = sorted(host.processors())
     processor = rng.choice(processors) if processors and not pace.lead else None
+    factors = pace.factors or [1] * len(workers)
     times: list[list[float]] = [[] for _ in workers]
     while not _enough(times, pace, plan, rule):
         for index in rng.sample(range(len(workers)), len(workers)):
             if pace.lead:
-                workers[index].block(pace.lead, None)
-            call_ns = workers[index].block(pace.calls, processor).call_ns
+                workers[index].block(pace.lead * factors[index], None)
+            calls = pace.calls * factors[index]
+            call_ns = workers[index].block(calls, processor).call_ns
             if not call_ns:
                 raise WorkerLost(
                     workers[index].side.name,
-                    f"{pace.calls} calls take less time than the clock can tell, and more would take too long with "
+                    f"{calls} calls take less time than the clock can tell, and more would take too long with "
                     "their setup; time several calls as one, with benchmark.pedantic(..., iterations=N)",
                 )
             times[index].append(call_ns)
@@ -100,8 +103,15 @@ def calibrate(workers: Sequence[Worker], plan: Plan) -> Pace:
     """Return the pace of a benchmark that has none yet; raise EndedEarly or WorkerLost."""
     calls, wall_ns = _calls(workers, plan)
     lead = max(1, int(plan.lead_ns / wall_ns))
-    is_threaded = any([worker.block(lead, None).threaded for worker in workers])  # noqa: C419  # all are run
-    return Pace(calls, lead if is_threaded else 0)
+    blocks = [worker.block(lead, None) for worker in workers]
+    pace = Pace(calls, lead if any(block.threaded for block in blocks) else 0)
+    if not any(worker.side.tests for worker in workers):
+        return pace
+    slowest = max(block.call_ns for block in blocks)
+    # A setup in each round may be much slower than what is timed.
+    most = [plan.most_block_ns * lead / block.wall_ns / calls for block in blocks]
+    wanted = [min(slowest / max(block.call_ns, 1.0), limit) for block, limit in zip(blocks, most, strict=True)]
+    return replace(pace, factors=tuple(max(1, int(factor)) for factor in wanted))
 
 
 def _calls(workers: Sequence[Worker], plan: Plan) -> tuple[int, float]:
@@ -125,7 +135,7 @@ def _calls(workers: Sequence[Worker], plan: Plan) -> tuple[int, float]:
         calls, attempt = max(calls, min(enough, 10 * calls, most)), attempt + 1
 
 
-def _enough(times: Sequence[Sequence[float]], pace: Pace, plan: Plan, rule: Rule | None) -> bool:
+def _enough(times: Sequence[Sequence[float]], pace: Pace, plan: Plan, rule: Deciding | None) -> bool:
     """Return whether a launch has enough pairs.
 
     As many as its pace says; or all the rule wants to know of it is clear; or they agree, or have taken too long. None
@@ -139,6 +149,6 @@ def _enough(times: Sequence[Sequence[float]], pace: Pace, plan: Plan, rule: Rule
     if pace.pairs or count < LEAST:
         return False
     low, high, _ = interval(logarithms(*times), CONFIDENCE)
-    return (rule is not None and is_clear(low, high, rule)) or (
+    return (rule is not None and rule.is_clear(low, high)) or (
         count >= plan.agreeing_pairs and high - low <= plan.precision
     )

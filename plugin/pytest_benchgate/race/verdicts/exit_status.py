@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class ExitStatus(enum.IntEnum):
     """How a race ended that did not pass.
 
-    SLOWER: a benchmark became slower, or head lacks one and must not. UNDECIDED: one failed because the race could not
-    tell. ERROR: one could not be raced. NOT_BUILT: a side could not be built.
+    SLOWER: a benchmark became slower, head lacks one and must not, or a claim is refuted. UNDECIDED: one failed because
+    the race could not tell. ERROR: one could not be raced. NOT_BUILT: a side could not be built.
     """
 
     SLOWER = pytest.ExitCode.TESTS_FAILED
@@ -30,7 +30,7 @@ class ExitStatus(enum.IntEnum):
 def of_failures(report: RaceReport | None) -> ExitStatus:
     """Return the exit status of a race in which something failed: that of the most definite failure."""
     failed = {raced.verdict for raced in report.raced if raced.failed} if report else set()
-    if failed & {"slower", "gone"}:
+    if failed & {"slower", "gone", "refuted"}:
         return ExitStatus.SLOWER
     # What failed may also be the collection of a file.
-    return ExitStatus.ERROR if "error" in failed or not failed else ExitStatus.UNDECIDED
+    return ExitStatus.ERROR if failed & {"error", "withheld"} or not failed else ExitStatus.UNDECIDED

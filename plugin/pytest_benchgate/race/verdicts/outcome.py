@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_benchgate.options import SELF
 from pytest_benchgate.race.arguments import repeat
-from pytest_benchgate.race.statistics import Verdict, smallest_visible
+from pytest_benchgate.race.statistics import Rule, Verdict, smallest_visible
 from pytest_benchgate.reports import race as words
 from pytest_benchgate.results import Raced
 
@@ -72,20 +72,21 @@ class Outcomes:
             threshold=own.slowdown,
             limit=entry.limit if entry else None,
             accepted=entry.reason if entry else "",
-            alarm=race.rule.races / race.rule.alpha,
+            alarm=race.rule.alarm,
             repeat=repeat(self.config, own, self.sides.repeat, race.nodeid),
             evidence=race.decision.evidence,
             seconds=race.seconds,
             side=side,
             reason=reason,
         )
-        return Outcome(self._with_visible(_with_numbers(raced, race), race), note)
+        return Outcome(self._with_visible(with_numbers(raced, race), race), note)
 
     def _with_visible(self, raced: Raced, race: Race) -> Raced:
         """Add to the result of a race with itself the smallest slowdown that could have been seen."""
         if self.agreement.race.base != SELF or race.failed or not race.launches:
             return raced
         affordable = min(race.max_launches, int(race.budget_s / (race.seconds / len(race.launches))))
+        assert isinstance(race.rule, Rule)  # noqa: S101  # as in any race
         # A fixed seed: the same numbers give the same figure.
         rng = random.Random(0)  # noqa: S311
         visible = smallest_visible(race.numbers, race.rule, max(affordable, 1), rng)
@@ -95,7 +96,7 @@ class Outcomes:
         )
 
 
-def _with_numbers(raced: Raced, race: Race) -> Raced:
+def with_numbers(raced: Raced, race: Race) -> Raced:
     """Add the numbers of the launches, or of the counts, to a result, if there are any."""
     if race.counted:
         number, error = race.counted.number, race.counted.error

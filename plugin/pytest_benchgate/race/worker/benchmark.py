@@ -15,11 +15,15 @@ from pytest_benchgate.race.worker import home, messages
 from pytest_benchgate.race.worker.channel import Channel
 from pytest_benchgate.race.worker.clock import CLOCK
 from pytest_benchgate.race.worker.seeds import SEEDS, install
+from pytest_benchgate.session import GATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
+
     from pytest_benchgate.explain.counting import Caller
+    from pytest_benchgate.limits import Reach
 
 # Processor time of all threads, as a multiple of the main thread's, from which on other threads take part in the work.
 THREADED = 1.05
@@ -40,11 +44,18 @@ class State:
         self.home = home.installed()
         self.processors = host.processors()
         self.pinned: int | None = None
-        # Whether the benchmark of the running test was timed.
+        # The running test, what its random numbers depend on, and whether its benchmark was timed.
+        self.item: pytest.Item | None = None
+        self.seed = ""
         self.timed = False
         # The values of __file__ that were looked at.
         self.seen: set[str] = set()
         self.errors: dict[str, str] = {}
+
+    def reach(self) -> Reach | None:
+        """Return the share of a limit that the running test claims to reach, if any."""
+        gate = self.item.stash.get(GATE, None) if self.item else None
+        return gate.claim.reach if gate else None
 
     def undo_imports(self) -> None:
         """Undo what a suite may have changed at import: the processors that it may use, frozen objects."""
@@ -173,21 +184,28 @@ class RacedBenchmark(BenchmarkFixture):
         stats = self._make_stats(iterations)  # type: ignore[no-untyped-call]
         stats.update(once_ns * 1e-9)
         state.undo_imports()
-        group = None if self.group is None else str(self.group)
-        state.channel.answer(messages.Ready(once_ns, iterations, group, state.loaded(), drawn))
+        group, reach = None if self.group is None else str(self.group), state.reach()
+        reaches = reach.text if reach else ""
+        state.channel.answer(messages.Ready(once_ns, iterations, group, state.loaded(), drawn, reaches))
         collecting = gc.isenabled()
         gc.disable()
         try:
-            while isinstance(order := state.channel.receive_order(), messages.Block | messages.Count):
-                if isinstance(order, messages.Count):
+            while True:
+                order = state.channel.receive_order()
+                if isinstance(order, messages.Block):
+                    state.pin(order.processor)
+                    all_ns, main_ns = CLOCK.all_ns(), CLOCK.own_ns()
+                    spent_ns = block(order.calls)
+                    main_ns, all_ns = CLOCK.own_ns() - main_ns, CLOCK.all_ns() - all_ns
+                    stats.update(spent_ns * 1e-9 / order.calls)
+                    state.channel.answer(messages.Timed(spent_ns, all_ns > THREADED * main_ns))
+                elif isinstance(order, messages.Count):
                     state.channel.answer(_count(once, order, state.seen))
-                    continue
-                state.pin(order.processor)
-                all_ns, main_ns = CLOCK.all_ns(), CLOCK.own_ns()
-                spent_ns = block(order.calls)
-                main_ns, all_ns = CLOCK.own_ns() - main_ns, CLOCK.all_ns() - all_ns
-                stats.update(spent_ns * 1e-9 / order.calls)
-                state.channel.answer(messages.Timed(spent_ns, all_ns > THREADED * main_ns))
+                elif isinstance(order, messages.MeasureLimit) and reach:
+                    state.pin(None)
+                    state.channel.answer(messages.Limited([*map(float, reach.limit.measure(reach.amount))]))
+                else:
+                    break
         finally:
             state.undo_imports()
             if collecting:

@@ -8,6 +8,7 @@ The session sends orders, and a worker answers each of them once:
 | Run | Ready, or Done where the test ends before its benchmark is called |
 | Block | Timed, or Done where the test ends instead |
 | Count | Counted, or Done where the test ends instead |
+| MeasureLimit | Limited, or Done where the test ends instead |
 | End | Done |
 | Quit | none |
 
@@ -57,10 +58,22 @@ class Start(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Start a test, which runs up to its benchmark; `next` is the test after it."""
+    """Start a test, which runs up to its benchmark.
+
+    Attributes
+    ----------
+    nodeid : str
+        The test.
+    next : str | None
+        The test after it.
+    seed : str | None
+        What its random numbers depend on, beside the seed of the launch; the test's id if None.
+
+    """
 
     nodeid: str
     next: str | None
+    seed: str | None = None
 
 
 class Block(NamedTuple):
@@ -75,6 +88,10 @@ class Count(NamedTuple):
 
     warm: int
     calls: int
+
+
+class MeasureLimit(NamedTuple):
+    """Measure the limit of which the test claims to reach a share."""
 
 
 class End(NamedTuple):
@@ -129,6 +146,8 @@ class Ready(NamedTuple):
         The raced files that were loaded since the last Ready, by their real paths.
     drawn : str
         A fingerprint of the random numbers that were drawn before; see seeds.py.
+    reaches : str
+        The share of a limit that it claims to reach, as in "80 % of copy"; empty if none.
 
     """
 
@@ -137,6 +156,7 @@ class Ready(NamedTuple):
     group: str | None
     files: list[str]
     drawn: str
+    reaches: str
 
 
 class Timed(NamedTuple):
@@ -165,6 +185,12 @@ class Counted(NamedTuple):
     lines: dict[str, int]
 
 
+class Limited(NamedTuple):
+    """Samples of the seconds that the limit takes for as much as the test does."""
+
+    seconds: list[float]
+
+
 class Done(NamedTuple):
     """A test has ended: its outcome, as pytest has it, and the reason if it did not pass."""
 
@@ -172,12 +198,12 @@ class Done(NamedTuple):
     reason: str
 
 
-Order: TypeAlias = Run | Block | Count | End | Quit
-Answer: TypeAlias = Collecting | Collected | Ready | Timed | Counted | Done
+Order: TypeAlias = Run | Block | Count | MeasureLimit | End | Quit
+Answer: TypeAlias = Collecting | Collected | Ready | Timed | Counted | Limited | Done
 Message: TypeAlias = Order | Answer
-ORDERS: dict[str, type[Order]] = {kind.__name__: kind for kind in (Run, Block, Count, End, Quit)}
+ORDERS: dict[str, type[Order]] = {kind.__name__: kind for kind in (Run, Block, Count, MeasureLimit, End, Quit)}
 ANSWERS: dict[str, type[Answer]] = {
-    kind.__name__: kind for kind in (Collecting, Collected, Ready, Timed, Counted, Done)
+    kind.__name__: kind for kind in (Collecting, Collected, Ready, Timed, Counted, Limited, Done)
 }
 
 
@@ -258,6 +284,8 @@ def _is(value: Any, annotation: Any) -> bool:
             return isinstance(value, bool)
         case "list[str]":
             return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        case "list[float]":
+            return isinstance(value, list) and all(type(item) in {int, float} for item in value)
         case "dict[str, str]" | "dict[str, int]":
             kind = str(text).removeprefix("dict[str, ").removesuffix("]")
             return isinstance(value, dict) and all(_is(item, kind) for item in value.values())

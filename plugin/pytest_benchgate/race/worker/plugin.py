@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_benchgate import host
-from pytest_benchgate.limits import Limits
 from pytest_benchgate.race.worker import messages
 from pytest_benchgate.race.worker.benchmark import RacedBenchmark, State
 from pytest_benchgate.race.worker.boot import START
@@ -67,8 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Seed for this test, whatever ran before it on this side."""
-    item.config.stash[STATE].put_home_first()
-    SEEDS.seed_for(item.nodeid)
+    state = item.config.stash[STATE]
+    state.put_home_first()
+    SEEDS.seed_for(state.seed)
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -138,8 +138,8 @@ class Reports:
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Run tests as ordered, until the order to quit or the end of the session."""
     state = session.config.stash[STATE]
-    # Measuring the limits takes time, and nobody reads a worker's report.
-    session.config.stash[SESSION].limits = Limits(())
+    # Nobody reads a worker's report.
+    session.config.stash[SESSION].limits.off = True
     channel = state.channel
     items = {item.nodeid: item for item in session.items}
     state.undo_imports()
@@ -147,6 +147,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
         broken = _broken(state.names) if state.errors else {}
         channel.answer(messages.Collected(os.getpid(), [*items], state.errors, broken))
         while isinstance(order := channel.receive_order(), messages.Run):
+            state.seed = order.seed or order.nodeid
             _run(session, items[order.nodeid], items.get(order.next or ""), channel)
     except Closed:
         pytest.exit("the race's session is gone", returncode=1)
@@ -177,7 +178,10 @@ def _broken(names: frozenset[str]) -> dict[str, str]:
 
 def _run(session: pytest.Session, item: pytest.Item, following: pytest.Item | None, channel: Channel) -> None:
     reports = Reports()
-    session.config.stash[STATE].timed = False
+    state = session.config.stash[STATE]
+    state.item, state.timed = item, False
+    # What pytest would keep for the next test includes the fixtures of a test that follows itself.
+    following = None if following is item else following
     session.config.pluginmanager.register(reports)
     try:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

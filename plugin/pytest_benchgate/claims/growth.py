@@ -1,0 +1,110 @@
+"""Claims on growth: a test with a parameter of sizes, the largest of which is compared with one of the last doublings.
+
+What a claim leaves room for is a power of the sizes' ratio. Instructions are exact, so that a little is enough for what
+each call does besides, and for containers that grow in steps. Times jump where data no longer fit a cache, which must
+not pass for growth; a factor of n too many is still found.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_benchgate import host
+from pytest_benchgate.results import Claim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pytest
+
+GROWS = "grows"
+# The power of the sizes' ratio that is left as room, where instructions are counted, and where times are compared.
+COUNT_ROOM, TIME_ROOM = 0.25, 0.5
+# How far apart the compared sizes should be, if there are such.
+DOUBLINGS = 2
+FORM = re.compile(r"(?:(1)|(n)(?:\s*\^\s*(\d+(?:\.\d+)?))?)?\s*(?:\*?\s*(log)\(?\s*n\)?)?", re.IGNORECASE)
+
+
+def _function(text: Any) -> Callable[[float], float]:
+    """Return a function from its name: "1", "log n", "n", "n log n", "n^2", "n^1.5 log n"; ValueError for others."""
+    match = FORM.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or not match[0]:
+        raise ValueError(f"grows={text!r} is not an order of growth; write one as in 'n', 'n log n', 'n^2' or 'log n'")
+    power = float(match[3] or 1) if match[2] else 0.0
+    return lambda n: n**power * (math.log(n) if match[4] else 1.0)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How the time of a test grows with its size, as a claim about two sizes.
+
+    Attributes
+    ----------
+    order : str
+        As it was stated: "n log n".
+    smaller, larger : float
+        The sizes.
+
+    """
+
+    order: str
+    smaller: float
+    larger: float
+
+    def claim(self, other: str, *, counted: bool) -> Claim:
+        """Return what is claimed, beside the test of the smaller size, of instructions or of times."""
+        grown = _function(self.order)
+        expected = math.log(grown(self.larger) / grown(self.smaller))
+        bound = expected + (COUNT_ROOM if counted else TIME_ROOM) * math.log(self.larger / self.smaller)
+        text = (
+            f"grows as {self.order} from {self.smaller:g} to {self.larger:g}: at most {math.exp(bound):.3g} x the "
+            f"{'instructions' if counted else 'time'}"
+        )
+        return Claim(GROWS, text, other, bound)
+
+
+def stated(
+    item: pytest.Item, order: Any, sizes: Any, known: Mapping[str, pytest.Item]
+) -> tuple[pytest.Item, Growth] | None:
+    """Return the test to compare with, and the claim; None unless the test's own size is the largest.
+
+    Raises ValueError if order is none, or sizes is not a parameter of numbers above 1, at least two of which differ.
+    """
+    _function(order)
+    family = {_size(one, sizes): one for one in known.values() if _is_relative(one, item, sizes)}
+    own = _size(item, sizes)
+    if own < max(family):
+        return None
+    smaller = [size for size in sorted(family) if size < own]
+    if not smaller:
+        raise ValueError(f"sizes={sizes!r}: {own:g} is the only size; growth needs at least two, one twice the other")
+    far = [size for size in smaller if size * 2**DOUBLINGS <= own]
+    size = far[-1] if far else smaller[0]
+    return family[size], Growth(order.strip(), size, own)
+
+
+def _size(item: pytest.Item, name: Any) -> float:
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    if not isinstance(name, str) or name not in params:
+        has = f"which has {', '.join(params)}" if params else "which has none"
+        raise ValueError(f"sizes={name!r} is not a parameter of this test, {has}")
+    value = params[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 1):
+        raise ValueError(f"sizes={name!r}: {value!r} is not a size; give the parameter numbers above 1")
+    return float(value)
+
+
+def _is_relative(one: pytest.Item, item: pytest.Item, sizes: str) -> bool:
+    """Return whether a test is the same one, with another size at most."""
+    same = [
+        (
+            test.nodeid.removesuffix(test.name),
+            getattr(test, "originalname", test.name),
+            [(name, text) for name, text in host.parameter_ids(test).items() if name != sizes],
+        )
+        for test in (one, item)
+    ]
+    return same[0] == same[1]

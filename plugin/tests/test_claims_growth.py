@@ -1,0 +1,155 @@
+"""Claims on growth: by counted instructions where valgrind is, else by times."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_benchgate.claims.growth import _function
+from pytest_benchgate.claims.stated import of_item
+from pytest_benchgate.race.verdicts.exit_status import ExitStatus
+from racing import PLAIN, Project, Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUITE = """
+import pytest
+
+SIZES = pytest.mark.parametrize("size", [500, 1000, 2000, 4000])
+
+def grows(order):
+    return pytest.mark.benchgate(grows=order, sizes="size")
+
+@grows("n log n")
+@SIZES
+def test_sorted(gate, size):
+    data = [(i * 7919) % size for i in range(size)]
+    gate(sorted, data, expect=list(range(size)))
+
+@grows("n")
+@SIZES
+def test_quadratic(benchmark, size):
+    def duplicates(data):
+        seen = []
+        for one in data:
+            if one not in seen[:size // 10]:
+                seen.append(one)
+    benchmark(duplicates, list(range(size)))
+
+@grows("1")
+@SIZES
+def test_lookup(benchmark, size):
+    table = dict.fromkeys(range(size))
+    benchmark(lambda: [table[key] for key in (1, 2, 3)])
+"""
+
+
+def of(suite: str, pytester: pytest.Pytester) -> list[tuple[str, str, str, float]]:
+    items = pytester.getitems(suite)
+    claims = [one for item in items for one in of_item(item, {item.nodeid: item for item in items})]
+    return [(one.item.name, one.other.name, one.claim.text, one.claim.bound) for one in claims if one.other]
+
+
+def test_the_largest_size_is_compared_with_one_of_the_last_doublings(pytester: pytest.Pytester) -> None:
+    found = of(SUITE, pytester)
+    assert [(own, other) for own, other, _, _ in found] == [
+        ("test_sorted[4000]", "test_sorted[1000]"),
+        ("test_quadratic[4000]", "test_quadratic[1000]"),
+        ("test_lookup[4000]", "test_lookup[1000]"),
+    ]
+    assert found[1][2] == "grows as n from 1000 to 4000: at most 8 x the time"
+    assert [bound for *_, bound in found] == pytest.approx(
+        [math.log(4 * math.log(4000) / math.log(1000) * 2), math.log(8), math.log(2)]
+    )
+
+
+def test_of_two_sizes_the_smaller_one_is_the_other(pytester: pytest.Pytester) -> None:
+    found = of(SUITE.replace("[500, 1000, 2000, 4000]", "[20, 10]"), pytester)
+    assert found[0][:2] == ("test_sorted[20]", "test_sorted[10]")
+
+
+@pytest.mark.parametrize(
+    ("order", "value"),
+    [
+        ("1", 1),
+        ("log n", math.log(8)),
+        ("n", 8),
+        ("n log n", 8 * math.log(8)),
+        ("n * log(n)", 8 * math.log(8)),
+        ("n^2", 64),
+        ("n^1.5 log n", 8**1.5 * math.log(8)),
+        ("1 ", 1),
+    ],
+)
+def test_orders_are_read(order: str, value: float) -> None:
+    assert _function(order)(8) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("order", ["", "m", "n n", "n^", "n^-1", "2^n", "n log", 2, None])
+def test_what_is_no_order_is_refused(order: object) -> None:
+    with pytest.raises(ValueError, match="is not an order of growth; write one as in 'n', 'n log n'"):
+        _function(order)
+
+
+@pytest.mark.parametrize(
+    ("marker", "words"),
+    [
+        ('grows="n", sizes="length"', "sizes='length' is not a parameter of this test, which has kind, size"),
+        ('grows="n"', "sizes=None is not a parameter"),
+        ('grows="n", sizes="kind"', "sizes='kind': 'a' is not a size; give the parameter numbers above 1"),
+        ('grows="m", sizes="size"', "grows='m' is not an order of growth"),
+        ('grows="n", sizes="size", by=2', "by=2 belongs to faster_than=; grows= takes sizes="),
+        ('sizes="size"', "sizes='size' belongs to grows=, which is missing"),
+    ],
+)
+def test_claims_that_make_no_sense_are_refused(marker: str, words: str, pytester: pytest.Pytester) -> None:
+    suite = (
+        f"import pytest\n@pytest.mark.benchgate({marker})\n@pytest.mark.parametrize('size', [2, 4])\n"
+        "@pytest.mark.parametrize('kind', ['a'])\ndef test_it(benchmark, size, kind): pass\n"
+    )
+    with pytest.raises(pytest.UsageError) as caught:
+        of(suite, pytester)
+    assert words in str(caught.value)
+
+
+def test_one_size_does_not_grow(pytester: pytest.Pytester) -> None:
+    with pytest.raises(pytest.UsageError, match="500 is the only size; growth needs at least two"):
+        of(SUITE.replace("[500, 1000, 2000, 4000]", "[500]"), pytester)
+
+
+EXPECTED = {"test_sorted[4000]": "holds", "test_quadratic[4000]": "refuted", "test_lookup[4000]": "holds"}
+
+
+def checked(tmp_path: Path, race_cache: Path, path: str | None = None) -> Run:
+    project = Project.make(tmp_path / "p", race_cache, {**PLAIN, "tests/test_growth.py": SUITE})
+    run = project.run("--claims", PATH=path or os.environ["PATH"])
+    assert project.left_behind() == []
+    assert run.returncode == ExitStatus.SLOWER, run.text
+    return run
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+def test_instructions_are_counted_where_they_can_be(tmp_path: Path, race_cache: Path) -> None:
+    run = checked(tmp_path, race_cache)
+    assert run.verdicts == EXPECTED
+    quadratic = run.raced("test_quadratic[4000]")
+    few, many = quadratic["instructions"]
+    assert many > 8 * few
+    assert quadratic["claim"]["text"] == "grows as n from 1000 to 4000: at most 5.66 x the instructions"
+    assert (
+        f"refuted: grows as n from 1000 to 4000: at most 5.66 x the instructions: measured {many / few:.3g} x ("
+        in run.text
+    )
+    assert f"{few:,} -> {many:,} instructions a call" in run.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
+def test_times_are_compared_elsewhere(tmp_path: Path, race_cache: Path) -> None:
+    run = checked(tmp_path, race_cache, str(tmp_path))
+    assert run.verdicts == EXPECTED
+    assert "note: growth is raced, as instructions cannot be counted: valgrind is not installed" in run.text
+    assert run.raced("test_quadratic[4000]")["head_s"] > 8 * run.raced("test_quadratic[4000]")["base_s"]
