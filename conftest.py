@@ -117,7 +117,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise by CASES; a row that this machine lacks is one case, so that it is skipped or fails by name."""
     for name in CASES.keys() & set(metafunc.fixturenames):
         rows = [row for row in filter(CASES[name], implementations()) if _chosen(metafunc.config, row)]
-        asked = devices.discover().named(metafunc.config.getoption("cl_device"))
+        found = devices.discover(simulators=bool(metafunc.config.getoption("cl_check")))
+        asked = found.named(metafunc.config.getoption("cl_device"))
         wanted = {None, *map(str, asked)}
         cases = [Case(row, d) for row in rows for d in row.devices or (None,) if (d and str(d)) in wanted]
         metafunc.parametrize(name, cases, ids=str, indirect=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
 from logmap_cy._fork import ForkGuard
 
 INSTALL = 'pip install "logmap-cy[opencl]"'
+# The platform that interprets kernels to find their faults, a thousand times as slowly as a processor runs them.
+SIMULATOR = "Oclgrind"
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Device:
     index : int
         Its place in `Discovery.devices`.
     kind : str
-        "gpu", "accelerator", "cpu" or "other".
+        "gpu", "accelerator", "cpu", "other" or "simulator".
     name, platform, driver : str
         As the driver reports them.
     double : bool
@@ -70,7 +73,10 @@ _drivers = ForkGuard()
 
 @functools.cache
 def discover() -> Discovery:
-    """Return the devices of every platform, asked once a process. Never raises: a failure is a note."""
+    """Return the devices of every platform, asked once a process. Never raises: a failure is a note.
+
+    A simulator is the only device if the environment has it check kernels (OCLGRIND_DATA_RACES), and none otherwise.
+    """
     try:
         # Optional, and takes 0.2 s.
         import pyopencl as cl
@@ -84,7 +90,12 @@ def discover() -> Discovery:
         return Discovery((), (f"no OpenCL platform was found ({error}); install a driver, for a CPU: {INSTALL}",))
     handles: list[tuple[str, Any]] = []
     notes = [] if platforms else [f"no OpenCL platform was found; install a driver, for a CPU: {INSTALL}"]
+    simulated = "OCLGRIND_DATA_RACES" in os.environ
     for platform in platforms:
+        is_simulator = platform.name.strip() == SIMULATOR
+        if is_simulator != simulated:
+            notes += [f"platform {platform.name!r} is a simulator, used if OCLGRIND_DATA_RACES is set"] * is_simulator
+            continue
         try:
             own = platform.get_devices()
         except cl.Error as error:
@@ -92,8 +103,10 @@ def discover() -> Discovery:
             continue
         if not own:
             notes.append(f"platform {platform.name!r} has no device; for PoCL, is POCL_CACHE_DIR writable?")
-        handles += [(_kind(cl, handle), handle) for handle in own]
-    order = ("gpu", "accelerator", "cpu", "other")
+        handles += [("simulator" if simulated else _kind(cl, handle), handle) for handle in own]
+    if simulated and not handles:
+        notes.append("OCLGRIND_DATA_RACES is set, and no simulator was found; unset it to use other devices")
+    order = ("gpu", "accelerator", "cpu", "other", "simulator")
     handles.sort(key=lambda pair: order.index(pair[0]))
     devices = tuple(
         Device(

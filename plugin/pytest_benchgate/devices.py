@@ -10,9 +10,12 @@ from time import perf_counter
 from typing import Any
 
 INSTALL = 'pip install "pytest-benchgate[opencl]"'
+INSTALL_SIMULATOR = 'pip install "pytest-benchgate[check]", for Linux on x86-64, or install Oclgrind'
 # A queue that is done returns from finish() in 1 to 20 us; launching a kernel takes 75 us on PoCL.
 NOTICED_S = 5e-4
 KINDS = ("gpu", "accelerator", "cpu")
+# The platform that interprets kernels to find their faults. Its device says that it is of every kind.
+SIMULATOR = "Oclgrind"
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,20 @@ class Found:
         return "\n".join([*(device.describe() for device in self.devices), *self.notes]) or "no OpenCL device"
 
 
+def discover(*, simulators: bool = False) -> Found:
+    """Return the devices of every platform, found once per process. Never raises: a failure is a note.
+
+    Parameters
+    ----------
+    simulators : bool
+        Whether to return the simulators, and them only. They are too slow to be timed, and are no devices otherwise.
+
+    """
+    return _discover(simulators)
+
+
 @functools.cache
-def discover() -> Found:
-    """Return the devices of every platform, found once per process. Never raises: a failure is a note."""
+def _discover(simulators: bool) -> Found:  # noqa: FBT001
     try:
         # Takes 0.2 s.
         import pyopencl as cl
@@ -71,6 +85,10 @@ def discover() -> Found:
     notes = [] if platforms else [f"no OpenCL platform was found; install a driver, for a CPU: {INSTALL}"]
     found: list[tuple[str, Any]] = []
     for platform in platforms:
+        is_simulator = platform.name.strip() == SIMULATOR
+        if is_simulator != simulators:
+            notes += [f"platform {platform.name!r} is a simulator, used with --cl-check only"] * is_simulator
+            continue
         try:
             handles = platform.get_devices()
         except cl.Error as error:
@@ -78,8 +96,10 @@ def discover() -> Found:
             continue
         if not handles:
             notes.append(f"platform {platform.name!r} has no device; for PoCL, is POCL_CACHE_DIR writable?")
-        found += [(_kind(cl, handle), handle) for handle in handles]
-    found.sort(key=lambda pair: (*KINDS, "other").index(pair[0]))
+        found += [("simulator" if simulators else _kind(cl, handle), handle) for handle in handles]
+    if simulators and not found:
+        notes.append(f"no simulator was found; {INSTALL_SIMULATOR}")
+    found.sort(key=lambda pair: (*KINDS, "other", "simulator").index(pair[0]))
     return Found(
         tuple(
             Device(index, kind, handle.name.strip(), handle.platform.name.strip(), handle.driver_version, handle)

@@ -290,6 +290,13 @@ def take_times(config: pytest.Config, *, as_worker: bool = False) -> None:
             setattr(config.option, name, value)
 
 
+def take_no_times(config: pytest.Config) -> None:
+    """Have each benchmark run once and untimed, as with --benchmark-disable, which --benchmark-only does not allow."""
+    session = getattr(config, "_benchmarksession", None)
+    if session is not None:
+        session.disabled = True
+
+
 def measure_no_coverage(early_config: pytest.Config) -> None:
     """Keep pytest-cov from tracing what is timed and from failing a race for its coverage; called before it starts.
 

@@ -197,6 +197,11 @@ class Config:
         "cl_require", None, False, "", "fail, rather than skip, the tests for which there is no OpenCL device",
         for_workers=True,
     ).field()
+    cl_check: bool = Option(
+        "cl_check", None, False, "",
+        "run kernels on Oclgrind, a simulator, and fail the tests whose kernels have data races, access memory out of "
+        "bounds, read what was not written, or diverge at barriers; no times are taken",
+    ).field()
     cl_list: bool = Option(
         "cl_list", None, False, "", "list the OpenCL devices, or the reasons why there are none, and exit",
     ).field()

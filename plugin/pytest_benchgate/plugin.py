@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +14,12 @@ from pytest_benchgate.race.worker import clock  # noqa: F401
 from pytest_benchgate.session import BENCHMARK, GATE, SESSION, start
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from pytest_benchgate.gate import Gate
+
+# Work-items that a simulator runs within a second or so.
+SMALL = 2**14
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,13 +27,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.declare(parser)
 
 
+def _devices(config: pytest.Config) -> devices.Found:
+    return devices.discover(simulators=bool(config.getoption("cl_check")))
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
-    """Prepare a race before any conftest.py imports the project, and before output is captured."""
+    """Prepare a race, or the check of kernels, before any conftest.py imports the project or pyopencl."""
     given = early_config.known_args_namespace
     # A worker races nothing, whatever the suite's addopts say.
     if early_config.pluginmanager.has_plugin("pytest_benchgate.race.worker.plugin"):
         return (yield)
+    if given.cl_check:
+        from pytest_benchgate import oclgrind
+
+        oclgrind.prepare(early_config)
     if given.race is not None or given.race_base_python is not None or given.claims:
         host.measure_no_coverage(early_config)
     if given.race is not None:
@@ -48,7 +60,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """With --cl-list, list the devices and exit."""
     if not config.getoption("cl_list"):
         return None
-    print(devices.discover().describe())  # noqa: T201
+    print(_devices(config).describe())  # noqa: T201
     return 0
 
 
@@ -67,7 +79,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses a device on each chosen one; if there is none, once, to be skipped with the reason."""
     if host.provides(metafunc, "cl_device", __name__):
-        found = devices.discover().named(metafunc.config.getoption("cl_device"))
+        found = _devices(metafunc.config).named(metafunc.config.getoption("cl_device"))
         metafunc.parametrize("cl_device", found or [None], ids=str, indirect=True, scope="session")
 
 
@@ -189,7 +201,7 @@ def cl_device(request: pytest.FixtureRequest) -> devices.Device:
     if request.param is not None:
         device: devices.Device = request.param
         return device
-    reason = "no OpenCL device: " + "; ".join(devices.discover().notes)
+    reason = "no OpenCL device: " + "; ".join(_devices(request.config).notes)
     if request.config.getoption("cl_require"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -211,3 +223,10 @@ def cl_queue(cl_context: Any) -> Iterator[Any]:
     queue = cl.CommandQueue(cl_context, properties=cl.command_queue_properties.PROFILING_ENABLE)
     yield queue
     queue.finish()
+
+
+@pytest.fixture(scope="session")
+def cl_small(pytestconfig: pytest.Config) -> Callable[[int], int]:
+    """Return a function that returns the size it is given, with --cl-check at most 2**14: cl_small(1_000_000)."""
+    most = SMALL if pytestconfig.getoption("cl_check") else sys.maxsize
+    return lambda size: min(size, most)

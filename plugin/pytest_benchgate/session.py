@@ -31,10 +31,13 @@ MOST_SUMMARY = 1_000_000
 def start(config: pytest.Config) -> None:
     """Start the plugin's session, or raise pytest.UsageError if its options ask for something impossible."""
     chosen = options.read(config)
-    if chosen.cl_device is not None and not devices.discover().named(chosen.cl_device):
-        raise pytest.UsageError(
-            f"--cl-device={chosen.cl_device!r} is none of the devices found:\n{devices.discover().describe()}"
-        )
+    found = devices.discover(simulators=chosen.cl_check) if chosen.cl_check or chosen.cl_device is not None else None
+    if found and chosen.cl_check:
+        from pytest_benchgate import oclgrind
+
+        oclgrind.start(config, chosen, found)
+    if found and not found.named(chosen.cl_device):
+        raise pytest.UsageError(f"--cl-device={chosen.cl_device!r} is none of the devices found:\n{found.describe()}")
     if chosen.markdown is not None:
         others = {"--benchmark-json": host.json_place(config), "GITHUB_STEP_SUMMARY": chosen.summary}
         _check_markdown(chosen.markdown, others)
