@@ -50,7 +50,7 @@ def find_workers(p: int, mu: int) -> tuple[tuple[Worker, ...], tuple[object, ...
         row = next(row for row in able if (device in row.devices if device else not row.unavailable))
         return Worker(f"{device or 'cpu'}: {row}", row.load(device), row.steps_per_call, device)
 
-    kernels = ("opencl_double", "opencl_uint", "opencl_loop")
+    kernels = ("opencl_float", "opencl_double", "opencl_uint", "opencl_loop")
     workers = fastest(_registry.AUTO, None), *(fastest(kernels, device) for device in discover().devices)
     return workers, (*(worker.name for worker in workers), plan(p, mu).integers["FORM"], mu * (p - 1) * p < 2**64)
 

@@ -2,7 +2,7 @@
 # computes BLOCK elements, the constants that it wants, `Prepared`, and `check`.
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport uintptr_t
+from libc.stdint cimport uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
 from logmap_cy.vector.simd cimport stream_end

@@ -3,7 +3,7 @@
 meson.build compiles this file once for each instruction set with fused multiply-add, each as a module of its own.
 float_plan.py has the arithmetic, and the bound that says for which p and mu it is exact.
 """
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t
 
 from logmap_cy.rows.step cimport integer
 from logmap_cy.vector.plan cimport Constants, FloatConstants, Plan
@@ -79,6 +79,8 @@ cdef inline bint all_direct(const integer* x, int bits) noexcept nogil:
         bint is_signed = (<integer>-1) < 0
         words seen = w_broadcast(0), low
         int j
+    if sizeof(integer) == 4 and is_signed and bits == 31:
+        return True
     for j in range(WIDTH):
         low = load_low(x + j * FLOAT_LANES)
         seen = w_either(seen, beyond(low, bits, is_signed))
