@@ -66,7 +66,7 @@ class Kernel:
         shape = session.float_shape if "float p" in text else session.shape
         options, further = prepared(text, x.dtype, shape, p, mu)
         program = session.program(self.name, text, *options)
-        width = math.prod(shape) if "LANES" in text else 1
+        width = math.prod(count for name, count in zip(("LANES", "VECTORS"), shape, strict=True) if name in text)
         key = (self.name, *options)
         job = _Job(self, session, key, program, width, num, further)
         if self.verified and key not in session.verified:
