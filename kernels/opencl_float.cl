@@ -32,14 +32,18 @@ static inline __attribute__((always_inline)) vec FMA(vec a, vec b, vec c) {
 #define FMA(a, b, c) fma(a, b, c)
 #endif
 
-#define STEP(u)                                                                                                        \
+/* u = u * b modulo p, centred */
+#define MULTIPLY(u, b)                                                                                                 \
     {                                                                                                                  \
-        vec s_ = (u) + mu, h_ = (u) * s_, l_ = FMA((u), s_, -h_);                                                      \
+        vec b_ = (b), h_ = (u) * b_, l_ = FMA((u), b_, -h_);                                                           \
         vec q_ = FMA(h_, (vec)inverse, (vec)ROUNDING) - ROUNDING;                                                      \
         u = FMA(-q_, (vec)p, h_) + l_;                                                                                 \
     }
 
-/* an unsigned or negative integer of 16 bits to a float */
+#define STEP(u) MULTIPLY(u, (u) + mu)
+
+#define TO_FLOAT JOIN(convert_float, LANES)
+/* an integer of 16 bits to a float, which on PoCL is faster so */
 #define PIECE_TO_FLOAT(i) (AS_VEC((i) + ROUNDING_BITS) - ROUNDING)
 /* v + i * ratio rounded to an integer, of magnitude below 2^22 */
 #define QUOTIENT(v, ratio) (AS_UWORDS(FMA((v), (vec)(ratio), (vec)ROUNDING)) - ROUNDING_BITS)
@@ -82,10 +86,19 @@ static inline __attribute__((always_inline)) vec FMA(vec a, vec b, vec c) {
 #define STORE(j, to, answers) VSTORE(JOIN(as_, ELEMENTS)(answers), j, to);
 #endif
 
+/* from the array, or from the part that is not a whole block */
+#define LOAD_ANY(j, low, high)                                                                                         \
+    {                                                                                                                  \
+        if (whole)                                                                                                     \
+            LOAD(j, x + begin, low, high)                                                                              \
+        else                                                                                                           \
+            LOAD(j, part, low, high)                                                                                   \
+    }
+
 __kernel void logmap(
     __global const ELEMENT *x, __global ELEMENT *out, ulong n, ulong num, float p, float inverse, float mu, int factor0,
-    int factor1, int factor2, int factor3, float ratio0, float ratio1, float ratio2, float ratio3, int back_factor,
-    float back_ratio, uint direct_bits
+    int factor1, int factor2, int factor3, float ratio0, float ratio1, float ratio2, float ratio3, float float_back,
+    uint direct_bits
 ) {
     size_t begin = get_global_id(0) * BLOCK;
     if (begin >= n) /* the global size is padded to whole work-groups */
@@ -96,35 +109,37 @@ __kernel void logmap(
         load_part(x + begin, part, n - begin);
 
     vec u[VECTORS];
+    uwords far = 0;
     UNROLL for (int j = 0; j < VECTORS; j++) {
         words low, high = 0;
-        if (whole)
-            LOAD(j, x + begin, low, high)
-        else
-            LOAD(j, part, low, high)
+        LOAD_ANY(j, low, high)
         words sign = IS_SIGNED ? low >> 31 : 0;
-        uwords far = AS_UWORDS(low ^ sign) >> direct_bits;
+        far = far | (AS_UWORDS(low ^ sign) >> direct_bits);
         if (WORDS == 2)
             far = far | AS_UWORDS(high ^ sign);
-        uwords sum = AS_UWORDS(low) * (uint)factor0, q = QUOTIENT(JOIN(convert_float, LANES)(low), ratio0);
-        if (any(far != 0U)) {
-            vec quotient = 0.0f;
-            sum = 0;
+        uwords q = QUOTIENT(TO_FLOAT(low), ratio0);
+        u[j] = TO_FLOAT(AS_WORDS(AS_UWORDS(low) * (uint)factor0 - q * (uint)p));
+    }
+    if (any(far != 0U)) {
+        UNROLL for (int j = 0; j < VECTORS; j++) {
+            words low, high = 0;
+            LOAD_ANY(j, low, high)
             words top = WORDS == 2 ? high : low;
+            vec quotient = 0.0f;
+            uwords sum = 0;
             ADD_PIECE(sum, quotient, low & 0xffff, factor0, ratio0)
             if (WORDS == 2) {
                 ADD_PIECE(sum, quotient, AS_UWORDS(low) >> 16U, factor1, ratio1)
                 ADD_PIECE(sum, quotient, high & 0xffff, factor2, ratio2)
             }
-            if (IS_SIGNED)
-                ADD_PIECE(sum, quotient, top >> 16, WORDS == 2 ? factor3 : factor1, WORDS == 2 ? ratio3 : ratio1)
+            uwords uppermost = IS_SIGNED ? AS_UWORDS(top >> 16) : AS_UWORDS(top) >> 16U;
+            if (WORDS == 2)
+                ADD_PIECE(sum, quotient, uppermost, factor3, ratio3)
             else
-                ADD_PIECE(
-                    sum, quotient, AS_UWORDS(top) >> 16U, WORDS == 2 ? factor3 : factor1, WORDS == 2 ? ratio3 : ratio1
-                )
-            q = AS_UWORDS(quotient + ROUNDING) - ROUNDING_BITS;
+                ADD_PIECE(sum, quotient, uppermost, factor1, ratio1)
+            uwords q = AS_UWORDS(quotient + ROUNDING) - ROUNDING_BITS;
+            u[j] = TO_FLOAT(AS_WORDS(sum - q * (uint)p));
         }
-        u[j] = JOIN(convert_float, LANES)(AS_WORDS(sum - q * (uint)p));
     }
 
     ulong left = num;
@@ -142,8 +157,8 @@ __kernel void logmap(
     }
 
     UNROLL for (int j = 0; j < VECTORS; j++) {
-        uwords integers = AS_UWORDS(JOIN(convert_int, LANES)(u[j]));
-        words answers = AS_WORDS(integers * (uint)back_factor - QUOTIENT(u[j], back_ratio) * (uint)p);
+        MULTIPLY(u[j], (vec)float_back);
+        words answers = JOIN(convert_int, LANES)(u[j]);
         answers = answers + ((answers >> 31) & (int)p);
         if (whole)
             STORE(j, out + begin, answers)

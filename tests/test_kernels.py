@@ -29,8 +29,8 @@ pytestmark = pytest.mark.thorough
 
 # Short and general forms, with one remainder and two, and products that are no doubles.
 PARAMETERS = [(6700417, 22), (6700416, 22), (2**31 - 1, 5), (2**32 - 5, 2**31), (2**45 - 229, 22), (2**45 - 2, 4)]
-# Around the blocks of 2 and 48 elements, and the groups.
-LENGTHS = (1, 2, 47, 48, 49, 257)
+# Around the blocks of 2, 4, 48 and 128 elements, and the groups.
+LENGTHS = (1, 2, 5, 47, 48, 49, 128, 257)
 # The elements, the work-items of a group, and the kind of device whose shape a work-item has.
 SETTINGS = [
     ("i4", 1, "cpu"),

@@ -242,7 +242,7 @@ for p, mu in {PARAMETERS}:
 RELAXED = {
     "((u) * inverse + ROUNDING) - ROUNDING": "(u) * inverse",
     "FMA(h_, (vec)inverse, (vec)ROUNDING) - ROUNDING": "h_ * inverse",
-    "FMA((u), s_, -h_)": "(u) * s_ - h_",
+    "FMA((u), b_, -h_)": "(u) * b_ - h_",
     "FMA(-q_, (vec)p, h_)": "h_ - q_ * p",
 }
 

@@ -116,7 +116,8 @@ def discover() -> Discovery:
             platform=handle.platform.name.strip(),
             driver=handle.driver_version,
             double=bool(handle.double_fp_config),
-            fma=bool(handle.single_fp_config & cl.device_fp_config.FMA),
+            # A simulator computes fma() right without saying so.
+            fma=bool(handle.single_fp_config & cl.device_fp_config.FMA) or kind == "simulator",
             shares_memory=kind == "cpu" and bool(handle.host_unified_memory),
             handle=handle,
         )

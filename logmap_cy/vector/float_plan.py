@@ -20,8 +20,8 @@ U is the least bound that closes from that of the first w on. If there is none, 
 First and last. x is the sum of at most four pieces of 16 bits, the uppermost signed or not, each times a power of
 2**16. With factors mu * 2**(16 * i) (mod p), centred, and ratios factor / p rounded to floats, q is the sum of the
 products piece * ratio, rounded by M, and w = sum of piece * factor - q * p modulo 2**32, in 32-bit integers that wrap:
-|w| is far below 2**31. An x below 2**direct_bits in magnitude is a single piece. In the same way the last
-w * back - q * p, with back = 1 / mu (mod p), is in (-p, p), so that adding p where it is negative gives the answer.
+|w| is far below 2**31. An x below 2**direct_bits in magnitude is a single piece. The last product, w * back with
+back = 1 / mu (mod p), is bounded as a step is, here by p: adding p where it is negative gives the answer.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class FloatPlan:
     ----------
     bound : int
         U, which no |w| exceeds.
-    inverse, ratios, back_ratio : float or tuple of float
-        1 / p, factors / p and back / p, in single precision.
+    inverse, ratios : float, tuple of float
+        1 / p and factors / p, in single precision.
     factors, back : tuple of int, int
         Centred modulo p; the factors of the pieces, the lowest first, of which the first is mu.
     direct_bits : int
@@ -63,7 +63,6 @@ class FloatPlan:
     factors: tuple[int, ...]
     ratios: tuple[float, ...]
     back: int
-    back_ratio: float
     direct_bits: int
 
 
@@ -90,30 +89,33 @@ def float_plan(p: int, mu: int) -> FloatPlan | None:
         return None
     factors = tuple(centred(mu * PIECE**i, p) for i in range(PIECES))
     ratios = tuple(single(factor / p) for factor in factors)
-    back = centred(pow(mu, -1, p), p)
-    back_ratio, inverse = single(back / p), single(1 / p)
+    back, inverse = centred(pow(mu, -1, p), p), single(1 / p)
     bound = closed_bound(p, abs(factors[0]), inverse, bound_of_pieces(p, factors, ratios))
-    if bound is None or bound_of_product(p, back, back_ratio, bound) >= p:
+    if bound is None or bound_of_product(p, inverse, bound * abs(back)) >= p:
         return None
-    direct = (bits for bits in range(31, 0, -1) if bound_of_product(p, factors[0], ratios[0], 2**bits) <= bound)
-    return FloatPlan(bound, inverse, factors, ratios, back, back_ratio, next(direct, 0))
+    direct = (bits for bits in range(31, 0, -1) if bound_of_piece(p, factors[0], ratios[0], 2**bits) <= bound)
+    return FloatPlan(bound, inverse, factors, ratios, back, next(direct, 0))
 
 
 def closed_bound(p: int, mu: int, inverse: float, first: int) -> int | None:
     """Return the least U from `first` on that a step keeps, for |mu|; None where there is none."""
-    error = abs(units(inverse) * p - UNIT)
-    bound = first
+    bound: float = first
     while bound + mu <= EXACT:
-        product = bound * (bound + mu)
-        low = 2 ** (product.bit_length() - 25) if product >= EXACT else 0
-        high = product + low
-        remainder = (p * UNIT // 2 + high * error) // UNIT
-        if high * units(inverse) >= ROUNDED * UNIT or remainder > EXACT:
-            return None
-        if remainder + low <= bound:
-            return bound
-        bound = remainder + low
+        after = bound_of_product(p, inverse, int(bound) * (int(bound) + mu))
+        if after <= bound:
+            return int(bound)
+        bound = after
     return None
+
+
+def bound_of_product(p: int, inverse: float, product: int) -> float:
+    """Return the bound of |h - q * p + l|, for a product of this magnitude; infinite where a part is not exact."""
+    low = 2 ** (product.bit_length() - 25) if product >= EXACT else 0
+    high = product + low
+    remainder = (p * UNIT // 2 + high * abs(units(inverse) * p - UNIT)) // UNIT
+    if high * units(inverse) >= ROUNDED * UNIT or remainder > EXACT:
+        return math.inf
+    return remainder + low
 
 
 def bound_of_pieces(p: int, factors: tuple[int, ...], ratios: tuple[float, ...]) -> int:
@@ -127,7 +129,7 @@ def bound_of_pieces(p: int, factors: tuple[int, ...], ratios: tuple[float, ...])
     return error // UNIT
 
 
-def bound_of_product(p: int, factor: int, ratio: float, most: int) -> float:
+def bound_of_piece(p: int, factor: int, ratio: float, most: int) -> float:
     """Return the bound of |value * factor - q * p| for |value| <= most; infinite where q may not be an integer."""
     quotient = most * abs(units(ratio))
     # A value above 2**24 is rounded to a float.

@@ -14,8 +14,7 @@ cdef enum Form:
 cdef struct FloatConstants:
     int32_t factors[4]
     float ratios[4]
-    int32_t back
-    float inverse, mu, back_ratio
+    float inverse, mu, back
     int direct_bits
 
 cdef struct Constants:

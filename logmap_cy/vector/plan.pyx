@@ -57,8 +57,7 @@ cdef class Plan:
         if floats:
             for i in range(4):
                 k.floats.factors[i], k.floats.ratios[i] = floats.factors[i], floats.ratios[i]
-            k.floats.back, k.floats.back_ratio = floats.back, floats.back_ratio
-            k.floats.inverse, k.floats.mu = floats.inverse, floats.factors[0]
+            k.floats.inverse, k.floats.mu, k.floats.back = floats.inverse, floats.factors[0], floats.back
             k.floats.direct_bits = floats.direct_bits
 
 

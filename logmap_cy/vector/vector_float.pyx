@@ -26,10 +26,10 @@ cdef enum:
 
 # The constants in all lanes.
 cdef struct Prepared:
-    fvec p, inverse, mu, back_ratio
+    fvec p, inverse, mu, back
     fvec ratios[PIECES]
     words factors[PIECES]
-    words whole_p, back
+    words whole_p
     int direct_bits
 
 
@@ -39,8 +39,7 @@ cdef inline Prepared prepared(const Constants* k) noexcept nogil:
         const FloatConstants* floats = &k.floats
         int i
     w.p, w.whole_p = f_broadcast(<float>k.p), w_broadcast(<int32_t>k.p)
-    w.inverse, w.mu = f_broadcast(floats.inverse), f_broadcast(<float>floats.factors[0])
-    w.back, w.back_ratio = w_broadcast(floats.back), f_broadcast(floats.back_ratio)
+    w.inverse, w.mu, w.back = f_broadcast(floats.inverse), f_broadcast(floats.mu), f_broadcast(floats.back)
     for i in range(PIECES):
         w.factors[i], w.ratios[i] = w_broadcast(floats.factors[i]), f_broadcast(floats.ratios[i])
     w.direct_bits = floats.direct_bits
@@ -90,9 +89,10 @@ cdef inline bint all_direct(const integer* x, int bits) noexcept nogil:
     return not any_beyond(as_ivec(seen), 0)
 
 
-cdef inline words remainder(words value, fvec a, words factor, fvec ratio, words p) noexcept nogil:
-    """value * factor modulo p, centred; a is value as a float."""
-    return w_subtract(w_multiply(value, factor), w_multiply(w_quotient(a, ratio), p))
+cdef inline fvec product(fvec a, fvec b, fvec p, fvec inverse) noexcept nogil:
+    """a * b modulo p, centred."""
+    cdef fvec high = f_multiply(a, b)
+    return f_add(f_fnma(f_quotient(high, inverse), p, high), f_fms(a, b, high))
 
 
 cdef inline words of_pieces(words low, words high, int count, bint is_signed, const Prepared* w) noexcept nogil:
@@ -115,12 +115,13 @@ cdef inline void enter(fvec* u, const integer* x, const Prepared* w) noexcept no
     """Fill u with mu * x modulo p, centred."""
     cdef:
         bint is_signed = (<integer>-1) < 0
-        words low, high = w_broadcast(0)
+        words low, quotient, high = w_broadcast(0)
         int j
     if all_direct(x, w.direct_bits):
         for j in range(WIDTH):
             low = load_low(x + j * FLOAT_LANES)
-            u[j] = w_to_float(remainder(low, w_to_float(low), w.factors[0], w.ratios[0], w.whole_p))
+            quotient = w_quotient(w_to_float(low), w.ratios[0])
+            u[j] = w_to_float(w_subtract(w_multiply(low, w.factors[0]), w_multiply(quotient, w.whole_p)))
     else:
         for j in range(WIDTH):
             if sizeof(integer) == 8:
@@ -133,15 +134,11 @@ cdef inline void advance(fvec* u, int64_t num, const Prepared* w) noexcept nogil
     """Take num steps."""
     cdef:
         fvec p = w.p, inverse = w.inverse, mu = w.mu
-        fvec factor, high, low
         int64_t _s
         int j
     for _s in range(num):
         for j in range(WIDTH):
-            factor = f_add(u[j], mu)
-            high = f_multiply(u[j], factor)
-            low = f_fms(u[j], factor, high)
-            u[j] = f_add(f_fnma(f_quotient(high, inverse), p, high), low)
+            u[j] = product(u[j], f_add(u[j], mu), p, inverse)
 
 
 cdef inline void leave(const fvec* u, integer* out, const Prepared* w, bint stream) noexcept nogil:
@@ -150,7 +147,7 @@ cdef inline void leave(const fvec* u, integer* out, const Prepared* w, bint stre
         words answers
         int j
     for j in range(WIDTH):
-        answers = remainder(f_to_words(u[j]), u[j], w.back, w.back_ratio, w.whole_p)
+        answers = f_to_words(product(u[j], w.back, w.p, w.inverse))
         store(out + j * FLOAT_LANES, w_lift(answers, w.whole_p), stream)
 
 
