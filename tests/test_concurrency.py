@@ -257,11 +257,11 @@ def test_pools_that_are_let_go_finish_the_calls_under_way(oracle: Oracle) -> Non
 def test_released_pools_end_their_processes() -> None:
     done = python("""
         import multiprocessing, time, numpy as np
-        from logmap_cy import logmap
+        from logmap_cy import logmap, release
         from logmap_cy.rows import pool
         logmap(np.arange(300), implementation="list_pool", threads=2)
         processes = [*pool._pools.kept[2]._processes.values()]
-        pool._pools.release()
+        release()
         end = time.monotonic() + 60
         while any(process.is_alive() for process in processes) and time.monotonic() < end:
             time.sleep(0.01)

@@ -187,13 +187,15 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> di
     Raises
     ------
     ValueError: p is beyond 2**32, or x and out are not of one length.
-    RuntimeError: a device failed; what it left undone is in no answer.
+    RuntimeError: a device failed, or was used before fork(); what it left undone is in no answer.
 
     """
     if not 1 <= p <= 2**32:
         raise ValueError(f"p={p} is outside [1, 2**32]")
     if len(x) != len(out):
         raise ValueError(f"out has {len(out)} elements, x has {len(x)}; pass arrays of one length")
+    if reason := discover().reason:
+        raise RuntimeError(reason)
     workers, kind = find_workers(p, mu)
     known = measurements(len(workers), *kind, x.dtype, len(x).bit_length(), num.bit_length(), threads)
     if HOST in known.rates and len(x) * num < SMALL_S * known.rate(HOST):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from logmap_cy._reentry import ReentryGuard
 from logmap_cy.opencl.program import open_session, prepared, source
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ class Times:
     write_ns: int
     kernel_ns: int
     read_ns: int
+
+
+# A call sets the arguments of its thread's kernel one by one, and holds locks of pyopencl's.
+_guard = ReentryGuard("an OpenCL implementation")
 
 
 def _nanoseconds(event: Any) -> int:
@@ -58,9 +64,13 @@ class Kernel:
         Raises
         ------
         RuntimeError
-            The driver does not build the kernel, or builds one that computes wrong answers.
+            The driver does not build the kernel, or builds one that computes wrong answers; or it was called by a
+            signal handler that interrupted such a call.
 
         """
+        return _guard.run(functools.partial(self._run, x, out, num, p, mu))
+
+    def _run(self, x: Array, out: Array, num: int, p: int, mu: int) -> Times:
         session = open_session(self.device)
         text = source(f"{self.name}.cl")
         shape = session.float_shape if "float p" in text else session.shape

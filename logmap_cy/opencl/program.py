@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from logmap_cy._state import on_release
+from logmap_cy.opencl.device import discover
 from logmap_cy.vector.plan import P_WIDE, plan
 
 if TYPE_CHECKING:
@@ -110,15 +111,18 @@ class Session:
 
 _sessions: dict[Device, Session] = {}
 _building = threading.Lock()
-_lock = threading.Lock()
+# A signal handler may call `release` while it interrupts `open_session`.
+_lock = threading.RLock()
 
 
 def open_session(device: Device) -> Session:
-    """Return the device's session, a new one where there is none."""
+    """Return the device's session, a new one where there is none; RuntimeError in a forked child."""
+    if reason := discover().reason:
+        raise RuntimeError(reason)
     with _lock:
-        if device not in _sessions:
-            _sessions[device] = Session(device)
-        return _sessions[device]
+        session = _sessions.get(device) or Session(device)
+        _sessions[device] = session
+        return session
 
 
 def current_session(device: Device) -> Session | None:

@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
+from logmap_cy._fork import ForkGuard
+from logmap_cy._reentry import ReentryGuard
+
 if TYPE_CHECKING:
     from logmap_cy._contract import Array
 
 # One call at a time: Numba's threads (layer "workqueue") end the process if two calls overlap.
 _lock = threading.Lock()
+_guard = ReentryGuard('implementation="numba"')
+# They end a forked child.
+_threads = ForkGuard()
 
 
 @numba.njit(parallel=True, nogil=True, error_model="numpy")
@@ -41,12 +47,28 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> No
     """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`.
 
     Needs p <= 2**32: products stay below 2**64, as logmap_cy/rows/step.pxd proves. Calls wait for each other.
+
+    Raises
+    ------
+    RuntimeError
+        It was called before this process was forked, or by a signal handler that interrupted such a call.
+
     """
+    if _threads.lost:
+        raise RuntimeError(
+            "Numba's threads were started before fork() and do not survive it; use multiprocessing's spawn or "
+            'forkserver, or implementation="auto"'
+        )
     run = _signed if x.dtype.kind == "i" else _unsigned
     one_remainder = mu * (p - 1) * p < 2**64
     source = x.view()
     # Numba would compile once more for an array that is writable, and lose a Ctrl-C that comes meanwhile.
     source.flags.writeable = False
-    with _lock:
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-        run(source, out, num, np.uint64(p), np.uint64(mu), one_remainder)
+
+    def launch() -> None:
+        with _lock:
+            _threads.started = True
+            numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+            run(source, out, num, np.uint64(p), np.uint64(mu), one_remainder)
+
+    _guard.run(launch)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from logmap_cy._fork import ForkGuard
+from logmap_cy._state import on_release
 from logmap_cy.rows import python_inlined as inlined
 from logmap_cy.rows.objects import map_list
 from logmap_cy.rows.python import iterate
@@ -132,7 +133,8 @@ class _Pools:
 
     def __init__(self) -> None:
         self.kept: OrderedDict[int, Executor] = OrderedDict()
-        self.lock = threading.Lock()
+        # A signal handler may call `release` while it interrupts a call.
+        self.lock = threading.RLock()
         self.fork = ForkGuard()
         # In each thread: a weak reference to what its present call waits for. Ctrl-C may keep it from being cleared.
         self.caller = threading.local()
@@ -149,26 +151,27 @@ class _Pools:
     def get(self, workers: int) -> Executor:
         """Return a pool of so many workers, one that is kept where there is one."""
         with self.lock:
-            if workers not in self.kept:
+            pool = self.kept.pop(workers, None)
+            if pool is None:
                 self.fork.started = True
                 with _undisturbed():
-                    self.kept[workers] = _make(workers)
-                    if len(self.kept) > POOLS:
+                    pool = _make(workers)
+                    if len(self.kept) >= POOLS:
                         self.kept.popitem(last=False)
-            self.kept.move_to_end(workers)
-            return self.kept[workers]
+            self.kept[workers] = pool
+            return pool
 
     def drop(self, workers: int, pool: Executor) -> None:
         """Let a pool go, with what is waiting there; a worker ends with the part that it has."""
         with _undisturbed(), self.lock:
             pool.shutdown(wait=False, cancel_futures=True)
             if self.kept.get(workers) is pool:
-                del self.kept[workers]
+                self.kept.pop(workers, None)
 
     def release(self) -> None:
         """Let all pools go; a later call makes new ones."""
         with self.lock:
-            self.kept.clear()
+            self.kept = OrderedDict()
 
     @contextlib.contextmanager
     def without_main(self) -> Iterator[None]:
@@ -184,6 +187,7 @@ class _Pools:
 
 
 _pools = _Pools()
+on_release(_pools.release)
 
 
 def _make(workers: int) -> Executor:

@@ -110,7 +110,8 @@ static inline vec to_double(ivec i) { return of_bits(i + ROUNDING_BITS) - broadc
 static inline ivec to_integer(vec a) { return bits_of(a + broadcast(ROUNDING)) - ROUNDING_BITS; }
 #endif
 
-static inline ivec iadd(ivec a, ivec b) { return a + b; }
+/* modulo 2^64 */
+static inline ivec iadd(ivec a, ivec b) { return (ivec)((uvec)a + (uvec)b); }
 static inline ivec isubtract(ivec a, ivec b) { return a - b; }
 static inline ivec either(ivec a, ivec b) { return a | b; }
 /* Whether a lane has a bit at or above `bits`. */
