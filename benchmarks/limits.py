@@ -329,7 +329,7 @@ def limits_table(title: str, timed: list[Timed], peak_per_s: float) -> str:
         times = f"{one.ns_per_element / copy_ns:.3g}"
         lines.append([name, f"{1e3 * one.seconds.median:.4g}", rate, times, share, f"{one.seconds.spread:.0%}"])
     columns = ["", "ms:", "steps/s:", "times the copy:", "share of the peak:", "spread:"]
-    note = f"Multiply-add peak, of doubles: {peak_per_s:.3g}/s; 4 for each step, as 2 in single precision."
+    note = f"Multiply-add peak: {peak_per_s:.3g}/s in doubles; 4 for each step, in single precision as many as 2."
     return f"### {title}\n\n{note}\n\n{table(columns, lines)}"
 
 
