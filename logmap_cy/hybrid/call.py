@@ -7,6 +7,7 @@ import atexit
 import functools
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -204,11 +205,7 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> di
             workers[0].compute((x if first else out)[part], out[part], steps, p, mu, threads)
         return {workers[0].name: (len(x), time.perf_counter() - begin)}
     call = _Call(workers, x, out, num, p, mu, threads)
-    try:
+    # Twice: Ctrl-C may come before the first one has begun.
+    with closing(call), closing(call):
         Plan(known, len(x), num, threads, lambda i: programs.ready(workers[i], x.dtype, p, mu), call.execute).run()
-    finally:
-        try:
-            call.close()
-        finally:
-            call.close()  # Ctrl-C may have come before the first one had begun
     return {worker.name: share for worker, share in zip(workers, call.shares, strict=True) if share[0]}
