@@ -147,7 +147,7 @@ def test_the_error_names_file_field_and_value(tmp_path: Path, capsys: pytest.Cap
         ("complete", 1, "is damaged: field complete: expected true or false, got 1"),
         ("notes", None, "is damaged: field notes: expected a list, got null"),
         ("notes", [[]], "is damaged: field notes[0]: expected a string, got a list of 0"),
-        ("raced", [{**RACED, "verdict": "best"}], "is damaged: field raced[0].verdict: expected one of slower, error, "),
+        ("raced", [{**RACED, "verdict": "best"}], "is damaged: field raced[0].verdict: expected one of slower, refuted, error, "),
         ("raced", [{**RACED, "numbers": [1, "x"]}], 'is damaged: field raced[0].numbers[1]: expected a number, got "x"'),
         ("raced", [{}], "lacks what schema 1 has: field raced[0].nodeid is missing"),
         ("shard", [1], "is damaged: field shard: expected a list of 2, got a list of 1"),
