@@ -91,13 +91,16 @@ def main() -> int:
     """Try the changes of the sources whose path contains one of the arguments, of all without; return the survivors."""
     wanted = [path for path in SOURCES if path.name != "opencl_article.cl"]  # wrong as it is
     wanted = [path for path in wanted if not sys.argv[1:] or any(word in str(path) for word in sys.argv[1:])]
+    changes = [mutant for path in wanted for mutant in mutants(path)]
+    if not changes:
+        sys.exit(f"no source in Cython or OpenCL contains {' or '.join(sys.argv[1:])} in its path: nothing to break")
     survivors = 0
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder, "tree")
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "build", "dist"))
         install = ["-m", "pip", "install", "-q", "--no-build-isolation", "-e", f"{tree}[opencl]"]
         subprocess.run([sys.executable, *install], check=True)
-        for mutant in [mutant for path in wanted for mutant in mutants(path)]:
+        for mutant in changes:
             target = tree / mutant.path.relative_to(ROOT)
             target.write_text(mutant.text, "utf-8")
             problem = verdict(tree)
