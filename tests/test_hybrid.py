@@ -332,6 +332,7 @@ def all_share(monkeypatch: pytest.MonkeyPatch) -> None:
         self.execute(self.left, dict.fromkeys(range(self.known.workers), 1e7))
 
     monkeypatch.setattr(Plan, "run", run)
+    monkeypatch.setattr(call, "FIRST_STEPS", 0)
     monkeypatch.setattr(sharing, "GRAIN", 1)
     monkeypatch.setattr(sharing, "PIECE_S", 0.0)
 
@@ -341,6 +342,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have devices tried at once, also in small calls."""
     monkeypatch.setattr(sharing, "BUDGET", 1000.0)
     monkeypatch.setattr(call, "SMALL_S", 0.0)
+    monkeypatch.setattr(call, "FIRST_STEPS", 0)
     monkeypatch.setattr(sharing, "TRIAL_S", 0.0)
     monkeypatch.setattr(sharing, "GRAIN", 64)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from logmap_cy import _registry, _threads
 from logmap_cy._drive import SMALL, schedule
-from logmap_cy.hybrid.sharing import HOST, SMALL_S, Measurements, Pieces, Plan
+from logmap_cy.hybrid.sharing import FIRST_STEPS, HOST, SMALL_S, Measurements, Pieces, Plan
 from logmap_cy.opencl.device import discover
 from logmap_cy.opencl.program import PROGRAMS
 from logmap_cy.vector.plan import plan
@@ -199,11 +199,13 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> di
         raise RuntimeError(reason)
     workers, kind = find_workers(p, mu)
     known = measurements(len(workers), *kind, x.dtype, len(x).bit_length(), num.bit_length(), threads)
-    if HOST in known.rates and len(x) * num < SMALL_S * known.rate(HOST):
+    if len(x) * num < (SMALL_S * known.rate(HOST) if HOST in known.rates else FIRST_STEPS * threads):
         begin = time.perf_counter()
         for part, steps, first in schedule(len(x), num, workers[0].steps_per_call):
             workers[0].compute((x if first else out)[part], out[part], steps, p, mu, threads)
-        return {workers[0].name: (len(x), time.perf_counter() - begin)}
+        seconds = max(time.perf_counter() - begin, 1e-9)
+        known.rates.setdefault(HOST, (len(x) * num / seconds,))
+        return {workers[0].name: (len(x), seconds)}
     call = _Call(workers, x, out, num, p, mu, threads)
     # Twice: Ctrl-C may come before the first one has begun.
     with closing(call), closing(call):
