@@ -116,8 +116,9 @@ def test_each_verdict(claimed: Run) -> None:
 def test_the_share_is_measured_beside_samples_of_the_limit(claimed: Run) -> None:
     """Which does half of the work; of each launch there is one number."""
     refuted = claimed.raced("test_refuted")
-    assert math.log(1.4) < refuted["low"] <= refuted["change"] <= refuted["high"] < math.log(3)
-    assert 1.4 < refuted["head_s"] / refuted["base_s"] < 3
+    assert refuted["low"] <= refuted["change"] <= refuted["high"]
+    assert math.log(1.2) < refuted["change"] < math.log(6)
+    assert 1.2 < refuted["head_s"] / refuted["base_s"] < 6
     assert refuted["claim"]["bound"] == pytest.approx(-math.log(0.9))
     assert refuted["pairs"] == 3 * len(refuted["numbers"]) > 3
     assert "refuted: 90 % of loops per core: measured " in claimed.text

@@ -12,7 +12,6 @@ from pytest_benchgate.explain import valgrind
 from pytest_benchgate.explain.counted_race import _after, _may_be_chance
 from pytest_benchgate.explain.explainer import MOST_NEAR, Explainer, is_near
 from pytest_benchgate.explain.requests import Unsupported
-from pytest_benchgate.explained import EQUAL
 from pytest_benchgate.race.launching.engine import Race
 from pytest_benchgate.race.launching.results import Counted, CountedSide, LaunchResult
 from pytest_benchgate.race.statistics import Rule, Verdict
@@ -133,7 +132,8 @@ def test_each_benchmark_has_its_verdict(kern: Project) -> None:
     assert raced["last"].instructions == pytest.approx(spin.instructions, rel=0.01)
     (first,) = spin.explanation.functions
     assert (first.function, first.file) == ("spin", "kern/_kern.c")
-    assert raced["same"].change == pytest.approx(0, abs=EQUAL)
+    # Python 3.13 executes a few instructions more in some calls.
+    assert raced["same"].change == pytest.approx(0, abs=0.001)
     assert raced["same"].explanation is None
 
     message, _, section = run.text.partition("- benchgate -")
@@ -193,7 +193,7 @@ def test_equal_builds_have_equal_counts_in_shards(plain: Project, capsys: pytest
     assert "4 same: " in capsys.readouterr().out
     whole = counted(plain.run("--race=HEAD"))
     assert [one.verdict for one in whole] == ["same"] * 4
-    assert all(abs(one.change or 0) <= EQUAL for one in whole)
+    assert all(abs(one.change or 0) < 0.001 for one in whole)
 
 
 @pytest.mark.thorough
