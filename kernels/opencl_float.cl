@@ -142,19 +142,7 @@ __kernel void logmap(
         }
     }
 
-    ulong left = num;
-    for (; left >= 10; left -= 10) {
-        UNROLL for (int k = 0; k < 10; k++) {
-            UNROLL for (int j = 0; j < VECTORS; j++) {
-                STEP(u[j]);
-            }
-        }
-    }
-    for (; left > 0; left--) {
-        UNROLL for (int j = 0; j < VECTORS; j++) {
-            STEP(u[j]);
-        }
-    }
+    STEPS(u, num)
 
     UNROLL for (int j = 0; j < VECTORS; j++) {
         MULTIPLY(u[j], (vec)float_back);

@@ -62,19 +62,7 @@ __kernel void logmap(
         ADD(u[j], negative * negative_correction);
     }
 
-    ulong left = num;
-    for (; left >= 10; left -= 10) {
-        UNROLL for (int k = 0; k < 10; k++) {
-            UNROLL for (int j = 0; j < VECTORS; j++) {
-                STEP(u[j]);
-            }
-        }
-    }
-    for (; left > 0; left--) {
-        UNROLL for (int j = 0; j < VECTORS; j++) {
-            STEP(u[j]);
-        }
-    }
+    STEPS(u, num)
 
     UNROLL for (int j = 0; j < VECTORS; j++) {
         MULTIPLY(u[j], (uvec)montgomery_back);

@@ -26,6 +26,24 @@ typedef JOIN(ulong, LANES) uvec;
 #define UNROLL _Pragma("unroll")
 #define IS_SIGNED ((ELEMENT) - 1 < 0)
 
+/* num steps of each vector of u, ten of them written out at a time; the kernel defines STEP. */
+#define STEPS(u, num)                                                                                                  \
+    {                                                                                                                  \
+        ulong left_ = (num);                                                                                           \
+        for (; left_ >= 10; left_ -= 10) {                                                                             \
+            UNROLL for (int k = 0; k < 10; k++) {                                                                      \
+                UNROLL for (int j = 0; j < VECTORS; j++) {                                                             \
+                    STEP((u)[j]);                                                                                      \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (; left_ > 0; left_--) {                                                                                   \
+            UNROLL for (int j = 0; j < VECTORS; j++) {                                                                 \
+                STEP((u)[j]);                                                                                          \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
 /* The last elements of x, fewer than a block, with zeros after them; and the same back. */
 static inline void load_part(__global const ELEMENT *x, ELEMENT *part, size_t n) {
     for (size_t i = 0; i < BLOCK; i++)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from conftest import Case, Oracle
     from logmap_cy import Implementation
 
-# Oclgrind has what each of them needs, though it does not say so of fused multiply-add.
 ROWS = [row for row in implementations() if row.kind == "opencl" and not row.known_wrong]
 pytestmark = pytest.mark.thorough
 
@@ -75,7 +74,7 @@ def values(length: int, dtype: str) -> np.ndarray[tuple[int], np.dtype[np.intege
 def test_a_kernel_is_right(
     cl_device: Device, row: Implementation, dtype: str, group: int, kind: str, oracle: Oracle
 ) -> None:
-    if cl_device.kind != "simulator" and str(cl_device) not in map(str, row.devices):
+    if str(cl_device) not in map(str, row.devices):
         pytest.skip(f"{row} does not run on {cl_device.name}")
     with kernel(row.name, str(cl_device), group, kind) as compute:
         for p, mu in PARAMETERS:

@@ -11,6 +11,7 @@ cores), and a call of 64 elements 0.39 ms instead of 0.28 ms.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import multiprocessing
@@ -151,14 +152,18 @@ class _Pools:
     def get(self, workers: int) -> Executor:
         """Return a pool of so many workers, one that is kept where there is one."""
         with self.lock:
-            pool = self.kept.pop(workers, None)
+            # A signal handler may call `release`, which puts another one in its place.
+            kept = self.kept
+            pool = kept.get(workers)
             if pool is None:
                 self.fork.started = True
                 with _undisturbed():
-                    pool = _make(workers)
-                    if len(self.kept) >= POOLS:
-                        self.kept.popitem(last=False)
-            self.kept[workers] = pool
+                    kept[workers] = pool = _make(workers)
+                    if len(kept) > POOLS:
+                        kept.popitem(last=False)
+            # A call of such a handler may have dropped the pool.
+            with contextlib.suppress(KeyError):
+                kept.move_to_end(workers)
             return pool
 
     def drop(self, workers: int, pool: Executor) -> None:
@@ -188,6 +193,8 @@ class _Pools:
 
 _pools = _Pools()
 on_release(_pools.release)
+# Otherwise it goes with the modules, when concurrent.futures lacks what it calls then, and says so on stderr.
+atexit.register(_pools.release)
 
 
 def _make(workers: int) -> Executor:

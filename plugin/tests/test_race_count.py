@@ -17,6 +17,7 @@ from pytest_benchgate.race.launching.results import Counted, CountedSide, Launch
 from pytest_benchgate.race.statistics import Rule, Verdict
 from pytest_benchgate.reports import race as words
 from pytest_benchgate.reports import race_json
+from pytest_benchgate.reports.quantity import percent
 from racing import PLAIN, SLOW_CALC, SLOW_KERNEL, TEMPLATE
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def test_each_benchmark_has_its_verdict(kern: Project) -> None:
     assert raced["same"].explanation is None
 
     message, _, section = run.text.partition("- benchgate -")
-    said = f"slower: {words.percent(spin.change or 0)} instructions a call ({base:,} -> {head:,})"
+    said = f"slower: {percent(spin.change or 0)} instructions a call ({base:,} -> {head:,})"
     assert f"{said}\nmost of it: " in message
     assert " --race-count " in spin.repeat
     for text in (section, summary.read_text("utf-8")):

@@ -7,10 +7,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.reports import claims, explanation
-
-# The other modules import it from here.
-from pytest_benchgate.reports.quantity import percent as percent  # noqa: PLC0414
-from pytest_benchgate.reports.quantity import scaled
+from pytest_benchgate.reports.quantity import percent, scaled
 
 if TYPE_CHECKING:
     from pytest_benchgate.results import Raced, RaceReport

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.reports import advice, race
-from pytest_benchgate.reports.quantity import device_time, line, printable, rates, scaled, shares, shortened
+from pytest_benchgate.reports.quantity import device_time, line, percent, printable, rates, scaled, shares, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def _race(report: RaceReport) -> list[str]:
         alarms = sum(raced.verdict == "slower" for raced in report.raced)
         lines.append(
             f"null race: {alarms} alarms; the smallest slowdown that could have been seen is "
-            f"{race.percent(min(seen))[1:]} to {race.percent(max(seen))[1:]}, by benchmark"
+            f"{percent(min(seen))[1:]} to {percent(max(seen))[1:]}, by benchmark"
         )
     lines += [line(race.heading(report)), race.terms(report)]
     # Commands are whole, to be copied.

@@ -13,6 +13,7 @@ from pytest_benchgate.options import SELF
 from pytest_benchgate.race.arguments import repeat
 from pytest_benchgate.race.statistics import Rule, Verdict, smallest_visible
 from pytest_benchgate.reports import race as words
+from pytest_benchgate.reports.quantity import percent
 from pytest_benchgate.results import Raced
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Outcomes:
             if statistics.median(race.numbers) > math.log1p(own.slowdown):
                 verdict = Verdict.ACCEPTED
             else:
-                change = words.percent(statistics.median(race.numbers))
+                change = percent(statistics.median(race.numbers))
                 note = f"{own.accepted_file}: {race.nodeid} needs no entry any more: its change is {change}"
         failed = (
             verdict in {Verdict.SLOWER, Verdict.ERROR}
