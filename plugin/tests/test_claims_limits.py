@@ -57,6 +57,11 @@ def test_refuted(gate):
     gate.reaches("90 % of loops per core")
     gate(work, 20_000, expect=None)
 
+def test_iterated(gate):
+    gate.work(items=20_000)
+    gate.reaches("25 % of loops per core")
+    gate.pedantic(work, (20_000,), rounds=5, iterations=5, expect=None)
+
 def test_copy(gate):
     data = bytearray(100_000)
     gate.work(bytes=2 * len(data))
@@ -104,12 +109,13 @@ def test_each_verdict(claimed: Run) -> None:
         ("test_holds", "30 % of loops per core", "holds"),
         ("test_holds", "at most 50 % slower than test_refuted", "holds"),
         ("test_refuted", "90 % of loops per core", "refuted"),
+        ("test_iterated", "25 % of loops per core", "holds"),
         ("test_copy", "5 % of copy", "holds"),
         ("test_wrong", "a share of a limit", "withheld"),
         ("test_broken", "1 % of broken", "withheld"),
         ("test_nothing_here[False]", "a share of a limit", "skipped"),
     }
-    assert "3 failed, 2 passed, 1 skipped, 2 deselected" in claimed.text
+    assert "3 failed, 3 passed, 1 skipped, 2 deselected" in claimed.text
 
 
 @posix

@@ -101,6 +101,28 @@ def explained(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> Callab
 
 
 @pytest.mark.usefixtures("_can_count")
+def test_a_small_difference_is_counted_again_in_new_processes(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
+) -> None:
+    """Head executes some more in its first process, as by where its memory lies."""
+    build = """
+        import pathlib
+        started = pathlib.Path(__file__).with_name("started")
+        more = @MORE@ if not started.exists() else 0
+        started.touch()
+        def work():
+            for _ in range(1000 + more):
+                pass
+    """
+    suite = "import build\ndef test_work(benchmark):\n    benchmark(build.work)\n"
+    both = sides(build.replace("@MORE@", "20"), build.replace("@MORE@", "0"), suite)
+    found = explain(Request(both, ["test_it.py::test_work"], Plan(names=("build",)), 7, reaper, MOST_S))
+    assert found.head == pytest.approx(found.base, rel=0.002)
+    assert found.spread > 0.002
+    assert reaper.count == 4
+
+
+@pytest.mark.usefixtures("_can_count")
 def test_a_slower_c_function_is_named_with_its_line(kern: Project) -> None:
     kern.commit(**{"kern/_kern.c": SLOW_KERNEL})
     summary, markdown = kern.folder / "summary.md", kern.folder / "report.md"

@@ -18,8 +18,8 @@ from launching import FEW, PLAN, Starts, broken, ids, launched, raced
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.pacing import LEAST
 from pytest_benchgate.race.launching.plan import Plan, Side
-from pytest_benchgate.race.launching.results import Failed, FailureKind, Loaded, Pace, Timed
-from pytest_benchgate.race.launching.timing import _enough
+from pytest_benchgate.race.launching.results import Failed, FailureKind, LaunchResult, Loaded, Pace, Timed
+from pytest_benchgate.race.launching.timing import Timer, _enough
 from pytest_benchgate.race.statistics import Rule
 
 if TYPE_CHECKING:
@@ -413,6 +413,20 @@ def _leads_to(link: Path, folder: Path) -> bool:
         return link.resolve().is_relative_to(folder)
     except OSError:
         return False
+
+
+def test_a_test_with_a_pace_is_timed_at_it_and_the_others_are_calibrated(
+    sides: Callable[..., tuple[Side, Side]], reaper: Starts
+) -> None:
+    both, (paced, other) = sides(), ids("before", "after")
+    pace = Pace(3, pairs=6)
+    events = launch(both, [paced, other], PLAN, 1, reaper, Timer({paced: pace}))
+    found = {event.nodeid: event.result for event in events if isinstance(event, LaunchResult)}
+    first, second = found[paced], found[other]
+    assert isinstance(first, Timed) and isinstance(second, Timed)  # noqa: PT018
+    assert (first.pace, len(first.base_ns), len(first.head_ns)) == (pace, 6, 6)
+    assert second.pace.calls > 3
+    assert len(second.base_ns) == PLAN.pairs
 
 
 PAIRS = st.lists(st.tuples(st.integers(10**5, 10**7), st.integers(10**5, 10**7)), max_size=30)
