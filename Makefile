@@ -16,8 +16,9 @@ ENV = $(shell .venv/bin/python -c '$(NAME)')
 
 .PHONY: bench test test-all clean
 
-bench: $(TOX)  ## verify and benchmark every implementation
+bench: $(TOX)  ## verify and benchmark every implementation, and make a page of it
 	$(TOX) run -e bench
+	@echo 'page: $(CURDIR)/bench.html'
 
 # One run of tox installs everything, so that the wheel is built once. Types need one processor, and tests do not always
 # need two.
@@ -26,8 +27,10 @@ test: $(TOX)  ## lint, types and the tests of both distributions, on one Python
 	$(TOX) run-parallel --parallel 3 --parallel-live --skip-pkg-install -e lint,types,$(ENV)
 	$(TOX) run --skip-pkg-install -e plugin-$(ENV)
 
+# The first four need one processor most of the time.
 test-all: test  ## and on every Python found, from an sdist, thorough cases, planted slowdowns ...
-	$(TOX) run --skip-env '^(lint|types|(plugin-)?$(ENV))$$'
+	$(TOX) run-parallel --parallel 2 -e docs,serial,editable,sdist
+	$(TOX) run --skip-env '^(lint|types|docs|serial|editable|sdist|(plugin-)?$(ENV)|plugin-py312)$$'
 
 $(TOX):
 	@$(or $(PYTHON),false) $(IS_NEW) || { echo 'Python 3.11 or newer was not found: make PYTHON=/path/to/python3'; exit 1; }
@@ -35,4 +38,4 @@ $(TOX):
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check "tox>=4.40"
 
 clean:
-	rm -rf .venv .tox build dist
+	rm -rf .venv .tox build dist bench.html

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 import articles
 import hybrid
 import numpy as np
+from _contenders import Contender, call, kernel
 from _harness import MU, P, machine, parser, table, within
-from limits import Contender, call, kernel, measure
+from limits import measure
 
 from logmap_cy import _threads, implementations
 from logmap_cy.opencl.device import discover

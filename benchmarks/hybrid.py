@@ -84,7 +84,7 @@ def contenders(x: Array) -> dict[str, Callable[[Array, Array, int], Shares | Non
 
     workers, _ = call.find_workers(P, MU)
     for worker in workers[1:]:
-        while call.programs.ready(worker, x.dtype, P, MU) is None:
+        while call.tiny_piece_s(worker, x.dtype, P, MU) is None:
             time.sleep(0.01)
     found: dict[str, Callable[[Array, Array, int], Shares | None]] = {
         f"{worker.name}, alone": functools.partial(alone, worker.name.split(": ")[1], worker.device)

@@ -76,6 +76,11 @@ def logmap_list(
     num, p, mu : int
         As for `logmap_scalar`.
 
+    Returns
+    -------
+    list of int
+        As long as `values`; in [0, p) for num >= 1.
+
     Raises
     ------
     OverflowError, TypeError, ValueError

@@ -532,7 +532,8 @@ def test_another_thread_that_keeps_the_gil_busy_is_not_taken_for_a_long_chunk() 
     thread.start()
     try:
         sys.setswitchinterval(2e-3)
-        assert work() > alone / 4
+        # A machine that becomes slower meanwhile makes the chunks smaller too, but not each time.
+        assert any(work() > alone / 4 for _ in range(5))
     finally:
         stop.set()
         sys.setswitchinterval(interval)
@@ -608,9 +609,15 @@ def test_the_loop_goes_on_under_load_where_the_plain_call_stops_it(implementatio
         seconds, late = await delays(naive)
         np.testing.assert_array_equal(out, expected)
         assert late.max() > 0.9 * seconds - 10 * TICK
-        out[:] = -1
-        _, chunked_late = await delays(chunked)
-        np.testing.assert_array_equal(out, expected)
-        assert np.quantile(chunked_late, 0.99) < late.max() / 5
+        quantiles = []
+        # At times the system stops all of this process for longer than a chunk takes.
+        for _ in range(5):
+            out[:] = -1
+            _, chunked_late = await delays(chunked)
+            np.testing.assert_array_equal(out, expected)
+            quantiles.append(np.quantile(chunked_late, 0.99))
+            if quantiles[-1] < late.max() / 5:
+                return
+        pytest.fail(f"late by {late.max()} s in one call, and in chunks by {quantiles}")
 
     asyncio.run(main())

@@ -376,6 +376,19 @@ def meet(workers: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[
 
 
 @needs_opencl
+def test_a_short_first_call_is_the_processor_s_and_teaches_its_rate(
+    workers: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch, oracle: Oracle
+) -> None:
+    known = Measurements(len(workers))
+    monkeypatch.setattr(call, "measurements", lambda *kind: known)
+    x = np.arange(1000)
+    out = np.zeros_like(x)
+    assert call.compute(x, out, 10, P, MU, 1).keys() == {workers[0].name}
+    np.testing.assert_array_equal(out, oracle(x, 10, P, MU))
+    assert known.rate(sharing.HOST) > 0
+
+
+@needs_opencl
 @pytest.mark.parametrize("in_place", [False, True], ids=["apart", "in-place"])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32, np.uint64], ids=lambda dtype: dtype.__name__)
 @pytest.mark.usefixtures("all_share")
@@ -610,7 +623,7 @@ def test_a_process_ends_while_a_program_is_being_built() -> None:
         import numpy as np
         from logmap_cy.hybrid import call
         worker = call.find_workers({P}, {MU})[0][1]
-        assert call.programs.ready(worker, np.dtype(np.int64), {P}, {MU}) is None
+        assert call.tiny_piece_s(worker, np.dtype(np.int64), {P}, {MU}) is None
         print("asked")
     """)
     assert (done.returncode, done.stdout, done.stderr) == (0, "asked\n", "")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import os
+import platform
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,19 +14,20 @@ from pathlib import Path
 import pytest
 
 from logmap_cy import implementations
+from logmap_cy.vector import cpu
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 NEEDS = {"beyond": ("dask", "distributed", "zarr")}
 NUMBER = r"[\d.e+-]+"
 
 
-def run(name: str, *options: str, status: int = 0) -> str:
+def run(name: str, *options: str, status: int = 0, limit_s: int = 120) -> str:
     """Return what a report prints, or its error."""
     for module in NEEDS.get(name, ()):
         pytest.importorskip(module)
     # A free-threaded Python warns that pyopencl brings back its GIL.
     command = [sys.executable, "-W", "ignore::RuntimeWarning", str(BENCHMARKS / f"{name}.py"), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=os.sep)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit_s, cwd=os.sep)
     assert done.returncode == status, done.stderr
     return done.stderr if status else done.stdout
 
@@ -56,17 +59,50 @@ def test_a_wrong_option_is_refused_with_its_value(name: str, options: tuple[str,
 
 
 def test_limits(tmp_path: Path) -> None:
-    options = ["--length=10", "--rounds=1", "--no-growth", "--only", "vector", "python", "--out", str(tmp_path)]
-    shown = run("limits", *options)
+    options = ["--length=10", "--rounds=3", "--no-growth", "--no-instructions", "--out", str(tmp_path)]
+    shown = run("limits", *options, "--only", "vector", "python", "C loop")
     assert (tmp_path / "limits.md").read_text("utf-8").strip() in shown
-    for name in ("copy, 1 thread", "vector_baseline", "python", "np.multiply(x, x)", "logmap(x, out=out)"):
+    for name in ("np.multiply(x, x)", "logmap(x, out=out)"):
         assert f"| {name} |" in shown
     assert re.search(r"^Multiply-add peak: \d", shown, re.MULTILINE)
+    spread = rf"{NUMBER} \({NUMBER} \.\. {NUMBER}\)"
+    for dtype in ("int64", "int32"):
+        table = shown.partition(f"10 steps, {dtype}, all threads")[2].partition("##")[0]
+        for name in ("copy, 1 thread", "multiply-adds"):
+            assert re.search(rf"^\| {name} \| {NUMBER} \|  \| {spread} \|  \|$", table, re.MULTILINE)
+        for name in ("vector_baseline", "python", *(["C loop"] if shutil.which("cc") else [])):
+            assert re.search(rf"^\| {name} \| {NUMBER} \| {NUMBER} \| {spread} \| {spread} \|$", table, re.MULTILINE)
+
+
+def test_what_is_not_here_is_named_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    options = ["--length=10", "--rounds=1", "--no-growth", "--out", str(tmp_path)]
+    shown = run("limits", *options, "--only", "memoryview", "C loop")
+    reason = "there is no C compiler 'no-such-compiler'"
+    assert f"; C loop ({reason})" in shown.partition("Not here: ")[2].partition("\n")[0]
+    assert "| C loop |" not in shown
+    assert re.search(f"^Not counted: (valgrind is not installed|{reason})", shown, re.MULTILINE)
+
+
+@pytest.mark.skipif(not (shutil.which("valgrind") and shutil.which("cc")), reason="valgrind and a C compiler count")
+@pytest.mark.thorough
+def test_instructions_of_a_step_are_counted(tmp_path: Path) -> None:
+    """The plain loop is one division and a few more; the rows that valgrind cannot run say so."""
+    options = ["--length=10", "--rounds=1", "--no-growth", "--out", str(tmp_path)]
+    shown = run("limits", *options, "--only", "vector_avx512", "vector_baseline", "memoryview", limit_s=600)
+    table = shown.partition("## Instructions")[2]
+    counts = dict(re.findall(rf"^\| ([^|]+) \| ({NUMBER}) \|", table, re.MULTILINE))
+    assert 4 < float(counts["memoryview"]) < 15
+    if platform.machine() == "x86_64":
+        # Seven instructions for two lanes, and those of the loop.
+        assert 3.5 <= float(counts["vector_baseline"]) < 7
+    if "avx512" in cpu.supported():
+        assert "| vector_avx512 | not counted: valgrind does not know its instructions: avx512 | 0.5 |" in table
 
 
 def test_limits_growth_is_a_picture_with_text(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    run("limits", "--length=10", "--rounds=1", "--only", "memoryview", "--out", str(tmp_path))
+    run("limits", "--length=10", "--rounds=1", "--no-instructions", "--only", "memoryview", "--out", str(tmp_path))
     assert len((tmp_path / "growth.csv").read_text("utf-8").splitlines()) > 20
     picture = (tmp_path / "growth.svg").read_text("utf-8")
     assert ">nanoseconds an element</text>" in picture
@@ -90,6 +126,7 @@ _harness.save(figure, pathlib.Path(sys.argv[2]))
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
+@pytest.mark.thorough
 def test_articles(tmp_path: Path) -> None:
     options = ["--length=7", "--rounds=1", "--no-pictures", "--out", str(tmp_path)]
     chosen = [f"--implementation={name}" for name in ("list", "list_window", "python*", "numpy_*", "cupy")]
@@ -137,6 +174,7 @@ def test_gpu(tmp_path: Path) -> None:
     assert "| inlining, ten steps written out, helps: C |" in shown
 
 
+@pytest.mark.thorough
 def test_beyond() -> None:
     shown = run("beyond", "--megabytes=8", "--length=20", "--steps=1", "--rounds=1")
     assert re.search(r"^Zarr to Zarr: 8 MB in and as many out, .* memory grew by \d+ MB", shown, re.MULTILINE)

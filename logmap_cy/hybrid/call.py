@@ -37,8 +37,9 @@ class Worker:
 
     def failed(self, error: BaseException) -> RuntimeError:
         """Return the error to be raised instead."""
-        device = self.device and self.device.name
-        return RuntimeError(f"{self.name} on {device} failed: {type(error).__name__}: {error}")
+        new = RuntimeError(f"{self.name} on {self.device and self.device.name} failed: {type(error).__name__}: {error}")
+        new.__cause__ = error
+        return new
 
 
 @functools.lru_cache(maxsize=1024)
@@ -56,51 +57,46 @@ def find_workers(p: int, mu: int) -> tuple[tuple[Worker, ...], tuple[object, ...
     return workers, (*(worker.name for worker in workers), plan(p, mu).integers["FORM"], mu * (p - 1) * p < 2**64)
 
 
-@functools.lru_cache(maxsize=256)
-def measurements(workers: int, *kind: object) -> Measurements:  # noqa: ARG001
-    """Return what so many workers have shown at one kind of work."""
-    return Measurements(workers)
+# What so many workers have shown at one kind of work.
+measurements = functools.lru_cache(256)(lambda workers, *kind: Measurements(workers))  # noqa: ARG005
 
 
-class _Programs:
-    """The programs of devices, which are built on threads of their own while the processor computes."""
+class _Program:
+    """A device's program, which is built on a thread of its own while the processor computes."""
 
-    def __init__(self) -> None:
-        # The seconds that a tiny piece takes a program; None while it is being built; why it was not.
-        self.known: dict[tuple[Any, ...], float | BaseException | None] = {}
-        self.building = threading.Lock()
-        # A driver that is at work while the process ends may crash it; one that hangs is not waited for.
-        atexit.register(self.building.acquire, timeout=10)
+    building = threading.Lock()
 
-    def ready(self, worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> float | None:
-        """Return the seconds that a tiny piece takes; None while the program is being built, from now on."""
-        key = worker, dtype, p, mu
-        if key not in self.known:
-            self.known[key] = None
-            _thread.start_new_thread(self.build, key)
-        known = self.known.get(key)
-        if isinstance(known, BaseException):
-            self.known.pop(key, None)
-            raise worker.failed(known) from known
-        return known
+    def __init__(self, *key: Any) -> None:
+        # The seconds that a tiny piece takes; None while the program is being built.
+        self.seconds: float | None = None
+        self.failure: RuntimeError | None = None
+        _thread.start_new_thread(self.build, key)
 
-    def build(self, *key: Any) -> None:
-        """Have a program built by computing tiny pieces; the first one pays for what is done once."""
-        worker, dtype, p, mu = key
+    def build(self, worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> None:
+        """Have the program built by computing tiny pieces; the first one pays for what is done once."""
         x = np.zeros(256, dtype)
         try:
             with self.building:
                 worker.compute(x, x, 1, p, mu, 1)
                 begin = time.perf_counter()
                 worker.compute(x, x, 1, p, mu, 1)
-                if len(self.known) > PROGRAMS:
-                    self.known.clear()
-                self.known[key] = time.perf_counter() - begin
-        except BaseException as error:  # noqa: BLE001  # raised by the next call that asks
-            self.known[key] = error
+                self.seconds = time.perf_counter() - begin
+        except BaseException as error:  # noqa: BLE001
+            self.failure = worker.failed(error)
 
 
-programs = _Programs()
+program = functools.lru_cache(PROGRAMS)(_Program)
+# A driver that is at work while the process ends may crash it; one that hangs is not waited for.
+atexit.register(_Program.building.acquire, timeout=10)
+
+
+def tiny_piece_s(worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> float | None:
+    """Return how long it takes the worker; None while its program is being built, from now on."""
+    found = program(worker, dtype, p, mu)
+    if found.failure:
+        program.cache_clear()
+        raise found.failure
+    return found.seconds
 
 
 class _Call:
@@ -116,7 +112,7 @@ class _Call:
         # The threads that devices compute on, and an item from each that has ended.
         self.active: set[int] = set()
         self.ended: SimpleQueue[None] = SimpleQueue()
-        self.failure: tuple[Worker, BaseException] | None = None
+        self.failure: RuntimeError | None = None
 
     def execute(self, elements: int, rates: dict[int, float]) -> float:
         """Have the next elements computed by workers of these elements a second; return the seconds that it took."""
@@ -125,17 +121,15 @@ class _Call:
         self.pieces = pieces = Pieces(self.start, elements, rates, most)
         if all((device := self.workers[i].device) and device.kind == "cpu" for i in rates):
             _threads.rest()
-        for i in rates:
-            if i:
-                _thread.start_new_thread(self.compute_on_device, (i, pieces))
+        for i in rates.keys() - {0}:
+            _thread.start_new_thread(self.compute_on_device, (i, pieces))
         if 0 in rates:
             self.compute(0, pieces)
         while pieces.unfinished and not self.failure:
             self.ended.get()
         self.close()
         if self.failure:
-            worker, error = self.failure
-            raise worker.failed(error) from error
+            raise self.failure
         self.start += elements
         return time.perf_counter() - begin
 
@@ -144,9 +138,8 @@ class _Call:
         worker = self.workers[i]
         while self.pieces is pieces:
             with self.lock:
-                piece = pieces.take(i)
-            if piece is None:
-                return
+                if (piece := pieces.take(i)) is None:
+                    return
             begin, count = time.perf_counter(), piece.stop - piece.start
             for part, steps, first in schedule(count, self.num, worker.steps_per_call):
                 if self.pieces is not pieces:
@@ -164,7 +157,7 @@ class _Call:
         try:
             self.compute(i, pieces)
         except BaseException as error:  # noqa: BLE001
-            self.failure = self.workers[i], error
+            self.failure = self.workers[i].failed(error)
             self.pieces = None
         self.active.discard(_thread.get_ident())
         self.ended.put(None)
@@ -209,5 +202,5 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> di
     call = _Call(workers, x, out, num, p, mu, threads)
     # Twice: Ctrl-C may come before the first one has begun.
     with closing(call), closing(call):
-        Plan(known, len(x), num, threads, lambda i: programs.ready(workers[i], x.dtype, p, mu), call.execute).run()
+        Plan(known, len(x), num, threads, lambda i: tiny_piece_s(workers[i], x.dtype, p, mu), call.execute).run()
     return {worker.name: share for worker, share in zip(workers, call.shares, strict=True) if share[0]}

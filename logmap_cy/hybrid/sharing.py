@@ -55,8 +55,7 @@ class Pieces:
 
     def take(self, worker: int) -> slice | None:
         """Return the worker's next piece, or None if none is left."""
-        left = self.stop - self.start
-        if not left:
+        if not (left := self.stop - self.start):
             return None
         rate = self.rates[worker]
         size = left * rate / sum(self.rates.values())

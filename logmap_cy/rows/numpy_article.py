@@ -15,8 +15,9 @@ INT64_MAX = 2**63 - 1
 def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> None:
     """Write num steps of the map on x to out; see `logmap_cy._contract.Compute`.
 
-    Needs mu * (p - 1) * p < 2**63. Starts from x as it is, like the article, if the first product fits; otherwise x is
-    reduced modulo p first.
+    Needs p < 2**63 and mu * (p - 1) * p < 2**63. Starts from x as it is, like the article, if the first product fits;
+    otherwise x is reduced modulo p first. Four arrays of int64 are alive at a time: 32 bytes an element beside x and
+    out, 1.0 GiB measured for 2**25 elements of either width.
     """
     lowest, highest = int(x.min()), int(x.max())
     largest = max(highest, -lowest)

@@ -6,6 +6,7 @@
 #ifndef LOGMAP_SIMD_H
 #define LOGMAP_SIMD_H
 #include <float.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -114,6 +115,7 @@ static inline ivec to_integer(vec a) { return bits_of(a + broadcast(ROUNDING)) -
 static inline ivec iadd(ivec a, ivec b) { return (ivec)((uvec)a + (uvec)b); }
 static inline ivec isubtract(ivec a, ivec b) { return a - b; }
 static inline ivec either(ivec a, ivec b) { return a | b; }
+static inline ivec unlike(ivec a, ivec b) { return a ^ b; }
 /* Whether a lane has a bit at or above `bits`. */
 static inline int any_beyond(ivec i, int bits) {
     uvec high = (uvec)i >> bits;
@@ -155,6 +157,15 @@ static inline void stream_32(void *to, ivec v) { store_32(to, v); }
 static inline void stream_end(void) { }
 #endif
 
+/* Fetch so many bytes into the caches; any address may be named. */
+static inline void prefetch(uintptr_t from, size_t bytes) {
+#if LANES > 1
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const void *)(from + i));
+#else
+    (void)from, (void)bytes;
+#endif
+}
+
 /* For p < 2^25, integers below 2^52, inverse = floor(2^52 / p): the quotient is at most one too small, so u minus that
  * multiple of p is in [0, 2p). Bits from 52 on are undefined: the multiplications ignore them, and low_52 removes them. */
 #ifdef __AVX512IFMA__
@@ -174,5 +185,9 @@ static inline ivec ifma(ivec a, ivec b, ivec c) { return a + b + c; }
 static inline ivec ifma_reduce(ivec u, ivec inverse, ivec minus_p) { return u + inverse + minus_p; }
 static inline ivec lower(ivec a, ivec b) { return a + b; }
 #endif
+/* Of elements of 32 bits, not negative: the even ones, the odd ones, and both again, none of which changes its lane. */
+static inline ivec even_32(ivec pair) { return pair & 0xffffffff; }
+static inline ivec odd_32(ivec pair) { return (ivec)((uvec)pair >> 32); }
+static inline ivec pair_32(ivec even, ivec odd) { return even | (ivec)((uvec)odd << 32); }
 static inline ivec low_52(ivec u) { return u & (((int64_t)1 << 52) - 1); }
 #endif

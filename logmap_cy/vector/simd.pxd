@@ -1,5 +1,5 @@
 """What simd.h has, for the instruction set that the compiler is told."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uintptr_t
 
 cdef extern from "simd.h" nogil:
     # LANES doubles, and LANES 64-bit integers.
@@ -20,6 +20,7 @@ cdef extern from "simd.h" nogil:
     ivec to_integer(vec a)
     ivec iadd(ivec a, ivec b)
     ivec either(ivec a, ivec b)
+    ivec unlike(ivec a, ivec b)
     bint any_beyond(ivec i, int bits)
     double lowest(vec a)
     vec high_half(ivec i, bint is_signed)
@@ -32,9 +33,13 @@ cdef extern from "simd.h" nogil:
     void stream_32(void* target, ivec i)
     void stream_64(void* target, ivec i)
     void stream_end()
+    void prefetch(uintptr_t from_, size_t count)
     ivec ibroadcast(int64_t i)
     ivec ifma(ivec a, ivec b, ivec c)
     ivec ifma_reduce(ivec u, ivec inverse, ivec minus_p)
     ivec isubtract(ivec a, ivec b)
     ivec lower(ivec a, ivec b)
     ivec low_52(ivec u)
+    ivec even_32(ivec pair)
+    ivec odd_32(ivec pair)
+    ivec pair_32(ivec even, ivec odd)

@@ -22,9 +22,9 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from logmap_cy.rows.step cimport integer
 from logmap_cy.vector.plan cimport GENERAL, GENERAL_WIDE, SHORT, SHORT_WIDE, Constants, Plan
 from logmap_cy.vector.simd cimport (
-    FUSED, IFMA, LANES, WIDTH, add, any_beyond, broadcast, either, fma_, fms_, fnma_, high_half, iadd,
+    FUSED, IFMA, LANES, WIDTH, add, any_beyond, broadcast, either, even_32, fma_, fms_, fnma_, high_half, iadd,
     ibroadcast, ifma, ifma_reduce, isubtract, ivec, lift, load_64, load_i32, load_u32, low_52, low_half, lower, lowest,
-    multiply, quotient, store_32, store_64, stream_32, stream_64, to_double, to_integer, vec,
+    multiply, odd_32, pair_32, quotient, store_32, store_64, stream_32, stream_64, to_double, to_integer, unlike, vec,
 )
 
 cdef extern from "simd.h":
@@ -34,6 +34,9 @@ cdef extern from "simd.h":
 cdef enum:
     MOST_WIDTH = 16
     MOST_LANES = 8
+
+# The sign bits of two integers of 32 bits.
+cdef int64_t BOTH_SIGNS = <int64_t>0x8000000080000000
 
 
 cdef inline vec reduce(vec v, vec p, vec inverse) noexcept nogil:
@@ -152,23 +155,69 @@ cdef inline void leave(const vec* u, integer* out, const Constants* k, bint stre
         store(out + j * LANES, to_integer(lift(v, p)), stream)
 
 
-cdef inline ivec whole(double centred, double p) noexcept nogil:
+cdef inline int64_t whole(double centred, double p) noexcept nogil:
     """A centred constant as an integer in [0, p)."""
-    return ibroadcast(<int64_t>(centred + p if centred < 0 else centred))
+    return <int64_t>(centred + p if centred < 0 else centred)
 
 
-# The constants of the short form for IFMA: integers, in all lanes.
+# The constants of the short form for IFMA: integers, in all lanes. The signed ones of 32 bits have 2**31 added first,
+# and half_signed takes that back.
 cdef struct Prepared:
-    ivec p, minus_p, inverse, mu, half, c, back, shift
+    ivec p, minus_p, inverse, mu, half, half_signed, c, back, shift
 
 
 cdef inline Prepared prepared(const Constants* k) noexcept nogil:
-    cdef Prepared w
-    w.p, w.minus_p = to_integer(broadcast(k.p)), ibroadcast((<int64_t>1 << 52) - <int64_t>k.p)
-    w.inverse = ibroadcast((<int64_t>1 << 52) // <int64_t>k.p)
-    w.mu, w.half, w.c = whole(k.mu, k.p), whole(k.half, k.p), whole(k.c, k.p)
-    w.back, w.shift = whole(k.back, k.p), whole(k.shift, k.p)
+    cdef:
+        Prepared w
+        int64_t p = <int64_t>k.p, mu = whole(k.mu, k.p), half = whole(k.half, k.p)
+        # Unsigned, as p may be beyond 2**25, and nothing uses this then.
+        uint64_t taken_back = half + (<uint64_t>(p - mu) << 31)
+    w.p, w.minus_p = ibroadcast(p), ibroadcast((<int64_t>1 << 52) - p)
+    w.inverse = ibroadcast((<int64_t>1 << 52) // p)
+    w.mu, w.half, w.half_signed = ibroadcast(mu), ibroadcast(half), ibroadcast(<int64_t>(taken_back % <uint64_t>p))
+    w.c, w.back, w.shift = ibroadcast(whole(k.c, k.p)), ibroadcast(whole(k.back, k.p)), ibroadcast(whole(k.shift, k.p))
     return w
+
+
+cdef inline void whole_load(ivec* u, const integer* x, int64_t bias) noexcept nogil:
+    """Fill u with a block of elements that are not negative; those of 32 bits change places within two vectors.
+
+    The bits of bias are flipped first.
+    """
+    cdef:
+        ivec pair
+        int j
+    if sizeof(integer) == 8:
+        for j in range(WIDTH):
+            u[j] = load_64(x + j * LANES)
+    else:
+        for j in range(0, WIDTH, 2):
+            pair = unlike(load_64(x + j * LANES), ibroadcast(bias))
+            u[j], u[j + 1] = even_32(pair), odd_32(pair)
+
+
+cdef inline void whole_store(integer* out, const ivec* u, bint stream) noexcept nogil:
+    """Write what whole_load would read as u."""
+    cdef int j
+    if sizeof(integer) == 8:
+        for j in range(WIDTH):
+            store(out + j * LANES, u[j], stream)
+    else:
+        for j in range(0, WIDTH, 2):
+            if stream:
+                stream_64(out + j * LANES, pair_32(u[j], u[j + 1]))
+            else:
+                store_64(out + j * LANES, pair_32(u[j], u[j + 1]))
+
+
+cdef inline bint all_whole(const ivec* u, int bits) noexcept nogil:
+    """Whether 0 <= u < 2**bits for a whole block."""
+    cdef:
+        ivec seen = ibroadcast(0)
+        int j
+    for j in range(WIDTH):
+        seen = either(seen, u[j])
+    return not any_beyond(seen, bits)
 
 
 cdef inline void whole_block(
@@ -176,26 +225,31 @@ cdef inline void whole_block(
 ) noexcept nogil:
     """The short form in integers, by IFMA."""
     cdef:
+        # All values of 32 bits are small enough.
+        bint is_direct = sizeof(integer) == 4 and k.whole_bits >= 32
+        bint is_biased = is_direct and (<integer>-1) < 0
+        ivec half = w.half_signed if is_biased else w.half
+        integer first[MOST_WIDTH * MOST_LANES]
         vec residues[MOST_WIDTH]
         ivec u[MOST_WIDTH]
-        ivec seen = ibroadcast(0)
         int64_t _s
         int j
-    for j in range(WIDTH):
-        seen = either(seen, load(x + j * LANES))
-    if not any_beyond(seen, k.whole_bits):
+    whole_load(u, x, BOTH_SIGNS if is_biased else 0)
+    if is_direct or all_whole(u, k.whole_bits if sizeof(integer) == 8 else min(k.whole_bits, 31)):
         for j in range(WIDTH):
-            u[j] = ifma_reduce(ifma(load(x + j * LANES), w.mu, w.half), w.inverse, w.minus_p)
+            u[j] = ifma_reduce(ifma(u[j], w.mu, half), w.inverse, w.minus_p)
     else:
         enter(residues, x, k)
         for j in range(WIDTH):
-            u[j] = to_integer(lift(residues[j], broadcast(k.p)))
+            store(first + j * LANES, to_integer(lift(residues[j], broadcast(k.p))), False)
+        whole_load(u, first, 0)
     for _s in range(num):
         for j in range(WIDTH):
             u[j] = ifma_reduce(ifma(u[j], u[j], w.c), w.inverse, w.minus_p)
     for j in range(WIDTH):
         u[j] = low_52(ifma_reduce(ifma(u[j], w.back, w.shift), w.inverse, w.minus_p))
-        store(out + j * LANES, lower(u[j], isubtract(u[j], w.p)), stream)
+        u[j] = lower(u[j], isubtract(u[j], w.p))
+    whole_store(out, u, stream)
 
 
 cdef inline void block(

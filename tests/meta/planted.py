@@ -73,7 +73,7 @@ def race(repository: Path, benchmarks: tuple[str, ...], *options: str) -> dict[s
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"CI": ""},
+        env=os.environ | {"CI": "", "PYTEST_ADDOPTS": ""},
     )
     print(done.stdout, done.stderr)
     report = json.loads(out.read_text("utf-8"))
