@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 
+# The folder does not let a file be replaced, or something is mounted on the file: it may be writable all the same.
+IRREPLACEABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
+
 
 def write(path: Path, text: str) -> None:
     """Write a file as a whole, or leave it as it was; create its folder. OSError if it cannot be written."""
-    place = Path(os.path.realpath(path))
-    if place.exists() and not place.is_file():
+    # Not its real path: that of a pipe at /dev/stdout is no place.
+    if path.exists() and not path.is_file():
         _put(path, text, os.O_WRONLY)
         return
+    place = Path(os.path.realpath(path))
     place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _replace(place, text)
+    except OSError as error:
+        if error.errno not in IRREPLACEABLE or not place.exists():
+            raise
+        _put(place, text, os.O_WRONLY | os.O_TRUNC)
+
+
+def _replace(place: Path, text: str) -> None:
     handle, half = tempfile.mkstemp(prefix=f".{place.name[:50]}.", dir=place.parent)
     try:
         with open(handle, "w", encoding="utf-8", newline="\n") as file:

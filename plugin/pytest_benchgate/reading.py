@@ -10,6 +10,7 @@ import typing
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_benchgate import amounts
 from pytest_benchgate.reports.quantity import printable
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ T = TypeVar("T")
 MOST_BYTES = 2**28
 # Characters of a value in a message.
 MOST_SHOWN = 80
+LARGEST = amounts.LARGEST
 # How deeply values that are kept as they are may be nested.
 DEPTH = 5
-LARGEST = 1e100
 WORDS = {
     str: "a string",
     bool: "true or false",
@@ -51,19 +52,21 @@ def load(path: Path) -> Any:
             content = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    return parse(content)
+
+
+def parse(content: bytes) -> Any:
+    """Return the JSON in the content of a file; ValueError, with a text that follows its name, if it is not valid."""
     if len(content) > MOST_BYTES:
         raise ValueError(f"has more than {MOST_BYTES} bytes")
     try:
-        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+        # Of bytes, it finds out the encoding. NaN is no JSON, but pytest-benchmark writes what a test has stored.
+        return json.loads(content)
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
     # Of the encoding, of the syntax, of an integer with too many digits.
     except ValueError as error:
         raise ValueError(f"is not valid JSON ({error})") from error
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def into(
@@ -83,7 +86,7 @@ def into(
     data
         A dictionary, which may have further keys.
     optional : collection of str
-        The fields that may be missing, at any depth.
+        The fields that may be missing, at any depth, where they have a default.
     rules : mapping, optional
         By a field's name: (least, most) for a number or each number of a list, or the strings that are allowed.
     where : str
@@ -104,9 +107,13 @@ def into(
         if field.name in data:
             rule = (rules or {}).get(field.name)
             found[field.name] = _Reader(optional, rules or {}, rule).read(kinds[field.name], data[field.name], place)
-        elif field.name not in optional:
+        elif field.name not in optional or _is_required(field):
             raise Missing(f"field {place.lstrip('.')} is missing")
     return cls(**found)
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING
 
 
 @cache
@@ -128,7 +135,7 @@ class _Reader:
             (only,) = (one for one in of if one is not type(None))
             return None if value is None else self.read(only, value, where)
         if kind is Any:
-            return _plain(value, where, DEPTH)
+            return plain(value, where)
         if dataclasses.is_dataclass(kind):
             return into(kind, value, optional=self.optional, rules=self.rules, where=where)  # type: ignore[arg-type]
         if origin is tuple:
@@ -165,13 +172,15 @@ class _Reader:
         return kind(value)
 
 
-def _plain(value: Any, where: str, depth: int) -> Any:
-    """Return a value that is kept as it is, unless it is nested too deeply to be shown."""
+def plain(value: Any, where: str, depth: int = DEPTH) -> Any:
+    """Return a value that is kept as it is; Misfit if it is nested too deeply to be shown, or is no JSON."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Misfit(where, "a finite number", value)
     if isinstance(value, dict | list | tuple):
         if not depth:
             raise Misfit(where, f"at most {DEPTH} nested levels", value)
         for item in value.values() if isinstance(value, dict) else value:
-            _plain(item, where, depth - 1)
+            plain(item, where, depth - 1)
     return value
 
 

@@ -37,6 +37,19 @@ def test_rows_are_benchmarks_and_columns_are_runs(tmp_path: Path, capsys: pytest
     )
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("linux", "mac"):
+        (tmp_path / folder).mkdir()
+    one, two = (written(tmp_path / folder / "times.json", {"t.py::a": 1.0}) for folder in ("linux", "mac"))
+    cli.main(["report", one, two])
+    assert capsys.readouterr().out.splitlines()[0].split() == ["benchmark", "linux/times", "mac/times"]
+    cli.main(["report", one, one])
+    assert capsys.readouterr().out.splitlines()[0].split() == ["benchmark", "times", "times"]
+    page = tmp_path / "page.html"
+    assert cli.main(["report", one, two, "--html", str(page)]) == 0
+    assert "linux/times" in page.read_text("utf-8")
+
+
 def test_markdown_to_a_file(tmp_path: Path) -> None:
     one = written(tmp_path / "a|b.json", {"t.py::x[<b>|`]": 1e-3})
     out = tmp_path / "out.md"
@@ -96,7 +109,7 @@ def test_shards_of_other_races_are_refused(tmp_path: Path, capsys: pytest.Captur
     assert "one kind at a time" in capsys.readouterr().err
     (tmp_path / "old.json").write_text(json.dumps({"kind": race_json.KIND, "schema": 0}), "utf-8")
     assert cli.main(["report", str(tmp_path / "old.json")]) == 2
-    assert "old.json is no pytest-benchgate race of schema 1" in capsys.readouterr().err
+    assert "old.json is not a pytest-benchgate race of schema 1" in capsys.readouterr().err
 
 
 def test_the_command_merges_real_runs(suite: Suite) -> None:
@@ -108,3 +121,32 @@ def test_the_command_merges_real_runs(suite: Suite) -> None:
     assert it.startswith("test_it.py::test_it ")
     assert bad.split() == ["test_it.py::test_bad", "withheld"]
     assert subprocess.run([command], capture_output=True, text=True, check=False).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report", "FILE", "--nothing"], "unrecognized arguments: --nothing; see pytest-benchgate report --help"),
+        (["report", "FILE", "--html", "x.html", "--markdown"], "give it without --markdown and --output"),
+        (["report", "FILE", "--export", "asv", "--html", "x.html"], "give it without --markdown and --html"),
+        (["history"], "give the FOLDER"),
+        (["comment", "."], "GITHUB_REPOSITORY is '', not OWNER/NAME; GitHub sets it in a workflow"),
+        (["action", "race"], "BENCHGATE_RESULTS is not set; plugin/action.yml sets it"),
+        (["action", "prepare"], "GITHUB_OUTPUT is not set; plugin/action.yml sets it"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_arguments_say_what_to_do(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    for name in ("GITHUB_REPOSITORY", "GITHUB_OUTPUT", "BENCHGATE_RESULTS", "GITHUB_BASE_REF"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BENCHGATE_BASE", "HEAD")
+    file = written(tmp_path / "run.json", {})
+    assert cli.main([file if one == "FILE" else one for one in arguments]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.out + printed.err

@@ -59,12 +59,26 @@ def test_a_full_disk_does_not_affect_the_tables(suite: Suite) -> None:
     assert run.in_table("test_plain")
 
 
+def test_no_report_of_an_earlier_session_is_left(suite: Suite) -> None:
+    options = ("--benchgate-markdown=r.md", "--benchgate-html=r.html")
+    run = suite(SOURCE, *options)
+    places = [run.json_path.parent / name for name in ("r.md", "r.html")]
+    assert all("test" in place.read_text("utf-8") for place in places)
+    suite(SOURCE, *options, "--collect-only")
+    assert all("test" in place.read_text("utf-8") for place in places)
+    suite(SOURCE, *options, "-k", "nothing")
+    assert "0 of 0 times verified" in places[0].read_text("utf-8")
+    assert "test_it" not in places[1].read_text("utf-8")
+
+
 def test_two_reports_do_not_share_a_file(suite: Suite) -> None:
     run = suite(SOURCE, "--benchgate-markdown=out.json")
     assert run.result.ret == pytest.ExitCode.USAGE_ERROR
     run.result.stderr.fnmatch_lines(
         ["ERROR: --benchgate-markdown and --benchmark-json are both *out.json; give different files"]
     )
+    run = suite(SOURCE, "--benchgate-html=x", "--junitxml=./x")
+    run.result.stderr.fnmatch_lines(["ERROR: --benchgate-html and --junit-xml are both x; give different files"])
 
 
 def test_nothing_is_lost_where_all_can_be_written(suite: Suite, tmp_path: Path) -> None:
@@ -109,7 +123,7 @@ def test_amounts_of_numpy_are_numbers(suite: Suite) -> None:
     assert added["work"] == {"items": 1000, "bytes": 16000, "operations": 1000.0, "unit": "items"}
     assert all(type(rate) is float for rate in added["rates"].values())
     assert added["device_ns"] == 7
-    assert "ValueError: items='many' is not an amount of work; pass a number above 0" in run.text
+    assert "ValueError: items='many' is not an amount of work; pass a number above 0, and below 1e+100" in run.text
     assert "TypeError: device_ns returned '7'; return the nanoseconds as a number" in run.text
 
 
@@ -155,6 +169,44 @@ def test_an_output_does_not_take_the_place_of_its_input(tmp_path: Path) -> None:
 
 
 @posix
+def test_pipes_have_no_place_of_their_own(tmp_path: Path) -> None:
+    """What a shell makes of >(command), and /dev/stdout in a pipeline."""
+    one = written(tmp_path / "one.json")
+    assert report(one, "-o", "/dev/stdout")[:2] == (0, report(one)[1])
+    reading, writing = os.pipe()
+    subprocess.run([COMMAND, "report", one, "-o", f"/dev/fd/{writing}"], check=True, pass_fds=[writing])
+    os.close(writing)
+    assert b"1.00 ms" in os.read(reading, 1000)
+    os.close(reading)
+
+
+@posix
+def test_a_file_in_a_folder_that_cannot_be_changed(tmp_path: Path) -> None:
+    place = tmp_path / "fixed" / "x"
+    place.parent.mkdir()
+    place.write_text("a longer text")
+    place.chmod(0o666)
+    place.parent.chmod(0o555)
+    if os.geteuid() == 0:
+        for folder in place.parents[1:]:
+            folder.chmod(folder.stat().st_mode | 0o011)
+            if folder.name == "tmp":
+                break
+    # Root may write everywhere. What it has imported, others may not be able to read.
+    program = f"""
+import os, pathlib
+from pytest_benchgate import output
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(65534)
+output.write(pathlib.Path({str(place)!r}), "one")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert place.read_text() == "one"
+    assert [*place.parent.iterdir()] == [place]
+
+
+@posix
 def test_a_closed_terminal_and_few_characters(tmp_path: Path) -> None:
     one = written(tmp_path / "one.json", "test_é")
     assert report(one, closed=True)[::2] == (
@@ -192,7 +244,7 @@ def test_ids_are_shortened_and_a_summary_is_bounded() -> None:
     cut = markdown.bounded(text, 100_000)
     assert 90_000 < len(cut.encode()) <= 100_000
     assert "### Withheld" in cut
-    assert cut.endswith("lines are left out: the size of a job summary is limited.*\n")
+    assert cut.endswith("lines are left out: GitHub limits the size.*\n")
     assert markdown.bounded(text, 10) == ""
     assert markdown.bounded("short\n", 100) == "short\n"
     assert shortened("a" * 300 + "b") == "a" * 78 + "..." + "a" * 78 + "b"

@@ -206,7 +206,7 @@ def test_the_terminal_section_of_a_race() -> None:
         "slower      slower  +10.0 %  +8.0 % .. +12.0 %      75 %  1.00 ms  1.10 ms         3     75  2.50 s",
         "error        error" + " " * 75 + "2.50 s",
         "note: a note",
-        "error: error (head): E   OSError: no",
+        "error: error (head): OSError: no",
         "1 slower, 1 error: the working tree against v1 (0123456789)",
         "threshold 3 %; if nothing differs, the chance of any alarm among all 3 is below 0.1 %; 3 launches, 5.0 s",
     ]
@@ -288,7 +288,7 @@ def test_the_json_of_a_race_is_read_back(tmp_path: Path) -> None:
         {**data, "raced": [{"numbers": []}]},
         {**data, "notes": None},
     ):
-        with pytest.raises(ValueError, match=r"is no pytest-benchgate race|lacks what|is damaged"):
+        with pytest.raises(ValueError, match=r"is not a pytest-benchgate race|lacks what|is damaged"):
             race_json.read(bad)
 
 

@@ -19,7 +19,7 @@ def steps(report: RaceReport) -> list[tuple[str, str]]:
     found: dict[str, list[tuple[str, str, str]]] = {}
     for raced in race.ordered(report):
         for advice in raced.advice:
-            found.setdefault(advice.kind, []).append((shortened(raced.name), advice.words, advice.command))
+            found.setdefault(advice.kind, []).append((shortened(raced.title), advice.words, advice.command))
     several = len({name for entries in found.values() for name, _, _ in entries}) > 1
     return [
         (f"{words}, for {entries[0][0]}" if several else words, command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.reports.quantity import percent, scaled
+from pytest_benchgate.reports.quantity import exception, in_device_time, percent, scaled
 
 if TYPE_CHECKING:
     from pytest_benchgate.results import Raced, RaceReport
@@ -56,9 +56,9 @@ def _figure(raced: Raced, number: float) -> str:
     return f"{math.exp(number if kind == 'grows' else -number):.3g} x"
 
 
-def message(raced: Raced, report: RaceReport) -> str:
-    """Return the explanation of a verdict, with the command that repeats it."""
-    text = f"{raced.verdict}: {raced.claim.text if raced.claim else ''}"
+def statement(raced: Raced, report: RaceReport) -> str:
+    """Return a verdict with what it is based on."""
+    text = f"{raced.verdict}{in_device_time(raced)}: {raced.claim.text if raced.claim else ''}"
     if raced.change is None:
         text += f" ({raced.side}): {raced.reason}"
     elif raced.instructions is not None:
@@ -71,7 +71,7 @@ def message(raced: Raced, report: RaceReport) -> str:
             f": measured {found} ({interval}, with {coverage} confidence), {other} -> {own} a call, after {launches} "
             f"launches and {pairs} pairs. {_chance(raced, report)}"
         )
-    return f"{text}\nrepeat: {raced.repeat}" if raced.repeat else text
+    return text
 
 
 def _chance(raced: Raced, report: RaceReport) -> str:
@@ -94,6 +94,5 @@ def terms(report: RaceReport) -> str:
 
 
 def reason(raced: Raced) -> str:
-    """Return why a claim is withheld, in one line: that of the error, where pytest's text has one."""
-    lines = raced.reason.strip().splitlines() or [raced.verdict]
-    return next((line.removeprefix("E").strip() for line in lines if line.startswith("E  ")), lines[-1])
+    """Return why a claim is withheld, in one line."""
+    return exception(raced.reason) or raced.verdict

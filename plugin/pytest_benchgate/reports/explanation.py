@@ -46,20 +46,30 @@ def _most(explanation: Explanation) -> str:
 
 
 def _instructions(explanation: Explanation) -> str:
+    text = counts(explanation)
+    base, head = explanation.base, explanation.head
+    does_more = base is not None and head is not None and not does_no_more(explanation)
+    return f"{text}; {most}" if does_more and (most := _most(explanation)) else text
+
+
+def counts(explanation: Explanation) -> str:
+    """Return how many instructions both sides execute, and what that says of a slowdown."""
     base, head = explanation.base, explanation.head
     if base is None or head is None:
         return f"instructions cannot be counted: {explanation.reason}"
-    counts = f"({base:,} -> {head:,})"
+    counted = f"({base:,} -> {head:,})"
     if are_equal(explanation):
         within = 100 * explanation.spread
         return (
-            f"the same instructions a call within {within:.2g} % {counts}: placement, cache, memory or the kernel, "
+            f"the same instructions a call within {within:.2g} % {counted}: placement, cache, memory or the kernel, "
             "not more work"
         )
-    text = f"{_percent((head - base) / base)}instructions a call {counts}" if base else f"instructions a call {counts}"
+    text = (
+        f"{_percent((head - base) / base)}instructions a call {counted}" if base else f"instructions a call {counted}"
+    )
     if head < base:
         return f"{text}: a slowdown is due to placement, cache, memory or the kernel, not to more work"
-    return f"{text}; {most}" if (most := _most(explanation)) else text
+    return text
 
 
 def _percent(change: float) -> str:

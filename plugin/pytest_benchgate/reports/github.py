@@ -41,7 +41,7 @@ def render(report: Report) -> list[str]:
     for raced in report.race.raced if report.race else ():
         kind = "error" if raced.failed else KINDS.get(raced.verdict)
         if kind and report.race:
-            text, title = race.message(raced, report.race), f"{raced.verdict}: {raced.name}"
+            text, title = race.message(raced, report.race), f"{raced.verdict}: {raced.title}"
             lines.append(command(kind, text, file=raced.path, line=str(raced.line), title=title))
     return lines
 

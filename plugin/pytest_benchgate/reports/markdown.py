@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -19,16 +20,17 @@ HEADER = ("benchmark", "median", "IQR", "rounds", "rate", "of the limit", "on de
 
 def literal(text: str) -> str:
     """Return text as code in Markdown, on one line, with everything escaped that Markdown or HTML would interpret."""
-    escaped = html.escape(line(text))
-    return f"<code>{''.join(f'&#{ord(char)};' if char in SPECIAL else char for char in escaped)}</code>" if text else ""
+    return f"<code>{_escaped(line(text))}</code>" if text else ""
 
 
 # Characters of the reason why a time was withheld.
 MOST_REASON = 1000
 # Bytes of the sentence that says what is left out.
 MOST_NOTE = 200
-# Escaped, so that no table cell ends, and no link, mention, reference or emphasis starts.
-SPECIAL = "|`*_[]\\~@#:!"
+# Escaped, so that no table cell ends, and no link, mention, reference, formula or emphasis starts.
+SPECIAL = "|`*_[]\\~@#:!$"
+# Of what GitHub makes links, mentions, references, formulas and emoji, whether escaped or not, but not in code.
+ACTIVE = re.compile(r"[@#$]|://|\bwww\.|\bGH-\d|:[\w+-]+:", re.IGNORECASE)
 
 
 def _name(text: str) -> str:
@@ -65,7 +67,7 @@ def _problems(report: Report) -> list[str]:
     """Return what is withheld or suspicious; it precedes the tables, which may be cut."""
     doubts = [f"- {_name(r.name)} is {literal(r.suspicious)}" for r in report.results if r.suspicious]
     withheld = [
-        f"- {_name(entry.name)}, {entry.phase}, {'time taken back' if entry.timed else 'not timed'}: "
+        f"- {_name(entry.name)}, {literal_figures(entry.phase)}, {'time taken back' if entry.timed else 'not timed'}: "
         f"{literal(shortened(entry.reason, MOST_REASON))} ({literal(shortened(f'{entry.path}:{entry.line}'))})"
         for entry in report.withheld
     ]
@@ -81,18 +83,18 @@ def bounded(text: str, most: int) -> str:
     size = depth = kept = 0
     for number, one in enumerate(lines, 1):
         size += len(one.encode())
-        depth += one.count("<details>") - one.count("</details>")
+        depth += sum(one.count(f"<{tag}>") - one.count(f"</{tag}>") for tag in ("details", "pre"))
         if size > most - MOST_NOTE:
             break
         kept = kept if depth else number
-    note = f"\n*{len(lines) - kept} lines are left out: the size of a job summary is limited.*\n"
+    note = f"\n*{len(lines) - kept} lines are left out: GitHub limits the size.*\n"
     return "".join([*lines[:kept], note]) if most > MOST_NOTE else ""
 
 
 def render_race(report: RaceReport) -> str:
     """Return the report of a race, slowest first."""
     header, cells = race.columns(report)
-    rows = [(_name(raced.name), *map(literal_figures, row)) for raced, row in cells]
+    rows = [(_name(raced.title), *map(literal_figures, row)) for raced, row in cells]
     explained = [
         raced for raced, _ in cells if raced.failed or raced.explanation or raced.verdict in {"unsure", *race.TOLD}
     ]
@@ -108,17 +110,21 @@ def render_race(report: RaceReport) -> str:
     notes = [*race.placed(report), *report.notes]
     lines += [f"- {literal_figures(note)}" for note in notes] + [""] * bool(notes)
     for raced in explained:
-        lines += [f"<details><summary>{raced.verdict}: {_name(raced.name)}</summary>", ""]
+        lines += [f"<details><summary>{raced.verdict}: {_name(raced.title)}</summary>", ""]
         lines += [f"<pre>{html.escape(_lines(race.message(raced, report)))}</pre>", "", "</details>", ""]
     for words, command in advice.steps(report):
         whole = "\n".join(map(printable, command.split("\n")))
-        lines += [f"{literal_figures(words)}:", "", f"<pre>{html.escape(whole)}</pre>", ""]
+        lines += [literal_figures(f"{words}:"), "", f"<pre>{html.escape(whole)}</pre>", ""]
     return "\n".join(lines) + "\n"
 
 
 def literal_figures(text: str) -> str:
-    """Return text with everything escaped that Markdown or HTML would interpret."""
-    return "".join(f"&#{ord(char)};" if char in SPECIAL else char for char in html.escape(line(text)))
+    """Return text with everything escaped that Markdown or HTML would interpret, and as code what GitHub would."""
+    return " ".join(literal(word) if ACTIVE.search(word) else _escaped(word) for word in line(text).split(" "))
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"&#{ord(char)};" if char in SPECIAL else html.escape(char) for char in text)
 
 
 def _lines(text: str) -> str:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.results import WALL
+
 if TYPE_CHECKING:
-    from pytest_benchgate.results import Result
+    from pytest_benchgate.results import Raced, Result
 
 # Characters of an id in a table: parameters can be as long as the data that they hold.
 MOST_TEXT = 160
 # Characters of any other line.
 MOST_LINE = 1000
+# From here on, numbers are written with an exponent.
+MOST_SHOWN = 1e6
 STEPS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
 
 
@@ -23,13 +27,21 @@ def scaled(value: float, unit: str) -> str:
     """
     factor, prefix = next((step for step in STEPS if abs(value) >= step[0]), (1e-9, "n"))
     shown = value / factor
+    if abs(shown) >= MOST_SHOWN:
+        return f"{shown:.3g} {prefix}{unit}"
     digits = 0 if abs(shown) >= 99.95 else 1 if abs(shown) >= 9.995 else 2  # noqa: PLR2004
     return f"{shown:.{digits}f} {prefix}{unit}" if value else f"0 {unit}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return "1 commit" or "2 commits"."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def percent(number: float) -> str:
     """Return ln(ratio) as a change in percent: "+5.1 %" is slower."""
-    return f"{100 * math.expm1(number):+.1f} %"
+    change = 100 * math.expm1(number)
+    return f"{change:{'+.1f' if abs(change) < MOST_SHOWN else '+.3g'}} %"
 
 
 def rates(result: Result) -> str:
@@ -50,10 +62,27 @@ def device_time(result: Result) -> str:
     return "" if result.device_ns is None else scaled(result.device_ns * 1e-9, "s")
 
 
+def in_device_time(raced: Raced) -> str:
+    """Return what follows a verdict on the time on a device; empty after one on the wall time."""
+    return "" if raced.clock == WALL else " in device time"
+
+
 def shortened(text: str, most: int = MOST_TEXT) -> str:
     """Return text as printable does; if it is too long, without its middle."""
     text = printable(text if len(text) <= 2 * most else f"{text[:most]}{text[-most:]}")
     return text if len(text) <= most else f"{text[: most // 2 - 2]}...{text[-(most // 2 - 1) :]}"
+
+
+def exception(reason: str) -> str:
+    r"""Return the line of a failure's text that says most: the exception's message, if pytest's traceback has one.
+
+    >>> exception("call: traceback\nE   OSError: no such file\n\n/lib/os.py:123: OSError")
+    'OSError: no such file'
+    """
+    lines = reason.strip().splitlines() or [""]
+    # The text on a worker that died ends as it begins; between is what its tests have printed.
+    messages = [line.removeprefix("E").strip() for line in lines if line.startswith("E  ") and lines[0] != lines[-1]]
+    return [*messages, lines[-1]][0]
 
 
 def line(text: str) -> str:
@@ -63,4 +92,6 @@ def line(text: str) -> str:
 
 def printable(text: str) -> str:
     """Return text on one line, with control characters escaped."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

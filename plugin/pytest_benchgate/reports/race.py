@@ -7,7 +7,8 @@ import statistics
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.reports import claims, explanation
-from pytest_benchgate.reports.quantity import percent, scaled
+from pytest_benchgate.reports.quantity import exception, in_device_time, percent, scaled
+from pytest_benchgate.results import WALL
 
 if TYPE_CHECKING:
     from pytest_benchgate.results import Raced, RaceReport
@@ -24,6 +25,8 @@ ORDER = (
     *("slower", "refuted", "error", "withheld", "gone", "unsure", "placement", "accepted", "same", "holds", "faster"),
     *("new", "skipped"),
 )
+# Verdicts that pass, but that people should look at.
+CAUTIOUS = {"unsure", "placement", "gone", "accepted"}
 # Verdicts whose reasons are listed.
 TOLD = {"error", "withheld", "gone", "placement", "accepted", "new", "skipped"}
 # A threshold that is named is a multiple of it.
@@ -39,13 +42,23 @@ def threshold(number: float) -> str:
 
 def ordered(report: RaceReport) -> list[Raced]:
     """Return the races, slowest first."""
-    return sorted(report.raced, key=lambda raced: (ORDER.index(raced.verdict), -(raced.change or 0.0), raced.nodeid))
+    return sorted(
+        report.raced,
+        key=lambda raced: (ORDER.index(raced.verdict), -(raced.change or 0.0), raced.nodeid, raced.clock != WALL),
+    )
 
 
 def counts(report: RaceReport) -> str:
     """Return how many races have come to each verdict."""
     found = {verdict: sum(raced.verdict == verdict for raced in report.raced) for verdict in ORDER}
     return ", ".join(f"{count} {verdict}" for verdict, count in found.items() if count) or "nothing decided"
+
+
+def colour(raced: Raced) -> str:
+    """Return the colour of a verdict, of those of pytest's writer; empty for one that is as it should be."""
+    if raced.failed:
+        return "red"
+    return "yellow" if raced.verdict in CAUTIOUS else "green" if raced.verdict == "faster" else ""
 
 
 def columns(report: RaceReport) -> tuple[tuple[str, ...], list[tuple[Raced, tuple[str, ...]]]]:
@@ -57,13 +70,13 @@ def columns(report: RaceReport) -> tuple[tuple[str, ...], list[tuple[Raced, tupl
         return RELINKED_HEADER, [(raced, _relinked_row(raced)) for raced in races]
     header, cells_of = (COUNTED[1:], counted_row) if compares_counts(report) else (HEADER[1:], row)
     rows = [(raced, cells_of(raced)) for raced in races]
-    if len({_edge(raced) for raced in races}) > 1:
+    if len({edge(raced) for raced in races}) > 1:
         header = (header[0], THRESHOLD, *header[1:])
-        rows = [(raced, (cells[0], threshold(_edge(raced)), *cells[1:])) for raced, cells in rows]
+        rows = [(raced, (cells[0], threshold(edge(raced)), *cells[1:])) for raced, cells in rows]
     return header, rows
 
 
-def _edge(raced: Raced) -> float:
+def edge(raced: Raced) -> float:
     """Return the slowdown above which a race fails."""
     return raced.threshold if raced.limit is None else raced.limit
 
@@ -92,6 +105,13 @@ def counted_row(raced: Raced) -> tuple[str, ...]:
         base, head = raced.instructions
         figures = (percent(raced.change), f"{base:,}", f"{head:,}")
     return (raced.verdict, *figures, scaled(raced.seconds, "s"))
+
+
+def usual_threshold(report: RaceReport) -> float | None:
+    """Return the threshold of the session, if it is known."""
+    name = "race_count_threshold" if compares_counts(report) else "race_threshold"
+    value = report.settings.get(name)
+    return value if isinstance(value, float) and value > 0 else None
 
 
 def compares_counts(report: RaceReport) -> bool:
@@ -153,7 +173,7 @@ def placed(report: RaceReport) -> list[str]:
     lines.append(
         f"the largest slowdown that placement alone makes is {largest}; --race-threshold={above:g}% is above that"
     )
-    below = sum(_largest(raced) > math.log1p(raced.threshold) for raced in moved)
+    below = sum(_largest(raced) > math.log1p(max(raced.threshold, 0.0)) for raced in moved)
     if below:
         lines.append(
             f"the threshold is below what placement does to {below} of {len(races)} benchmarks: where their code lies "
@@ -175,9 +195,8 @@ def terms(report: RaceReport) -> str:
     """Return what the verdicts mean."""
     if report.claims:
         return claims.terms(report)
-    counted = compares_counts(report)
-    usual = report.settings.get("race_count_threshold" if counted else "race_threshold")
-    others = sorted({_edge(raced) for raced in report.raced} - {usual})
+    counted, usual = compares_counts(report), usual_threshold(report)
+    others = sorted({edge(raced) for raced in report.raced} - {usual})
     shown = ", ".join(map(threshold, others)) or "-"
     took = f"{report.launches} launches, {report.seconds:.1f} s"
     if usual is not None:
@@ -194,20 +213,27 @@ def terms(report: RaceReport) -> str:
 
 def message(raced: Raced, report: RaceReport) -> str:
     """Return the explanation of a verdict, with the command that repeats the race."""
+    text = statement(raced, report)
+    if raced.explanation and raced.claim is None:
+        text += f"\n{explained(raced)}".rstrip()
+    return f"{text}\nrepeat: {raced.repeat}" if raced.repeat else text
+
+
+def statement(raced: Raced, report: RaceReport) -> str:
+    """Return a verdict with what it is based on."""
     if raced.claim is not None:
-        return claims.message(raced, report)
+        return claims.statement(raced, report)
+    verdict = f"{raced.verdict}{in_device_time(raced)}"
     if raced.verdict in {"error", "gone", "new", "skipped"} or raced.change is None:
-        text = f"{raced.verdict} ({raced.side}): {raced.reason}"
+        text = f"{verdict} ({raced.side}): {raced.reason}"
     else:
-        text = f"{raced.verdict}: {change(raced)}{_certainty(raced, report)}"
+        text = f"{verdict}: {change(raced)}{_certainty(raced, report)}"
     if raced.limit is not None:
         beyond = "This is beyond what is accepted" if raced.verdict == "slower" else "Accepted"
         text += f". {beyond}, up to {threshold(raced.limit)}: {raced.accepted}"
     if raced.visible is not None and raced.failed:
         text += f". {invisible(raced)}"
-    if raced.explanation:
-        text += f"\n{explained(raced)}".rstrip()
-    return f"{text}\nrepeat: {raced.repeat}" if raced.repeat else text
+    return text
 
 
 def explained(raced: Raced) -> str:
@@ -244,7 +270,7 @@ def _chance(raced: Raced, report: RaceReport) -> str:
         )
     if raced.verdict == "placement":
         return f". {_placements(raced)}"
-    if raced.verdict == "unsure" and report.relinked:
+    if raced.verdict == "unsure" and report.relinked and raced.placements:
         return f". Over {len(raced.placements)} placements {_spread(raced)}: {raced.reason}"
     if raced.verdict == "unsure":
         return ". The budget is spent: raise --race-budget or --race-max-launches, or the threshold"
@@ -253,6 +279,8 @@ def _chance(raced: Raced, report: RaceReport) -> str:
 
 def _placements(raced: Raced) -> str:
     """Return what the race over other placements has found."""
+    if not raced.placements:
+        return raced.reason
     low, high = percent(min(raced.placements)), percent(max(raced.placements))
     count, middle = len(raced.placements), percent(statistics.median(raced.placements))
     text = f"Over {count} builds of each side, with their functions in other places, {low} .. {high}, median {middle}"
@@ -267,8 +295,8 @@ def reason(raced: Raced) -> str:
         return _placements(raced)
     if raced.verdict == "accepted":
         return f"up to {threshold(raced.limit or 0.0)}: {raced.accepted}"
-    lines = raced.reason.strip().splitlines() or [raced.verdict]
-    return f"({raced.side}): {lines[-1 if raced.verdict == 'error' else 0]}"
+    first, _, _ = raced.reason.strip().partition("\n")
+    return f"({raced.side}): {(exception(raced.reason) if raced.verdict == 'error' else first) or raced.verdict}"
 
 
 def invisible(raced: Raced) -> str:

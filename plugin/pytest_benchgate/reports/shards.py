@@ -37,6 +37,11 @@ def merge(reports: Sequence[RaceReport]) -> tuple[RaceReport, list[str]]:
     ), problems
 
 
+def are_parts(one: RaceReport, other: RaceReport) -> bool:
+    """Return whether two reports are of shards of one race."""
+    return bool(one.shard and other.shard and one.shard[1] > 1) and not _differences(one, other, 1)
+
+
 def _differences(first: RaceReport, other: RaceReport, index: int) -> list[str]:
     """Return the reasons why another file, by its index, is not of the first one's race."""
     pairs: list[tuple[str, Any, Any]] = []
@@ -76,13 +81,13 @@ def _problems(reports: Sequence[RaceReport]) -> list[str]:
         problems.append(f"of {count} shards, these are missing: {', '.join(map(str, absent))}")
     problems += [f"shard {one}/{many} is present {times} times" for (one, many), times in shards.items() if times > 1]
     raced = {raced.nodeid for report in reports for raced in report.raced}
-    times_raced = Counter((raced.nodeid, raced.claim) for report in reports for raced in report.raced)
-    if repeated := {nodeid for (nodeid, _), times in times_raced.items() if times > 1}:
+    times_raced = Counter((raced.nodeid, raced.claim, raced.clock) for report in reports for raced in report.raced)
+    if repeated := {nodeid for (nodeid, *_), times in times_raced.items() if times > 1}:
         problems.append(f"raced more than once: {_names(repeated)}")
     suite = next((report.suite for report in reports if report.suite), ())
     races = reports[0].races
     if suite:
-        if strange := [nodeid for nodeid in raced if nodeid not in suite]:
+        if strange := raced.difference(suite):
             problems.append(f"not in the suite: {_names(strange)}")
         lacking = [nodeid for nodeid in suite if nodeid not in raced]
         if lacking:
