@@ -53,6 +53,7 @@ def outcomes(content: dict[str, Any], commits: list[str]) -> dict[int, str]:
     return {commits.index(trial["commit"]): trial["outcome"] for trial in content["trials"]}
 
 
+@pytest.mark.thorough
 def test_the_slow_commit_is_found_and_confirmed_and_the_working_tree_not_touched(plain: Project) -> None:
     commits = line(plain, PLAIN["calc.py"], SLOW_CALC, SLOW_CALC)
     plain.write(**{"calc.py": "not committed\n", "new.txt": "\n"})
@@ -117,7 +118,8 @@ def test_a_slow_commit_on_a_branch_or_its_merge(plain: Project) -> None:
     assert content["commits"] == 3
 
 
-@pytest.mark.parametrize("restart", [False, pytest.param(True, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("restart", [False, True])
 def test_an_interrupted_search_leaves_nothing_and_goes_on(plain: Project, *, restart: bool) -> None:
     commits = line(plain, PLAIN["calc.py"], SLOW_CALC)
     before = plain.state()
@@ -208,6 +210,11 @@ def test_an_accepted_slowdown_is_one_nevertheless(plain: Project) -> None:
         (dict(few=["--race-shard=1/2"]), "bisect sets --race-shard itself; remove it"),
         (dict(few=["--race-alpha=2"]), "'2' must lie between 0 and 1"),
         (dict(few=["--json=/proc/none/x.json"]), "--json: /proc/none/x.json cannot be written"),
+        (dict(few=["--race-threshold=3"]), "--race-threshold: '3' is not a percentage above 0; write it as in 3%"),
+        (
+            dict(few=["--no-such-option"]),
+            "unrecognized arguments: --no-such-option. Give the options of pytest after TEST",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused(plain: Project, options: dict[str, Any], message: str) -> None:
@@ -269,13 +276,6 @@ def test_help_names_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> Non
     text = capsys.readouterr().out
     assert "  125  the bad revision is not slower" in text
     assert "pytest-benchgate bisect --good v1.2 --bad HEAD tests/test_x.py::test_work" in text
-
-
-def test_other_commands_do_not_take_unknown_options(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["report", "x.json", "--unknown"])
-    assert ended.value.code == 2
-    assert "unrecognized arguments: --unknown" in capsys.readouterr().err
 
 
 @pytest.mark.thorough

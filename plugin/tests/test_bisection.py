@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pytest_benchgate.bisection import words
+from pytest_benchgate.bisection.bisecting import Ending, Result
 from pytest_benchgate.bisection.search import Alpha, Outcome, Search
+from pytest_benchgate.bisection.trial import Trial
+from pytest_benchgate.commit import Commit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,3 +145,15 @@ def test_on_a_line_without_skips_all_shares_are_equal_or_larger(count: int) -> N
         candidate, races = search.candidate(), search.trials_left()
     assert shares[0] == pytest.approx(0.001 / looks)
     assert min(shares) >= 0.999 * shares[0]
+
+
+@pytest.mark.parametrize(("reason", "has_advice"), [("unsure", True), ("it does not have the test", False)])
+def test_a_range_says_how_to_decide_what_is_unsure(reason: str, *, has_advice: bool) -> None:
+    suspects = tuple(Commit(letter * 40, (), "A", "2026-01-01", letter) for letter in "bc")
+    trials = (
+        Trial("b" * 40, "a" * 40, Outcome.SKIPPED, 0.001, 1.0, reason),
+        Trial("c" * 40, "a" * 40, Outcome.BAD, 0.001, 1.0),
+    )
+    text = words.to_text(Result(Ending.RANGE, suspects, trials), "test_x.py::test_it", "a" * 40)
+    assert text.startswith("test_x.py::test_it became slower in one of these 2 commits, as some races have no verdict")
+    assert ("--race-budget=240 after TEST" in text) == has_advice

@@ -259,6 +259,9 @@ def test_a_session_without_claims_runs_nothing(plain: Project) -> None:
     run = plain.run("--claims")
     assert run.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
     assert "1 deselected" in run.text
+    assert "race: claims of this environment\n" in run.text
+    assert "race: none of 1 tests claims anything; see @pytest.mark.benchgate(faster_than=TEST" in run.text
+    assert "claims anything" not in plain.run("--claims", "-k", "nothing").text
 
 
 def test_strict_claims_fail_where_nothing_is_decided(claimed: tuple[Project, Run]) -> None:

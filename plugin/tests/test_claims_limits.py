@@ -102,6 +102,7 @@ def claimed(tmp_path_factory: pytest.TempPathFactory, race_cache: Path) -> Run:
 posix = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 
 
+@pytest.mark.thorough
 @posix
 def test_each_verdict(claimed: Run) -> None:
     assert claimed.returncode == ExitStatus.SLOWER
@@ -118,6 +119,7 @@ def test_each_verdict(claimed: Run) -> None:
     assert "3 failed, 3 passed, 1 skipped, 2 deselected" in claimed.text
 
 
+@pytest.mark.thorough
 @posix
 def test_the_share_is_measured_beside_samples_of_the_limit(claimed: Run) -> None:
     """Which does half of the work; of each launch there is one number."""
@@ -131,6 +133,7 @@ def test_the_share_is_measured_beside_samples_of_the_limit(claimed: Run) -> None
     assert " --claims tests/test_claims.py::test_refuted" in refuted["repeat"]
 
 
+@pytest.mark.thorough
 @posix
 def test_what_cannot_be_measured_is_withheld_with_the_reason(claimed: Run) -> None:
     for name, verdict, words in [

@@ -95,6 +95,14 @@ def test_several_claims_of_one_test_are_kept_apart(stated: Callable[..., list[St
     assert [one.claim.text.partition(" ")[0] for one in stated(both)] == ["3", "2", "3", "2"]
 
 
+def test_a_claim_by_each_clock_is_one_of_its_own(stated: Callable[..., list[Stated]]) -> None:
+    both = 'slower_than="test_plain", within="5 %")\n        @pytest.mark.benchgate(slower_than="test_plain", within="5 %", clock="device"'
+    device, wall = stated(within=both)
+    assert (device.clock, wall.clock) == ("device", "wall")
+    assert device.claim == wall.claim
+    assert device.key != wall.key
+
+
 PLAIN = 'faster_than="test_plain[a-b-1]"'
 
 
@@ -118,6 +126,9 @@ PLAIN = 'faster_than="test_plain[a-b-1]"'
         ('slower_than="test_plain[a-b-1]", within=5', "'5' is not a percentage above 0; write it as in 3%"),
         (f'{PLAIN}, slower_than="test_plain[a-b-1]"', "are several claims; give each a marker of its own"),
         ("by=2", "by=2 belongs to faster_than=, which is missing"),
+        ("clock='device'", "clock='device' belongs to faster_than= or slower_than="),
+        ("grows='n', sizes='size', clock='device'", "clock='device' belongs to faster_than= or slower_than="),
+        (f"{PLAIN}, clock='gpu'", "clock='gpu' must be 'wall' or, for the time on a device, 'device'"),
         ('within="5 %"', "within='5 %' belongs to slower_than=,"),
         ('faster_than="test_untimed"', "test_untimed has no fixture `benchmark`, so that it has no time"),
         ('faster_than="test_it[{size}]"', "is the test itself; name another one"),

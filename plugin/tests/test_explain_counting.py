@@ -38,6 +38,12 @@ print(
     counting.instructions(lambda call: call(threaded, (), {}), 1, 1),
 )
 """
+COPIED = """\
+from pytest_benchgate.explain import counting
+import os
+counting.instructions(lambda call: call(bytearray(64_000).copy, (), {}), 3, 1)
+print(os.getpid(), os.environ["GLIBC_TUNABLES"])
+"""
 EVEX = "vmovdqu64 %zmm0, %zmm1"
 
 
@@ -134,6 +140,18 @@ def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:
     assert valgrind.complaint(tmp_path) == ""
 
 
+def test_a_copy_does_not_count_each_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.perturb=0")
+    try:
+        prefix = valgrind.prefix(tmp_path, 600)
+    except requests.Unsupported as error:
+        pytest.skip(str(error))
+    done = subprocess.run([*prefix, sys.executable, "-c", COPIED], capture_output=True, text=True, check=True)
+    process, tunables = done.stdout.split()
+    assert tunables.startswith("glibc.malloc.perturb=0:glibc.cpu.")
+    assert total(tmp_path / f"callgrind.{process}.1") < 64_000 / 2
+
+
 @pytest.mark.parametrize(
     ("log", "why"),
     [
@@ -170,6 +188,16 @@ def test_python_functions_are_counted_exactly() -> None:
     assert (few[whole], many[whole]) == (1, 1)
     line = f"{name}:{leaf.__code__.co_firstlineno + 1}"
     assert again[line] == 2 * lines[line] > 0
+
+
+def test_functions_of_the_tests_have_one_name_on_both_sides() -> None:
+    found = []
+    for side in ("base", "head"):
+        scope: dict[str, Any] = {}
+        exec(compile("def work(): pass", f"/race-1/{side}/tests/test_it.py", "exec"), scope)  # noqa: S102
+        found.append(counting.functions(lambda call: call(scope["work"], (), {}), (), [f"/race-1/{side}"])[0])  # noqa: B023
+    assert found[0] == found[1]
+    assert "work (tests/test_it.py)" in found[0]
 
 
 def test_instructions_of_python_are_counted_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

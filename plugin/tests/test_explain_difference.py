@@ -17,8 +17,10 @@ LANGUAGES = ("c", "c++", "cython")
 EQUAL = 0.0002
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("count", [3, pytest.param(50, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    ("language", "count"),
+    [("c", 3), ("cython", 3), *(pytest.param(one, 20, marks=pytest.mark.thorough) for one in LANGUAGES)],
+)
 def test_the_function_that_does_more_is_named_first(tmp_path: Path, language: str, count: int) -> None:
     rng = random.Random(count)
     planted = [(rng.randrange(FUNCTIONS), rng.uniform(2, 10)) for _ in range(count)]
@@ -44,7 +46,7 @@ def test_full_debug_information_tells_which_namespace_a_function_is_in(tmp_path:
     assert growth(base, head)[0].function == "deep::step3<long int>"
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(200, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("count", [3, pytest.param(60, marks=pytest.mark.thorough)])
 def test_equal_modules_execute_equal_instructions_and_allocations(tmp_path: Path, count: int) -> None:
     first = build(tmp_path / "base", "c", source("c", extra="free(malloc(n));"))
     modules = [first]
@@ -54,11 +56,11 @@ def test_equal_modules_execute_equal_instructions_and_allocations(tmp_path: Path
     base, *heads = counted(tmp_path, modules)
     # Of 200, one was seen to differ by 0.18 %: an allocator may take another path in all of the calls.
     unlike = [head for head in heads if abs(head.profile.total - base.profile.total) > EQUAL * base.profile.total]
-    assert len(unlike) <= count // 100
+    assert len(unlike) <= count // 50
     assert all(head.allocations() == base.allocations() == 1 for head in heads)
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(50, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("count", [3, pytest.param(20, marks=pytest.mark.thorough)])
 def test_one_more_allocation_a_call_is_found_and_counts_for_its_caller(tmp_path: Path, count: int) -> None:
     kinds = ("free(malloc(n));", "free(calloc(n, 2));", "free(realloc(NULL, n));")
     modules = [build(tmp_path / "base", "c", source("c"))]

@@ -100,6 +100,7 @@ def explained(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> Callab
     return run
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_can_count")
 def test_a_small_difference_is_counted_again_in_new_processes(
     sides: Callable[..., tuple[Side, Side]], reaper: Starts
@@ -122,6 +123,7 @@ def test_a_small_difference_is_counted_again_in_new_processes(
     assert reaper.count == 4
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_can_count")
 def test_a_slower_c_function_is_named_with_its_line(kern: Project) -> None:
     kern.commit(**{"kern/_kern.c": SLOW_KERNEL})
@@ -213,7 +215,7 @@ def test_without_valgrind_python_calls_are_counted_all_the_same(
             marks=pytest.mark.thorough,
         ),
         pytest.param("endless", 15, "took more than 15 s of processor time", marks=pytest.mark.thorough),
-        ("threads", MOST_S, "several threads work in a call"),
+        pytest.param("threads", MOST_S, "several threads work in a call", marks=pytest.mark.thorough),
         pytest.param("failing", MOST_S, "base and head: call: ", marks=pytest.mark.thorough),
     ],
 )

@@ -101,7 +101,7 @@ def test_an_explanation_reads(explanation: Explanation, text: str) -> None:
 
 
 def test_the_examples_of_names_hold() -> None:
-    assert doctest.testmod(sources) == (0, 3)
+    assert doctest.testmod(sources) == (0, 4)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_slowdown_of_one_commit_needs_no_search_and_one_of_none_is_said(slow: 
     assert [*steps(slow.race("HEAD~1"))][1:] == ["to accept it, in benchgate-accepted.toml"]
     slow.git("checkout", "--quiet", "HEAD~1")
     slow.write(**{"calc.py": SLOW_CALC})
-    assert "to find the commit (in what is committed)" in steps(slow.race("good"))
+    assert "to find the commit (uncommitted changes left out)" in steps(slow.race("good"))
     # Base is no ancestor of head.
     slow.git("checkout", "--quiet", "--force", "good")
     slow.commit(**{"calc.py": SLOW_CALC, "n.txt": "other"})
@@ -112,6 +112,7 @@ def test_several_slowdowns(slow: Project) -> None:
     assert all(re.search(r", for test_(count|more)$", words) for words in steps(run))
 
 
+@pytest.mark.thorough
 def test_after_an_unsure_race(plain: Project) -> None:
     run = plain.race("HEAD", "--race-max-launches=1", "--race-budget=20")
     (command,) = steps(run).values()
@@ -119,6 +120,7 @@ def test_after_an_unsure_race(plain: Project) -> None:
     assert re.search("1 same: the working tree", as_printed(plain, command).text)
 
 
+@pytest.mark.thorough
 def test_after_an_error_of_a_test_that_base_cannot_run(plain: Project) -> None:
     plain.write(
         **{

@@ -61,6 +61,7 @@ def test_base_s_settings_count(plain: Project, ini: str, notes: list[str]) -> No
     )
 
 
+@pytest.mark.thorough
 def test_the_command_line_overrides_files_and_markers(plain: Project) -> None:
     mark = "import pytest\npytestmark = pytest.mark.benchgate(race_threshold='10%', race_strict=True)\n"
     plain.commit(**{"tests/test_calc.py": TEST + mark, "pytest.ini": f"{INI}race_gone = fail\n"})

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Session:
     locks: ExitStack
     steps: list[str] = field(default_factory=list)
     environment: tuple[str, ...] = ()
+    before: str | None = None
 
     @property
     def from_cache(self) -> bool:
@@ -54,7 +56,7 @@ class Session:
         tree = git.Repository.around(self.project.root).check_out_working_tree(source)
         store = Store(self.project.cache, self.reaper, self.locks, oldest=oldest)
         order = Order(source, HERE, tree.tree, "head", self.project.root)
-        (built,), self.steps, _ = followed(build_all(Builder(store, self.environment), [order]))
+        (built,), self.steps, _ = followed(build_all(Builder(store, self.environment, self.before), [order]))
         assert self.project.git("status", "--porcelain", "--ignored", cwd=source) == ""  # the tree is clean afterwards
         return built
 
@@ -105,6 +107,31 @@ def test_it_is_built_once_and_kept_by_content(session: Session, monkeypatch: pyt
     assert session.from_cache
 
 
+def test_sources_that_git_ignores_are_made_first(session: Session) -> None:
+    """By the session's Python, which is first on the PATH; once, until the command changes."""
+    kernel = session.project.root / "kern" / "_kern.c"
+    session.project.write(**{".gitignore": "_kern.c\nbuild/\n*.egg-info/\n", "kernel": unlike(KERNEL)})
+    kernel.unlink()
+    with pytest.raises(
+        BuildFailed, match=r"likely remedy: kern/_kern\.c is not in the revision: if a command"
+    ) as caught:
+        session.build()
+    assert 'race_before_build = "make cython"' in str(caught.value)
+    session.before = "false; touch here"
+    with pytest.raises(BuildFailed, match=r"race_before_build failed \(exit status 1\): false; touch here"):
+        session.build()
+    copy = "import shutil, sys; shutil.copy('kernel', 'kern/_kern.c'); open('kern/by.py', 'w').write(repr(sys.prefix))"
+    session.before = f'python -c "{copy}"'
+    built = session.build()
+    assert run(built, "import kern; kern.spin(1)") == ""
+    assert ast.literal_eval((next(built.folder.glob("lib/*/site-packages/kern/by.py"))).read_text()) == sys.prefix
+    session.build()
+    assert session.from_cache
+    session.before += " && true"
+    session.build()
+    assert not session.from_cache
+
+
 def test_everything_else_comes_from_the_session(session: Session) -> None:
     built = session.build()
     code = "import importlib.metadata as m; print([(d.name.lower(), d.version) for d in m.distributions()])"
@@ -132,6 +159,7 @@ def test_a_failed_build_shows_the_compiler_s_output(session: Session) -> None:
     assert session.from_cache
 
 
+@pytest.mark.thorough
 def test_build_tools_that_do_not_exist(session: Session) -> None:
     before = entries(session.project.cache)
     text = (session.project.root / "pyproject.toml").read_text()
@@ -210,6 +238,7 @@ def test_everything_is_built_again_on_request(session: Session) -> None:
     assert session.from_cache, "built again more than once"
 
 
+@pytest.mark.thorough
 def test_an_entry_that_another_session_uses_is_not_built_again(session: Session) -> None:
     session.build()
     with pytest.raises(BuildFailed, match="must be built again, but another session uses it"):
@@ -271,6 +300,7 @@ def build_wheel(*arguments):
 """
 
 
+@pytest.mark.thorough
 def test_tools_that_only_the_backend_requires(session: Session) -> None:
     """They go into an environment of their own: the other side's tools stay as they are."""
     session.build()

@@ -127,7 +127,7 @@ def daemon():
     assert [pid for pid in place.read_text().split() if Path(f"/proc/{pid}").exists()] == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
 def test_ended_while_building(kern: Project, number: signal.Signals) -> None:
     kern.write(**{"setup.py": ENDLESS_SETUP})
     status, _ = ended_while(kern, is_building, number)

@@ -106,6 +106,7 @@ def counted(run: Run) -> tuple[Raced, ...]:
     return report.raced
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_can_count")
 def test_each_benchmark_has_its_verdict(kern: Project) -> None:
     kern.commit(**{"tests/test_kern.py": SUITE})
@@ -147,7 +148,7 @@ def test_each_benchmark_has_its_verdict(kern: Project) -> None:
             "threshold 1 % (some benchmarks: 500 %, 900 %) of the instructions of a call, counted by valgrind; " in text
         )
         assert (
-            "what memory, cache, the kernel, waiting, other threads and processes, or processor features above AVX2"
+            "what memory, cache, the kernel, waiting, devices, other threads and processes, or processor features above AVX2"
             in text
         )
     assert any(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import statistics
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from pytest_benchgate.race.launching import engine
+from pytest_benchgate.race.launching import engine, pacing
 from pytest_benchgate.race.launching.engine import Launched, Race
 from pytest_benchgate.race.launching.plan import Plan, Side
 from pytest_benchgate.race.launching.results import Failed, FailureKind, LaunchResult, Loaded, Timed
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SUITE = """
 import os
+import random
 
 def work(count):
     return sum(range(count))
@@ -84,19 +86,27 @@ def test_a_planted_slowdown_is_found_and_a_null_is_none(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+Given: TypeAlias = "float | Failed | tuple[float, float | Failed | None]"
+
+
+def _timed(number: float | Failed) -> Timed | Failed:
+    return number if isinstance(number, Failed) else Timed(number, (1.0,), (math.exp(number),))
+
+
 @dataclass
 class Script:
     """Launches that take as long, and give what, they are told to, by a clock that only they advance.
 
     Attributes
     ----------
-    gives: for each test, its number, or why there is none, in each launch; the last goes on.
+    gives: for each test, its number, or why there is none, in each launch; the last goes on. For a test that works on a
+        device, that of the wall time and that of the device time, which may be missing.
     takes_s: for each test, how long its part of a launch takes.
     start_s: how long both sides take to start.
 
     """
 
-    gives: dict[str, Sequence[float | Failed]]
+    gives: dict[str, Sequence[Given]]
     takes_s: dict[str, float] = field(default_factory=dict)
     start_s: float = 4.0
     now: float = 100.0
@@ -124,7 +134,10 @@ class Script:
             seconds = self.takes_s.get(nodeid, 1.0)
             self.now += seconds
             yield Loaded("head", (nodeid,))
-            result = what if isinstance(what, Failed) else Timed(what, (1.0,), (math.exp(what),))
+            wall, device = what if isinstance(what, tuple) else (what, None)
+            result = _timed(wall)
+            if isinstance(result, Timed) and device is not None:
+                result = replace(result, device=_timed(device))
             yield LaunchResult(nodeid, result, seconds)
 
     def events(self, *races: Race, seed: int = 1) -> list[Loaded | Launched]:
@@ -241,3 +254,101 @@ def test_without_races_or_budget_nothing_is_launched() -> None:
     assert script.run() == {}
     script.run(Race("spent", budget_s=0), Race("spent", max_launches=0))
     assert script.asked == []
+
+
+LOST = Failed("head", "no times", FailureKind.LACKS)
+
+
+def _by_both(nodeid: str, rule: Rule = Rule(), **more: float) -> Race:  # noqa: B008  # frozen
+    return Race(nodeid, rule, split=replace(rule, races=2 * rule.races), **{"budget_s": 1e9, **more})  # type: ignore[arg-type]
+
+
+def test_a_benchmark_is_launched_until_both_clocks_have_decided() -> None:
+    script = Script(
+        {"wall": [(0.0, 0.1), (0.0, 0.1), (0.0, 0.1), (9.0, 0.1)], "device": [(0.1, 0.0)], "both": [(0.0, 0.0)]}
+    )
+    races = script.run(*map(_by_both, script.gives))
+    assert [*races] == ["both", "wall", "device"]
+    found = {name: [one.decision.verdict.value for one in race.by_clock] for name, race in races.items()}
+    assert found == {"both": ["same", "same"], "wall": ["same", "slower"], "device": ["slower", "same"]}
+    # What is decided stays as it was.
+    wall, device = races["wall"].by_clock
+    assert (wall.numbers, len(device.numbers)) == ([0.0] * 3, len(script.asked))
+    assert (wall.clock, device.clock) == ("wall", "device")
+    assert device.seconds == races["wall"].seconds == pytest.approx(wall.seconds / 3 * len(script.asked))
+
+
+def test_both_clocks_share_the_probability_of_a_false_alarm() -> None:
+    script = Script({"both": [(0.1, 0.1)], "wall": [0.1]})
+    races = script.run(*(_by_both(name, Rule(alpha=0.01, races=2)) for name in script.gives))
+    assert [one.rule.alarm for one in races["both"].by_clock] == [400, 400]
+    assert [one.rule.alarm for one in races["wall"].by_clock] == [200]
+    assert len(races["both"].launches) > len(races["wall"].launches)
+
+
+def test_any_alarm_of_equal_builds_is_as_rare_as_it_is_said_to_be() -> None:
+    """Exactly, over all series of launches, with what differs most: one clock alarms only if the other one does not."""
+    for alpha in (0.5, 0.2):
+        rule, launches = Rule(alpha=alpha), 8
+
+        def alarms(race: Race, left: int) -> float:
+            """Return the probability of an alarm by any clock."""
+            if any(one.decision.verdict is Verdict.SLOWER for one in race.by_clock):
+                return 1.0
+            if not left or not race.open:
+                return 0.0
+            after = (replace(Timed(sign, (1.0,), (1.0,)), device=Timed(-sign, (1.0,), (1.0,))) for sign in (1.0, -1.0))
+            return sum(alarms(race.after(LaunchResult("it", timed, 0.0)), left - 1) for timed in after) / 2
+
+        assert 0 < alarms(_by_both("it", rule), launches) <= alpha
+        # With the whole of it for each clock, it would be more.
+        assert alarms(replace(_by_both("it", rule), split=rule), launches) > alpha
+
+
+def test_only_the_first_launch_decides_whether_device_time_is_raced() -> None:
+    script = Script({"later": [(0.0, None), (0.0, 0.5)], "claim": [(0.0, 0.5)]})
+    races = script.run(_by_both("later"), Race("claim", budget_s=1e9))
+    assert [(len(race.by_clock), len(race.launches)) for race in races.values()] == [(1, 3), (1, 3)]
+
+
+@pytest.mark.parametrize("lost", [None, LOST])
+def test_device_time_that_is_lost_leaves_the_wall_time(lost: Failed | None) -> None:
+    script = Script({"it": [(0.1, 0.1), (0.1, 0.1), (0.1, lost), (0.1, 0.1)]})
+    (race,) = script.run(_by_both("it")).values()
+    wall, device = race.by_clock
+    assert (wall.decision.verdict, wall.open, len(wall.launches)) == (Verdict.SLOWER, False, len(script.asked))
+    assert device.failed == (lost or engine.NO_LONGER)
+    assert len(device.launches) == 2
+    assert device.decision.verdict is Verdict.UNSURE
+
+
+def test_a_test_that_fails_ends_both_races() -> None:
+    script = Script({"it": [(0.0, 0.1), Failed("head", "wrong")]})
+    (race,) = script.run(_by_both("it")).values()
+    assert (race.failed, len(script.asked)) == (Failed("head", "wrong"), 2)
+
+
+def test_the_clock_that_is_undecided_sets_the_pace() -> None:
+    rng = random.Random(1)
+
+    def timed(number: float, scatter: float) -> Timed:
+        return Timed(
+            number, (1e6,) * 9, tuple(1e6 * math.exp(rng.gauss(number, scatter)) for _ in range(9)), paired_s=0.1
+        )
+
+    race = _by_both("it")
+    for _ in range(3):
+        result = replace(timed(0.0, 1e-4), device=timed(0.02, 0.01))
+        race = race.after(LaunchResult("it", result, 1.0))
+    wall, device = race.by_clock
+    assert (wall.decision.verdict, device.decision.verdict) == (Verdict.SAME, Verdict.UNSURE)
+    paces = [pacing.pace(one.launches, race.seconds, one.rule) for one in (device, wall)]
+    assert race.pace() == paces[0] != paces[1]
+
+
+def test_the_budget_is_that_of_an_undecided_clock_that_looks_slower() -> None:
+    script = Script({"slower": [(0.0, 0.1)], "open": [(math.log(1.03), 0.1)]}, {"slower": 10.0, "open": 10.0})
+    slower, still_open = script.run(*(_by_both(name, budget_s=60) for name in script.gives)).values()
+    assert slower.by_clock[1].decision.verdict is still_open.by_clock[1].decision.verdict is Verdict.SLOWER
+    assert len(still_open.launches) == len(slower.by_clock[1].launches) == 13
+    assert 60 < slower.seconds < 240

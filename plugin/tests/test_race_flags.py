@@ -124,6 +124,21 @@ def test_a_compiler_by_its_path_is_wrapped_as_well(tmp_path: Path, monkeypatch: 
     assert "CXX" not in variables
 
 
+def test_a_compiler_cache_finds_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ccache does where its folder precedes the compiler's on the PATH; it ran the script, which ran the cache."""
+    cache = tmp_path / "cache" / "cc"
+    cache.parent.mkdir()
+    cache.write_text(f'#!/bin/sh\nPATH=$(echo ":$PATH:" | sed "s|:{cache.parent}:|:|")\nexec cc "$@"\n', "utf-8")
+    cache.chmod(0o755)
+    monkeypatch.setenv("PATH", str(cache.parent), prepend=os.pathsep)
+    variables = wrap_compilers(tmp_path / "compilers", USUAL)
+    assert f"{cache} {ALIGN}" in script_of(tmp_path / "compilers", "cc")
+    (tmp_path / "one.c").write_text("int one(void) { return 1; }\n", "utf-8")
+    command = ["cc", "-c", "one.c"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, **variables}, check=True, timeout=60)
+    assert (tmp_path / "one.o").is_file()
+
+
 def test_a_user_may_strip_what_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrap_compilers(tmp_path / "compilers", USUAL)["SKBUILD_INSTALL_STRIP"] == "false"
     monkeypatch.setenv("SKBUILD_INSTALL_STRIP", "true")

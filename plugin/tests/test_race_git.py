@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from pytest_benchgate.race.building import git
+from hostile import HOSTILE
+from pytest_benchgate.race.building import git, log
 from racing import Project
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
@@ -61,7 +63,7 @@ def test_a_commit_is_labelled_by_its_first_characters(project: Project) -> None:
     commit = project.git("rev-parse", "side")
     for revision in (commit, commit[:12]):
         assert repository(project).resolve(revision) == git.Tree(
-            commit, project.git("rev-parse", "side^{tree}"), commit[:10]
+            commit, project.git("rev-parse", "side^{tree}"), commit[:10], commit
         )
 
 
@@ -149,11 +151,53 @@ def test_the_working_tree_is_taken_as_it_is(project: Project, tmp_path: Path) ->
     assert project.state() == before
 
 
+def test_files_are_filtered_as_in_the_repository(project: Project, tmp_path: Path) -> None:
+    """As by Git LFS where it is installed for one repository, by line ends, and by attributes that are not tracked."""
+    project.commit(**{".gitattributes": "*.big filter=lfs\n", "data.big": "pointer\n"})
+    project.git("config", "filter.lfs.smudge", "sed s/pointer/content/")
+    project.git("config", "filter.lfs.clean", "sed s/content/pointer/")
+    project.git("config", "filter.lfs.required", "true")
+    project.git("config", "core.autocrlf", "true")
+    (project.root / ".git" / "info" / "attributes").write_text("b.txt -text\n")
+    for name in ("data.big", "a.txt", "b.txt"):
+        (project.root / name).unlink()
+    project.git("checkout", "--", ".")
+    found = repository(project)
+    found.check_out(found.resolve("HEAD"), tmp_path / "base")
+    tree = found.check_out_working_tree(tmp_path / "head")
+    assert tree.commit == project.git("rev-parse", "HEAD")
+    for folder in (project.root, tmp_path / "base", tmp_path / "head"):
+        found_there = [(folder / name).read_bytes() for name in ("data.big", "a.txt", "b.txt")]
+        assert [text.endswith(b"\r\n") for text in found_there] == [True, True, False]
+        assert found_there[0].startswith(b"content")
+
+
+def test_new_files_that_git_cannot_add_are_named_with_a_remedy(project: Project, tmp_path: Path) -> None:
+    project.write(**{"empty/new.txt": "new\n"})
+    project.git("init", "--quiet", "empty")
+    with pytest.raises(git.GitError, match=r"'empty/' does not have a commit[^$]*\n.* list them in \.gitignore"):
+        repository(project).check_out_working_tree(tmp_path / "head")
+
+
 def test_a_clean_working_tree_is_its_commit(project: Project, tmp_path: Path) -> None:
     project.write(**{"ignored.log": "not seen\n"})
     head = project.git("rev-parse", "HEAD")
     tree = repository(project).check_out_working_tree(tmp_path / "head")
-    assert tree == git.Tree(head, project.git("rev-parse", "HEAD^{tree}"), f"the working tree ({head[:10]})")
+    assert tree == git.Tree(head, project.git("rev-parse", "HEAD^{tree}"), f"the working tree ({head[:10]})", head)
+
+
+def test_new_files_leave_a_commit_what_it_is_and_changes_do_not(project: Project, tmp_path: Path) -> None:
+    """A checkout in CI has files of builds and reports; which commit was raced is known nevertheless."""
+    head = project.git("rev-parse", "HEAD")
+    project.write(**{"new.json": "{}\n"})
+    tree = repository(project).check_out_working_tree(tmp_path / "new")
+    assert (tree.label, tree.revision) == ("the working tree", head)
+    project.write(**{"a.txt": "another\n"})
+    assert repository(project).check_out_working_tree(tmp_path / "changed").revision == ""
+    project.git("checkout", "--quiet", "--", "a.txt")
+    project.git("rm", "--quiet", "--cached", "a.txt")
+    (project.root / "a.txt").unlink()
+    assert repository(project).check_out_working_tree(tmp_path / "removed").revision == ""
 
 
 def test_a_change_in_the_same_second_and_of_the_same_size_is_detected(project: Project, tmp_path: Path) -> None:
@@ -329,3 +373,27 @@ def test_files_and_folders_replace_others(tmp_path: Path) -> None:
     git.replace(tmp_path / "source", tmp_path / "target", [Path("t"), Path("f"), Path("d"), Path("t/link")])
     assert listed(tmp_path / "target") == {"t/new", "t/link", "f", "d/x", "kept"}
     assert (tmp_path / "target" / "t" / "link").is_symlink()
+
+
+def test_commits_are_read_whatever_their_texts_hold(project: Project) -> None:
+    """One commit for each hostile text as author and subject, as far as git takes it."""
+    for text in HOSTILE.values():
+        message = text.encode("utf-8", "surrogatepass").replace(b"\0", b"")[:50_000] + b"\n"
+        author = "".join(char for char in text if char.isprintable() and char not in "<>")[:500] or "x"
+        command = [
+            "git",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--allow-empty-message",
+            "--cleanup=verbatim",
+            "-F",
+            "-",
+        ]
+        who = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        env = project.environment(**{**who, "GIT_AUTHOR_NAME": f"a {author} b"})
+        subprocess.run(command, cwd=project.root, env=env, input=message, check=True)
+    commits = log.log(project.root, "--reverse", f"HEAD~{len(HOSTILE)}..HEAD")
+    assert [one.id for one in commits] == project.git("rev-list", "--reverse", f"HEAD~{len(HOSTILE)}..HEAD").split()
+    assert all(one.author.startswith("a") and len(one.parents) == 1 for one in commits)
+    assert "<script>alert(1)</script>" in {one.subject for one in commits}

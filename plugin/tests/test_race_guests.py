@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from racing import PLAIN
+from racing import PLAIN, SLOW_CALC
 
 if TYPE_CHECKING:
     from racing import Project
@@ -83,3 +83,12 @@ def test_other_ways_to_start_it(plain: Project, how: str) -> None:
     run = plain.run(command=command, cwd=plain.root / "tests" if how == "subfolder" else None)
     assert len(run.verdicts) == 1, run.text
     assert (run.race["raced"][0]["threshold"] == 0.6) is (how == "config")
+
+
+def test_through_a_symbolic_link_to_the_repository(plain: Project) -> None:
+    """Git names the folder itself, and pytest the link."""
+    plain.commit(**{"calc.py": SLOW_CALC})
+    link = plain.folder / "link"
+    link.symlink_to(plain.root)
+    run = plain.race("HEAD~1", str(link / "tests"), cwd=plain.folder)
+    assert run.verdicts == {"test_count": "slower"}, run.text

@@ -111,3 +111,19 @@ def test_a_package_that_extends_its_path_finds_nothing_in_the_sources(tmp_path: 
     shared = home.find_spec("kern.more", path)
     assert shared is not None
     assert shared.origin == str(tmp_path / "other" / "kern" / "more.py")
+
+
+def test_a_namespace_is_found_that_is_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session imports a project that is not installed, and has no folder on its path for it."""
+    for name in ("wheel/space/deep/kern.py", "other/space/more.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    Home(str(tmp_path / "wheel"), ["space.deep.kern"]).first()
+    module = importlib.import_module("space.deep.kern")
+    assert module.__file__ == str(tmp_path / "wheel" / "space" / "deep" / "kern.py")
+    sys.path.append(str(tmp_path / "other"))
+    assert importlib.import_module("space.more").__file__ == str(tmp_path / "other" / "space" / "more.py")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "space"]:
+        del sys.modules[name]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pytest_benchgate.race.building import extensions
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
-from racing import IGNORED, KERNEL, QUICK, SLOW_KERNEL, Project, Run
+from racing import IGNORED, KERN, KERNEL, PYPROJECT, QUICK, SLOW_KERNEL, Project, Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,6 +240,26 @@ def test_a_process_that_a_benchmark_starts_has_the_build(tmp_path: Path, race_ca
     assert judged(made(tmp_path, race_cache, layout).race("HEAD~1")) == ({"test_spin": "slower"}, 1)
 
 
+def test_a_package_that_asks_for_its_version(tmp_path: Path, race_cache: Path) -> None:
+    """At import, by its metadata, which the session has of no installed project."""
+    layout = files()
+    layout["kern/__init__.py"] += "import importlib.metadata\n__version__ = importlib.metadata.version('kern')\n"
+    layout["tests/test_spin.py"] += "    import kern\n    assert kern.__version__ == '1.0'\n"
+    assert judged(made(tmp_path, race_cache, layout).race("HEAD~1")) == ({"test_spin": "slower"}, 1)
+
+
+def test_a_script_that_a_benchmark_starts_is_that_of_the_build(tmp_path: Path, race_cache: Path) -> None:
+    """Not that of the session's environment, which both sides would run."""
+    code = "import subprocess\ndef test_script(benchmark):\n    benchmark(subprocess.run, ['kern-spin'], check=True)\n"
+    layout = files(**{"tests/test_spin.py": code})
+    layout["kern/__init__.py"] += "def main():\n    spin(30_000_000)\n"
+    scripts = "    held[INFO + '/entry_points.txt'] = b'[console_scripts]\\nkern-spin = kern:main\\n'\n"
+    layout["backend.py"] = layout["backend.py"].replace(
+        '    held[INFO + "/RECORD"]', f'{scripts}    held[INFO + "/RECORD"]'
+    )
+    assert judged(made(tmp_path, race_cache, layout).race("HEAD~1")) == ({"test_script": "slower"}, 1)
+
+
 def test_a_side_that_lacks_an_extension_module_is_an_error(tmp_path: Path, race_cache: Path) -> None:
     """Where an extension is optional, its build may fail, and only print a warning."""
     layout = files()
@@ -253,6 +273,27 @@ def test_a_side_that_lacks_an_extension_module_is_an_error(tmp_path: Path, race_
     run = project.race("HEAD~1", "--race-max-launches=1")
     assert "no side has an extension module, though the source kern/_kern.c is there" in run.text
     assert run.returncode == 0, run.text
+
+
+@pytest.mark.thorough
+def test_a_library_of_ctypes_is_part_of_a_side(tmp_path: Path, race_cache: Path) -> None:
+    """The modules of both sides are equal then; so it would not be true that nothing differs."""
+    layout = {
+        ".gitignore": IGNORED,
+        "pyproject.toml": f"{PYPROJECT}[tool.setuptools]\npackages = ['kern']\npackage-data = {{ kern = ['*.so'] }}\n",
+        "kern/__init__.py": "import ctypes, pathlib\nspin = ctypes.CDLL(str(pathlib.Path(__file__).parent / 'spin.so')).spin\n",
+        "kern/spin.c": "void spin(int n) { for (volatile int i = 0; i < n; i++) { } }\n",
+        "setup.py": (
+            "import subprocess\nfrom setuptools import setup\n"
+            "subprocess.run(['cc', '-shared', '-fPIC', 'kern/spin.c', '-o', 'kern/spin.so'], check=True)\nsetup()\n"
+        ),
+        "tests/test_kern.py": KERN["tests/test_kern.py"],
+    }
+    project = Project.make(tmp_path / "project", race_cache, layout)
+    project.commit(**{"kern/spin.c": "void spin(int n) { for (volatile int i = 0; i < 3 * n; i++) { } }\n"})
+    run = project.race("HEAD~1", "--race-max-launches=1")
+    assert run.race["raced"][0]["change"] > 0.5
+    assert "equal files" not in run.text
 
 
 def test_python_that_cython_compiles_is_a_source(tmp_path: Path) -> None:

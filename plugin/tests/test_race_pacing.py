@@ -5,12 +5,23 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest_benchgate.race.launching.pacing import LEAST, MOST, best_pairs, pace
+from pytest_benchgate.race.launching.pacing import LEAST, MOST, best_pairs, error, pace
+from pytest_benchgate.race.launching.plan import Plan, Side
+from pytest_benchgate.race.launching.process import TimedBlock
 from pytest_benchgate.race.launching.results import Pace, Timed
+from pytest_benchgate.race.launching.timing import calibrate
 from pytest_benchgate.race.statistics import Rule, launch_number
+
+if TYPE_CHECKING:
+    from pytest_benchgate.race.launching.process import Worker
 
 NS = st.floats(1e3, 1e9)
 # By which all launches are near the threshold.
@@ -85,3 +96,53 @@ def test_far_from_the_threshold_few_pairs_are_enough() -> None:
     ]
     assert best_pairs(slower, 10.0, rule) == LEAST
     assert best_pairs(simulated(0.03, 0.004), 10.0, rule) > LEAST
+
+
+@settings(deadline=None)
+@given(PAIRS)
+def test_an_error_does_not_depend_on_which_side_is_which(pairs: list[tuple[float, float]]) -> None:
+    base, head = zip(*pairs, strict=True)
+    assert error(base, head) == pytest.approx(error(head, base), abs=1e-9)
+    assert error(base[:1], head[:1]) == 0.0
+
+
+@pytest.mark.parametrize("count", [9, 17, 40])
+def test_the_error_is_that_of_the_number(count: int) -> None:
+    """With disturbances, which only add to a time, as with a machine that nothing else uses."""
+    rng = random.Random(2)
+
+    def times() -> list[float]:
+        return [
+            1e6 * math.exp(rng.gauss(0, 0.01)) * (1 + (rng.random() < 0.2) * rng.expovariate(5)) for _ in range(count)
+        ]
+
+    launches = [(times(), times()) for _ in range(400)]
+    true = statistics.pstdev(launch_number(*launch) for launch in launches)
+    assert 0.7 * true < math.sqrt(statistics.fmean(error(*launch) ** 2 for launch in launches)) < 1.5 * true
+
+
+@dataclass
+class Scripted:
+    """A worker whose calls take equally long, but for those of one block, which the system interrupts."""
+
+    call_ns: float
+    interrupted: int | None = None
+    side: Side = Side("base", Path("python"), Path(), tests={"race": "test"})  # noqa: RUF009  # frozen
+    blocks: int = 0
+
+    def block(self, calls: int, _: int | None) -> TimedBlock:
+        self.blocks += 1
+        call_ns = self.call_ns * (40 if self.blocks == self.interrupted else 1)
+        return TimedBlock(call_ns, threaded=False, wall_ns=calls * call_ns)
+
+
+@pytest.mark.parametrize("interrupted", range(1, 9))
+def test_blocks_of_two_tests_are_of_like_length_whatever_is_interrupted(interrupted: int) -> None:
+    """Longer blocks of one side are interrupted more often, so that it would look slower than it is."""
+    plan = Plan(block_ns=1e6)
+    for quick, slow in ((None, interrupted), (interrupted, None), (interrupted, interrupted)):
+        workers = [Scripted(1e5, quick), Scripted(4e5, slow)]
+        pace = calibrate(cast("list[Worker]", workers), plan)
+        lengths = [pace.calls * factor * worker.call_ns for factor, worker in zip(pace.factors, workers, strict=True)]
+        assert lengths[0] == pytest.approx(lengths[1], rel=0.3), (quick, slow)
+        assert max(worker.blocks for worker in workers) < 9

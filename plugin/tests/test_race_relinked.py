@@ -107,6 +107,7 @@ def test_no_placements_are_refused(kern: Project) -> None:
     assert refused(kern, "--race-placements=0").endswith("give --race-placements=8")
 
 
+@pytest.mark.thorough
 def test_what_differs_by_more_than_its_launches() -> None:
     rng = random.Random(1)
     alike = [[[rng.gauss(0, 0.005) for _ in range(3)] for _ in range(8)] for _ in range(200)]

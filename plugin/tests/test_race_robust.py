@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from launching import FEW, Starts, broken, launched, raced
+from launching import FEW, Starts, broken, ids, launched, raced
 from pytest_benchgate.race import reaper as reapers
 from pytest_benchgate.race.launching.results import Failed, FailureKind, Timed
+from pytest_benchgate.race.sides.sides import SidesError
 from pytest_benchgate.race.worker import boot
 from pytest_benchgate.race.worker.channel import Channel
 from pytest_benchgate.race.worker.messages import End, InvalidMessage, Ready, Run
@@ -123,6 +124,7 @@ def test_invalid_data_on_the_pipe_costs_its_test_only(sides: Sides, reaper: Star
     assert reaper.count == 2 * (len(WRITES) + 1)
 
 
+@pytest.mark.thorough
 @needs_proc
 @needs_guard
 def test_the_end_of_a_worker_costs_its_test_only_and_is_detected_at_once(sides: Sides, reaper: Starts) -> None:
@@ -143,6 +145,13 @@ def test_a_stopped_worker_is_reported_as_stopped(sides: Sides, reaper: Starts) -
     bodies = {"stops": "os.kill(os.getpid(), signal.SIGSTOP)", "stops_its_group": "os.killpg(0, signal.SIGSTOP)"}
     for what in race_all(sides, reaper, bodies, dataclasses.replace(FEW, limit_s=2)).values():
         broken(what, "head", "no answer within 2 s: it is stopped", FailureKind.LATE)
+
+
+def test_a_worker_that_cannot_be_started_is_named(sides: Sides, reaper: Starts, tmp_path: Path) -> None:
+    base, head = sides("ONE = 1")
+    both = base, dataclasses.replace(head, python=tmp_path)
+    with pytest.raises(SidesError, match=r"the worker of head could not be started: .*Permission denied"):
+        launched(both, ids("before"), FEW, reaper)
 
 
 def test_a_clock_that_stands_or_runs_too_fast_costs_its_test_only(sides: Sides, reaper: Starts) -> None:
@@ -177,10 +186,14 @@ def test_a_clock_that_stands_or_runs_too_fast_costs_its_test_only(sides: Sides, 
     """
     found = raced(sides("HEAD = True", "HEAD = False", suite), "stands fast backwards after", FEW, reaper)
     assert isinstance(found.pop("after"), Timed)
-    for what in found.values():
-        broken(what, "head", "the clock of the test's process is wrong", FailureKind.LOST)
+    wrong, coarse = "the clock of the test's process is wrong", "take less time than the clock can tell"
+    for name, what in found.items():
+        # A clock that stands looks like a coarse one if the machine was busy just then.
+        is_coarse = name == "stands" and isinstance(what, Failed) and coarse in what.reason
+        broken(what, "head", coarse if is_coarse else wrong, FailureKind.LOST)
 
 
+@pytest.mark.thorough
 def test_a_test_that_patches_the_clock_is_timed_by_the_real_one(sides: Sides, reaper: Starts) -> None:
     """And calls that become faster and faster come to an end."""
     pytest.importorskip("freezegun")
@@ -230,6 +243,7 @@ def test_a_test_that_patches_the_clock_is_timed_by_the_real_one(sides: Sides, re
     assert reaper.count == 2
 
 
+@pytest.mark.thorough
 @needs_guard
 def test_daemons_end_with_their_worker(sides: Sides, reaper: Starts) -> None:
     """In sessions and groups of their own, without their environment, of a test that passes, hangs or crashes."""

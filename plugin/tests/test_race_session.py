@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import os
 import re
 import shlex
+import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
@@ -16,7 +18,7 @@ import pytest
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from pytest_benchgate.reports import race_json, shards
 from pytest_benchgate.results import Raced
-from racing import PLAIN, QUICK, SLOW_CALC, Project, Run, kill, wait_for
+from racing import PLAIN, QUICK, SLOW_CALC, UNDECIDED, Project, Run, kill, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +89,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory, race_cache: Path) -> tuple[P
         f"--junitxml={folder / 'junit.xml'}",
         f"--benchmark-json={folder / 'times.json'}",
         f"--benchgate-markdown={folder / 'race.md'}",
+        f"--benchgate-html={folder / 'race.html'}",
     ]
     run = project.run(
         "--race=HEAD", *reports, "-v", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(folder / "summary.md")
@@ -132,6 +135,19 @@ def test_a_slowdown_is_reported_with_its_interval_and_confidence(raced: tuple[Pr
     )
 
 
+def test_the_page_has_each_verdict_with_its_launches(raced: tuple[Project, Run]) -> None:
+    page = (raced[0].folder / "race.html").read_text("utf-8")
+    found = re.findall(
+        r'<tr id="race-\w+" data-verdict="(\w+)">.*?<a href="#race-\w+">([^<]*)</a>(.*?)(?=<tr|</tbody>)',
+        page,
+        re.DOTALL,
+    )
+    assert {html.unescape(name): verdict for verdict, name, _ in found} == raced[1].verdicts
+    (points,) = (re.findall(r'class="point" d="([^"]*)"', rest)[0] for _, name, rest in found if name == "test_slower")
+    assert points.count("M") == len(raced[1].raced("test_slower")["numbers"])
+    assert "page: " in raced[1].text
+
+
 def test_its_repeat_command_repeats_it(raced: tuple[Project, Run]) -> None:
     project, run = raced
     repeat = run.raced("test_slower")["repeat"]
@@ -157,6 +173,7 @@ def test_the_json_file(raced: tuple[Project, Run]) -> None:
     )
     assert data["head"] == "the working tree"
     assert data["base"].startswith("HEAD (")
+    assert (data["base_commit"], data["head_commit"]) == (raced[0].git("rev-parse", "HEAD"), None)
     fields = {field.name for field in dataclasses.fields(Raced)}
     assert all(one.keys() == fields for one in data["raced"])
     slower = run.raced("test_slower")
@@ -249,6 +266,11 @@ BAD_OPTIONS = [
     (["--race=main", "--race-max-launches=1.5"], "'1.5' must be a whole number of at least 1"),
     (["--race=main", "--race-max-launches=inf"], "'inf' must be a whole number of at least 1"),
     (["--race=main", "--race-shard=3/2"], "'3/2' must be K/N with K from 1 to N"),
+    (
+        ["--race=main", "--race-shard-times=no.json"],
+        "--race-shard-times: no.json cannot be read (No such file or directory)",
+    ),
+    (["--race=main", "--race-shard-times=pytest.ini"], "--race-shard-times: pytest.ini is not valid JSON"),
     (["--race=main", "--race-tests=base"], "'base' must be head"),
     (["--race=main", "--race-placements=5"], "'5' must be auto, 0, or a number from 6 to 64"),
     (["--race=main", "--race-base-python=python3"], "both say what base is"),
@@ -340,8 +362,26 @@ def test_shards_are_the_suite(plain: Project) -> None:
     assert names == [{"test_a", "test_c", "test_d"}, {"test_b", "test_count"}]
     assert {one["alarm"] for run in runs for one in run.race["raced"]} == {5 / 0.001}
     assert {run.race["races"] for run in runs} == {5}
+    commit, date = plain.git("log", "--format=%H %aI").split(maxsplit=2)[:2]
+    assert runs[0].race["head_commit"] == {
+        "id": commit, "parents": [plain.git("rev-parse", "HEAD^")], "author": "someone@example.org", "date": date,
+        "subject": "A commit",
+    }  # fmt: skip
     merged, problems = shards.merge([race_json.read(run.race) for run in runs])
     assert (len(merged.raced), merged.races, merged.complete, problems) == (5, 5, True, [])
+
+
+def test_shards_take_equally_long(plain: Project) -> None:
+    """By the times of the race before, in which the first benchmark took longer than all others."""
+    work = "".join(f"def test_{name}(benchmark): benchmark.pedantic(time.sleep, ({s},), rounds=1)\n"
+                   for name, s in zip("abcd", (0.2, 0.01, 0.01, 0.01), strict=True))  # fmt: skip
+    plain.commit(**{"tests/test_calc.py": f"import time\n{work}"})
+    times = plain.folder / "times"
+    times.mkdir()
+    options = ["--race=HEAD", "--race-max-launches=1", f"--race-shard-times={times}"]
+    plain.run(*options, f"--race-json={times / 'first.json'}")
+    shown = [plain.run(*options, f"--race-shard={part}/2", "--collect-only", "-q").text for part in (1, 2)]
+    assert [re.findall(r"::(test_[a-d])", text) for text in shown] == [["test_a"], ["test_b", "test_c", "test_d"]]
 
 
 def test_the_json_is_there_after_a_crash(plain: Project) -> None:
@@ -358,6 +398,32 @@ def test_the_json_is_there_after_a_crash(plain: Project) -> None:
     session.communicate()
     data = json.loads(plain.json.read_text())
     assert (data["complete"], [one["name"] for one in data["raced"]]) == (False, ["test_count"])
+
+
+@pytest.mark.thorough
+def test_a_session_without_a_terminal_builds_and_races_too(kern: Project) -> None:
+    command = kern.command("--race=HEAD", *UNDECIDED, "-p", "no:terminal")
+    run = kern.run(command=[one for one in command if one != "--color=no"])
+    assert (run.returncode, run.text, run.verdicts) == (0, "", {"test_spin": "unsure"})
+
+
+def test_results_may_go_to_a_pipe_or_a_device_which_stay_what_they_are(plain: Project) -> None:
+    """A device that is full costs only the report, and the session fails for it."""
+    pipe = plain.folder / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["/bin/cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        assert plain.race("HEAD", *UNDECIDED, f"--race-json={pipe}").returncode == 0
+        assert json.loads(reader.communicate()[0])["complete"] is True
+    assert pipe.is_fifo()
+    link = plain.folder / "full"
+    link.symlink_to("/dev/full")
+    # macOS has none.
+    if not link.exists():
+        return
+    run = plain.race("HEAD", *UNDECIDED, f"--race-json={link}")
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.text
+    assert f"{link} could not be written: [Errno 28] No space left on device" in run.text
+    assert link.is_symlink()
 
 
 def test_a_collection_error_ends_it_before_anything_is_built(kern: Project) -> None:

@@ -11,7 +11,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from racing import KERNEL, PLAIN, QUICK, SLOW_CALC, SLOW_KERNEL, Project
+from racing import KERNEL, PLAIN, QUICK, SLOW_CALC, SLOW_KERNEL, UNDECIDED, Project
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 IMPORTED = "import kern\ndef test_spin(benchmark):\n    benchmark(kern.spin, 2000)\n"
@@ -38,6 +38,7 @@ def install(python: Path, name: str, version: str, files: dict[str, str]) -> Pat
     return purelib
 
 
+@pytest.mark.thorough
 def test_head_s_tests_are_run_on_both_sides(plain: Project) -> None:
     """Also those of a new file. In base, the tests' own helper and conftest.py are others, and would fail."""
     tests = PLAIN["tests/test_calc.py"].replace("import calc", "import calc, helper")
@@ -65,6 +66,7 @@ def test_bytecode_files_are_not_a_difference_of_tests(plain: Project) -> None:
     assert "head's tests" not in run.text
 
 
+@pytest.mark.thorough
 def test_each_side_may_run_its_own_tests(plain: Project) -> None:
     tests = PLAIN["tests/test_calc.py"]
     plain.commit(**{"tests/test_calc.py": tests.replace("calc.count", "calc.count, 900")})
@@ -89,14 +91,14 @@ def test_tests_beside_the_code(plain: Project) -> None:
 
 
 def test_the_same_source_tree_is_reported(plain: Project) -> None:
-    run = plain.race("main", "--race-max-launches=1")
+    run = plain.race("main", *UNDECIDED)
     assert (run.verdicts, run.returncode) == ({"test_count": "unsure"}, 0)
     assert "note: base and head are the same source tree: this is a null race" in run.text
 
 
 def test_equal_files_are_reported(plain: Project) -> None:
     plain.write(**{"readme.txt": "only words differ\n"})
-    run = plain.race("main", "--race-max-launches=1")
+    run = plain.race("main", *UNDECIDED)
     assert run.verdicts == {"test_count": "unsure"}
     assert "note: both sides have loaded equal files (1): nothing that was raced differs" in run.text
 
@@ -130,6 +132,7 @@ def test_options_reach_the_workers(plain: Project) -> None:
     assert (plain.root / "junit.xml").is_file()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("cwd", [".", pytest.param("packages/one", marks=pytest.mark.thorough), "packages/one/tests"])
 def test_a_project_in_a_subfolder(plain: Project, cwd: str) -> None:
     for name in ("pytest.ini", "calc.py", "tests/test_calc.py"):
@@ -141,6 +144,15 @@ def test_a_project_in_a_subfolder(plain: Project, cwd: str) -> None:
     places = [os.path.relpath(plain.root / "packages" / "one" / "tests", plain.root / cwd)]
     run = plain.race("HEAD", *places, cwd=plain.root / cwd)
     assert run.verdicts == {"test_count": "slower"}, run.text
+
+
+def test_temporary_files_in_the_repository_are_no_part_of_it(plain: Project) -> None:
+    temporary = plain.root / "tmp"
+    temporary.mkdir()
+    run = plain.race("HEAD", *UNDECIDED, TMPDIR=str(temporary))
+    assert run.verdicts == {"test_count": "unsure"}, run.text
+    assert "collected 1 item" in run.text
+    assert [*temporary.iterdir()] == []
 
 
 def test_tests_outside_of_the_root_are_refused(plain: Project) -> None:
@@ -162,6 +174,7 @@ def test_an_unintended_race_with_itself_is_refused(plain: Project) -> None:
     assert "Traceback" not in run.text
 
 
+@pytest.mark.thorough
 def test_an_editable_install_is_not_in_the_way(kern: Project) -> None:
     """The session's environment has the project, by a hook and by a path; the sides have what was built."""
     python = layered(kern.folder / "editable")

@@ -18,7 +18,6 @@ from pytest_benchgate.race.statistics import (
     evidence,
     interval,
     launch_number,
-    logarithms,
     median_interval,
     smallest_visible,
 )
@@ -47,13 +46,6 @@ def test_a_launch_without_pairs_is_refused(times: tuple[list[float], list[float]
         launch_number(*times)
 
 
-def test_logarithms_are_of_head_over_base_pair_by_pair() -> None:
-    assert logarithms([1, 2, 4], [2, 2, 1]) == pytest.approx([math.log(2), 0, -math.log(4)])
-    assert logarithms([], []) == []
-    with pytest.raises(ValueError, match="zip"):
-        logarithms([1, 2], [1])
-
-
 NS = st.floats(1, 1e10)
 
 
@@ -63,7 +55,7 @@ def test_swapped_sides_give_the_mirror_image(pairs: list[tuple[float, float]]) -
     """Of a launch and of a decision: what is symmetric stays so."""
     base, head = zip(*pairs, strict=True)
     assert launch_number(head, base) == pytest.approx(-launch_number(base, head), abs=1e-12)
-    numbers = [0.1 * number for number in logarithms(base, head)] * 9
+    numbers = [0.1 * math.log(second / first) for first, second in pairs] * 9
     mirror = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
     there, back = decide(numbers, EVEN), decide([-number for number in numbers], EVEN)
     assert back.verdict is mirror.get(there.verdict, there.verdict)
@@ -170,6 +162,19 @@ def test_simulated_false_alarms_stay_below_alpha(noise: Callable[[random.Random]
     assert verdicts.count(Verdict.FASTER) < 1000 * rule.faster_alpha
 
 
+@pytest.mark.parametrize("noise", NOISES)
+def test_simulated_false_alarms_by_two_clocks_stay_below_alpha(noise: Callable[[random.Random], float]) -> None:
+    """200 null races each of 40 launches, whose clocks agree, contradict each other, or have nothing in common."""
+    rng, rule = random.Random(3), Rule(alpha=0.05, races=2)
+    for by_device in (lambda number: number, lambda number: -number, lambda _: noise(rng)):
+        alarms = 0
+        for _ in range(200):
+            wall = [noise(rng) for _ in range(40)]
+            clocks = (wall, [by_device(number) for number in wall])
+            alarms += any(decide(numbers, rule).verdict is Verdict.SLOWER for numbers in clocks)
+        assert alarms < 200 * rule.alpha
+
+
 def test_the_simulation_can_fail() -> None:
     """The same, on races whose sides are not exchangeable: it does raise alarms."""
     rng = random.Random(1)
@@ -184,6 +189,12 @@ def test_a_slowdown_of_5_percent_is_found_in_the_noise_of_a_c_kernel() -> None:
     decisions = [decide([rng.gauss(math.log(1.05), 0.006) for _ in range(60)], rule) for _ in range(300)]
     assert {decision.verdict for decision in decisions} == {Verdict.SLOWER}
     assert 15 <= sorted(decision.launches for decision in decisions)[150] <= 19
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_three_launches_are_enough_for_same_even_if_one_counts_less(sign: int) -> None:
+    assert decide([0.001, sign * 0.022, -0.002], Rule()).verdict is Verdict.SAME
+    assert decide([0.001, sign * 0.027, -0.002], Rule()).verdict is Verdict.UNSURE
 
 
 def test_a_slowdown_near_the_threshold_is_found_where_launches_scatter_little() -> None:

@@ -190,6 +190,21 @@ def test_a_marker_that_says_nothing(tmp_path: Path, text: str) -> None:
             assert entry.record == {}
 
 
+@pytest.mark.parametrize("target", ["gone", "."])
+def test_an_interpreter_that_is_none(tmp_path: Path, target: str) -> None:
+    """As after an upgrade of Python, or in a cache that another machine has filled."""
+    with store(tmp_path) as made:
+        with made.entry(KEY) as entry:
+            fill(entry)
+        python = entry.folder / "bin" / "python"
+        python.unlink()
+        python.symlink_to(target)
+        made.locks.close()
+        with made.entry(KEY) as entry:
+            assert entry.record is None
+            fill(entry)
+
+
 def test_a_link_in_place_of_an_entry_is_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -201,6 +216,7 @@ def test_a_link_in_place_of_an_entry_is_not_followed(tmp_path: Path) -> None:
     assert [path.name for path in outside.iterdir()] == ["precious"]
 
 
+@pytest.mark.thorough
 def test_a_cache_in_the_repository_is_not_part_of_head(tmp_path: Path, race_cache: Path) -> None:
     project = Project.make(tmp_path / "project", race_cache, files())
     texts = []

@@ -433,7 +433,7 @@ def test_equal_seeds_draw_alike_wherever_a_suite_draws_and_whatever_ran_before(p
         test_it="""
         import random, sys
         from conftest import AT_IMPORT
-        LATE, FIRST = "numpy.random" not in sys.modules, random.random()
+        LATE, FIRST = "numpy" not in sys.modules, random.random()
         import numpy as np
         SECOND, THIRD = np.random.random(), random.random()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchgate import cli
+from pytest_benchgate.race.division import seconds_of
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from pytest_benchgate.reports import race_json, shards
 from pytest_benchgate.results import Raced, RaceReport
@@ -173,3 +174,15 @@ def test_a_race_that_fails_to_start_leaves_no_older_results(kern: Project) -> No
     session.communicate()
     assert session.returncode == ExitStatus.NOT_BUILT
     assert kern.json.read_text("utf-8") == ""
+
+
+def test_of_several_earlier_races_the_longest_counts(tmp_path: Path) -> None:
+    for name, seconds in (("first", 5.0), ("second", 9.0), ("third", 7.0)):
+        one = dataclasses.replace(raced("t.py::a"), seconds=seconds)
+        content = race_json.render(dataclasses.replace(WHOLE, raced=(one,)), {})
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), "utf-8")
+    assert seconds_of(tmp_path) == {"t.py::a": 9.0}
+    assert seconds_of(tmp_path / "third.json") == {"t.py::a": 7.0}
+    (tmp_path / "zero.json").write_text("", "utf-8")
+    with pytest.raises(ValueError, match=r"zero\.json is not valid JSON"):
+        seconds_of(tmp_path)

@@ -12,8 +12,8 @@ from pytest_benchgate.bisection.search import Alpha, Outcome, Search
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_benchgate.bisection.commits import Commit
     from pytest_benchgate.bisection.trial import Trial
+    from pytest_benchgate.commit import Commit
 
 
 class Ending(enum.StrEnum):

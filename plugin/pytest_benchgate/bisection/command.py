@@ -30,17 +30,18 @@ DESCRIPTION = """\
 Find the first commit between two revisions that made a benchmark slower.
 
 Each candidate is built and raced against the good revision, as pytest --race does it. Commits that do not build, do
-not have the test, or stay unsure are skipped. The commit that is found is raced against its parent at last. Your
+not have the test, or stay unsure are skipped. At the end, the commit found is raced against its parent. Your
 repository and working tree are not touched, and only committed files count. Options that bisect does not know, such as
 --race-threshold=3%, are passed to pytest; put them after TEST.
 
-After Ctrl-C, the same command goes on where it stopped. Builds are cached, as in any race.
+After Ctrl-C, the same command continues where it stopped. Builds are cached, as in any race.
 """
 EPILOG = """\
 exit status:
   0    the first slower commit was found, and is slower than its parent
   1    a range of commits: some in between had to be skipped, or the slowdown came in steps
-  2    wrong arguments: an unknown revision, a good one that is not an ancestor of the bad one, no such test
+  2    wrong arguments: an unknown revision, a good one that is not an ancestor of the bad one, no such test, an option
+       that pytest refuses
   125  the bad revision is not slower than the good one, does not build, or the race is unsure
   130  interrupted
 
@@ -71,10 +72,12 @@ def declare(commands: Any) -> None:
     parser.add_argument("--bad", metavar="REV", required=True, help="a later revision at which it is slow")
     parser.add_argument("test", metavar="TEST", help="the id of one benchmark, as pytest shows it")
     parser.add_argument(
-        "--first-parent", action="store_true", help="do not search in the branches that were merged in between"
+        "--first-parent",
+        action="store_true",
+        help="count a merge as one commit; do not search within the merged branch",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the result and all races to FILE")
-    parser.add_argument("--restart", action="store_true", help="forget an interrupted search with the same arguments")
+    parser.add_argument("--restart", action="store_true", help="start anew, where the same search was interrupted")
     parser.add_argument(
         "--race-alpha",
         metavar="ALPHA",
@@ -87,7 +90,7 @@ def declare(commands: Any) -> None:
         metavar="FOLDER",
         type=Path,
         default=Path(platformdirs.user_cache_dir("pytest-benchgate")),
-        help="where the builds are kept, by default in the user's cache folder",
+        help="where builds are kept, by default in the user's cache folder",
     )
 
 
@@ -184,8 +187,11 @@ def _status(result: Result, test: str, good: str, scratch: Path) -> int:
         raise UsageError(f"there is no {test} in --good {good[:10]}; give a later revision that has it")
     if trial.raced is None:
         log = scratch / "output.txt"
-        last = log.read_text("utf-8", "replace").splitlines()[-30:] if log.is_file() else []
-        _say("\n".join(["--bad could not be raced against --good; the end of pytest's output:", *last]))
+        lines = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
+        # As argparse says it.
+        if any(one.endswith(f": error: {trial.reason}") for one in lines):
+            raise UsageError(f"pytest: {trial.reason}. Give the options of pytest after TEST, here {test!r}")
+        _say("\n".join(["--bad could not be raced against --good; the end of pytest's output:", *lines[-30:]]))
     return NO_VERDICT
 
 

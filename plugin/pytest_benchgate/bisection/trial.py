@@ -16,7 +16,7 @@ from pytest_benchgate import reading
 from pytest_benchgate.bisection.search import Outcome
 from pytest_benchgate.race.building.git import GitError, Repository, git
 from pytest_benchgate.reports import race, race_json
-from pytest_benchgate.results import Raced
+from pytest_benchgate.results import WALL, Raced
 
 if TYPE_CHECKING:
     import subprocess
@@ -194,7 +194,7 @@ class Racer:
     def _outcome(self, none: Trial, report: Path, output: str) -> Trial:
         """Return the trial by what the race has written."""
         try:
-            raced = race_json.read(reading.load(report)).raced
+            raced = [one for one in race_json.read(reading.load(report)).raced if one.clock == WALL]
         except ValueError:
             if LACKING.search(output) and not UNIMPORTABLE.search(output):
                 return dataclasses.replace(none, reason="it does not have the test", lacks_test=True)

@@ -11,8 +11,8 @@ from pytest_benchgate.reports import race
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_benchgate.bisection.commits import Commit
     from pytest_benchgate.bisection.trial import Trial
+    from pytest_benchgate.commit import Commit
 
 KIND = "pytest-benchgate bisect"
 # Increased when a field changes its meaning or is removed.
@@ -46,7 +46,9 @@ def to_text(result: Result, test: str, good: str) -> str:
     count = len(result.suspects)
     first = result.suspects[-1]
     if result.ending is Ending.RANGE:
-        head = f"{test} became slower in one of these {count} commits. Some of them could not be raced:"
+        unsure = any(trial.reason == "unsure" for trial in result.trials)
+        advice = ". Give a race more time, by --race-budget=240 after TEST" if unsure else ""
+        head = f"{test} became slower in one of these {count} commits, as some races have no verdict{advice}:"
     else:
         parent = result.confirmation.against[:10] if result.confirmation else ""
         head = (

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from pytest_benchgate.claims import limit, outcome, stated
 from pytest_benchgate.claims.rule import ClaimRule
 from pytest_benchgate.explain import counted_race, requests, valgrind
-from pytest_benchgate.race.events import Settled, Status, Updated
+from pytest_benchgate.race import status
+from pytest_benchgate.race.events import Settled, Updated
 from pytest_benchgate.race.launching import engine
 from pytest_benchgate.race.launching.plan import Plan
 from pytest_benchgate.race.launching.results import Failed, FailureKind, Loaded
-from pytest_benchgate.race.launching.timing import Timer
+from pytest_benchgate.race.launching.timing import NO_DEVICE, Timer
 from pytest_benchgate.race.sides.environments import of_environments
 from pytest_benchgate.race.worker.clock import CLOCK
-from pytest_benchgate.reports.race import counts
-from pytest_benchgate.results import RaceReport
+from pytest_benchgate.results import WALL, RaceReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.launching.engine import Deciding
     from pytest_benchgate.race.launching.launch import Measure
     from pytest_benchgate.race.launching.plan import Side
-    from pytest_benchgate.race.launching.results import Pace
+    from pytest_benchgate.race.launching.process import Worker
+    from pytest_benchgate.race.launching.results import Pace, Timed
     from pytest_benchgate.race.reaper import Reaper
     from pytest_benchgate.race.suite import Suite
+    from pytest_benchgate.race.worker import messages
     from pytest_benchgate.results import Raced
 
 # Claims that a note names.
@@ -80,7 +82,7 @@ class Course:
         yield Updated(report)
         report = yield from self._count(report, start)
         between = self._open(on_limits=False)
-        report = yield from self._launch(report, start, self._sides, between, Timer)
+        report = yield from self._launch(report, start, self._sides, between, self._timer)
         if on_limits := self._open(on_limits=True):
             report = yield from self._close(report, self._claimed(on_limits))
             on_limits = self._open(on_limits=True)
@@ -129,6 +131,20 @@ class Course:
         events = engine.run(sides, races, self._plan, seed=_seed(), reaper=self.reaper, timer=timer)
         return (yield from self._follow(report, start, events))
 
+    def _timer(self, paces: Mapping[str, Pace], rules: Mapping[str, Deciding]) -> Measure:
+        """Return what times two tests, by the clock of the claim."""
+        timer = Timer(paces, rules)
+
+        def measure(
+            key: str, workers: Sequence[Worker], ready: Sequence[messages.Ready], rng: random.Random
+        ) -> Timed | Failed:
+            timed = timer(key, workers, ready, rng)
+            if self.stated[key].clock == WALL:
+                return timed
+            return timed.device or Failed("base and head", NO_DEVICE, FailureKind.LACKS)
+
+        return measure
+
     def _follow(
         self, report: RaceReport, start: float, events: Generator[Loaded | engine.Launched, None, None]
     ) -> Generator[Event, None, RaceReport]:
@@ -147,7 +163,7 @@ class Course:
                 closed = [race for race in event.closed if not (race.failed and race.failed.kind is UNCOUNTABLE)]
                 report = yield from self._close(report, closed)
                 undecided = len(self.stated) - len(self._decided)
-                yield Status(f"{counts(report)}, {undecided} undecided, launch {report.launches}" if undecided else "")
+                yield status.of_launch(report, event.races, undecided, report.launches, self._name)
         return report
 
     def _close(self, report: RaceReport, races: Iterable[engine.Race]) -> Generator[Event, None, RaceReport]:
@@ -194,13 +210,18 @@ class Course:
         """Return the race of a claim before its first launch."""
         one = self.stated[key]
         own = self._settings(one.item.nodeid)
-        return engine.Race(key, ClaimRule(one.claim.bound, self.claims, own.alpha), own.budget_s, own.max_launches)
+        rule = ClaimRule(one.claim.bound, self.claims, own.alpha)
+        return engine.Race(key, rule, own.budget_s, own.max_launches, clock=one.clock)
 
     def _raced(self, race: engine.Race) -> Raced:
         """Return the result of a race that is over."""
         one = self.stated[race.nodeid]
         nodeid = one.item.nodeid
         return outcome.of(self.config, self._settings(nodeid), one, self.suite.benchmarks[nodeid], race)
+
+    def _name(self, key: str) -> str:
+        one = self.stated[key]
+        return f"{one.item.name}: {one.claim.text}"
 
     def _notes(self, races: Sequence[engine.Race]) -> tuple[str, ...]:
         """Return a note on the claims whose tests may have had different inputs, if any."""

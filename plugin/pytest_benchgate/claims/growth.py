@@ -1,8 +1,9 @@
 """Claims on growth: a test with a parameter of sizes, the largest of which is compared with one of the last doublings.
 
-What a claim leaves room for is a power of the sizes' ratio. Instructions are exact, so that a little is enough for what
-each call does besides, and for containers that grow in steps. Times jump where data no longer fit a cache, which must
-not pass for growth; a factor of n too many is still found.
+What a claim leaves room for is a power of the sizes' ratio, which a factor of n too many exceeds. Instructions are
+exact, but jump as well: a list of 8000 pairs takes 1.5 times as many for each as one of 2000, for which Python's list
+of free tuples is enough. Times jump further where data no longer fit a cache: popping the first of 16000 elements until
+none is left takes 2.2 times as long, for each pair of them, as with 4000.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 GROWS = "grows"
 # The power of the sizes' ratio that is left as room, where instructions are counted, and where times are compared.
-COUNT_ROOM, TIME_ROOM = 0.25, 0.5
+COUNT_ROOM, TIME_ROOM = 0.5, 0.65
 # How far apart the compared sizes should be, if there are such.
 DOUBLINGS = 2
 FORM = re.compile(r"(?:(1)|(n)(?:\s*\^\s*(\d+(?:\.\d+)?))?)?\s*(?:\*?\s*(log)\(?\s*n\)?)?", re.IGNORECASE)

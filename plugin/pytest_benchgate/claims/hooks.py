@@ -11,6 +11,7 @@ from pytest_benchgate.race.events import Settled
 from pytest_benchgate.race.hooks import RaceHooks
 from pytest_benchgate.race.verdicts import reporting
 from pytest_benchgate.reports import json_addition
+from pytest_benchgate.results import WALL
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 class ClaimHooks(RaceHooks):
     """Registered in place of pytest's own loop over the tests, with --claims."""
+
+    _LACK = "claims anything; see @pytest.mark.benchgate(faster_than=TEST, by=2) and gate.reaches"
 
     def __init__(self, config: pytest.Config, race: RaceConfig, session: Session) -> None:
         super().__init__(config, race, session)
@@ -50,7 +53,8 @@ class ClaimHooks(RaceHooks):
             return
         self._session.race = event.report
         item = items[event.claims[0].nodeid]
-        launches = [timed for race in event.races for timed in race.launches if not race.failed]
+        races = [race for race in event.races if race.clock == WALL and not race.failed]
+        launches = [timed for race in races for timed in race.launches]
         if launches:
             times_s = [own_ns * 1e-9 for timed in launches for own_ns in timed.head_ns]
             host.record(item, times_s, launches[-1].group, json_addition.of_claims(event.claims))

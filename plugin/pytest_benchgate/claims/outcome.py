@@ -33,8 +33,14 @@ def of(config: pytest.Config, own: RaceConfig, stated: Stated, benchmark: Benchm
     advice: tuple[Advice, ...] = ()
     if verdict is Verdict.UNSURE:
         more = dataclasses.replace(own, budget_s=MORE * own.budget_s, max_launches=MORE * own.max_launches)
-        words = "to decide what is unsure, give it more time, or a quieter machine"
+        words = "to decide what is unsure, race longer, or on a quieter machine"
         advice = (Advice("retry", words, _repeat(config, more, stated)),)
+    elif verdict is Verdict.REFUTED and stated.growth and not race.counted:
+        words = (
+            "times also jump where data no longer fit a cache: check smaller sizes, or install valgrind, so that "
+            "instructions are counted"
+        )
+        advice = (Advice("count", words, again),)
     raced = Raced(
         nodeid=benchmark.nodeid,
         name=benchmark.name,
@@ -51,6 +57,7 @@ def of(config: pytest.Config, own: RaceConfig, stated: Stated, benchmark: Benchm
         reason=reason,
         claim=stated.claim,
         advice=advice,
+        clock=stated.clock,
     )
     # The time of a wrong answer counts for nothing.
     return raced if race.failed else with_numbers(raced, race)

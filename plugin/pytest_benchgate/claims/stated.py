@@ -14,7 +14,7 @@ import pytest
 from pytest_benchgate import host, limits, parsers
 from pytest_benchgate.claims import growth
 from pytest_benchgate.options import CLAIMS, MARKER
-from pytest_benchgate.results import Claim
+from pytest_benchgate.results import DEVICE, WALL, Claim, titled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 REACHES = "reaches"
 # The keyword of the amount that belongs to each kind of claim.
 AMOUNTS = {"faster_than": "by", "slower_than": "within", growth.GROWS: "sizes"}
+# Those that compare two tests by a clock.
+COMPARED = ("faster_than", "slower_than")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Stated:
         What is claimed.
     growth : growth.Growth or None
         For a claim on growth, what it makes of counts and of times.
+    clock : str
+        By which it is checked: WALL or DEVICE.
 
     """
 
@@ -46,11 +50,12 @@ class Stated:
     other: pytest.Item | None
     claim: Claim
     growth: growth.Growth | None = None
+    clock: str = WALL
 
     @property
     def key(self) -> str:
         """The id of its race: a test may have several claims."""
-        return " ".join([*(item.nodeid for item in self.items), self.claim.text])
+        return " ".join([*(item.nodeid for item in self.items), titled(self.claim.text, self.clock)])
 
     @property
     def items(self) -> list[pytest.Item]:
@@ -88,6 +93,7 @@ def reaching(stated: Stated, text: str) -> Stated:
 
 def _stated(item: pytest.Item, given: Mapping[str, Any], collected: Mapping[str, pytest.Item]) -> Stated | None:
     """Return the claim of a marker; None if it is one on growth, and of another size of the test."""
+    clock = _clock(given)
     kind = _kind(given)
     if not host.is_benchmark(item):
         raise ValueError(f"{kind}= is a claim about a time, and this test has no fixture `benchmark` or `gate`")
@@ -109,7 +115,17 @@ def _stated(item: pytest.Item, given: Mapping[str, Any], collected: Mapping[str,
             raise ValueError("slower_than= needs within=, the largest slowdown: within='5 %'")
         within = parsers.percentage(str(given["within"]))
         text, bound = f"at most {100 * within:g} % slower than", math.log1p(within)
-    return Stated(item, other, Claim(kind, f"{text} {other.name}", other.nodeid, bound))
+    return Stated(item, other, Claim(kind, f"{text} {other.name}", other.nodeid, bound), clock=clock)
+
+
+def _clock(given: Mapping[str, Any]) -> str:
+    """Return the clock that a marker's keywords name; ValueError if there is no such clock, or no choice."""
+    clock = given.get("clock", WALL)
+    if "clock" in given and not given.keys() & {*COMPARED}:
+        raise ValueError(f"clock={clock!r} belongs to {' or '.join(f'{kind}=' for kind in COMPARED)}")
+    if clock not in {WALL, DEVICE}:
+        raise ValueError(f"clock={clock!r} must be {WALL!r} or, for the time on a device, {DEVICE!r}")
+    return str(clock)
 
 
 def _kind(given: Mapping[str, Any]) -> str:

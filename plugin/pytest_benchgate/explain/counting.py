@@ -17,7 +17,7 @@ from pytest_benchgate.explain.requests import (
 from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 LOOKS = 5
 
@@ -59,8 +59,10 @@ def instructions(once: Callable[[Caller], object], warm: int, calls: int) -> int
         requests.request(STOP_INSTRUMENTATION)
 
 
-def functions(once: Callable[[Caller], object], files: Collection[str] = ()) -> tuple[dict[str, int], dict[str, int]]:
-    """Return what Python functions do in a call; see python_calls.count."""
+def functions(
+    once: Callable[[Caller], object], files: Collection[str] = (), folders: Sequence[str] = ()
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return what Python functions do in a call; see python_calls.count. Files are relative also to sys.path."""
     found: tuple[dict[str, int], dict[str, int]] = {}, {}
 
     def counted(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> Any:
@@ -71,7 +73,7 @@ def functions(once: Callable[[Caller], object], files: Collection[str] = ()) -> 
             result = function(*args, **kwargs)
 
         nonlocal found
-        found = python_calls.count(call, sys.path, files)
+        found = python_calls.count(call, [*sys.path, *folders], files)
         return result
 
     once(counted)

@@ -13,7 +13,7 @@ from pytest_benchgate.explained import Explanation
 from pytest_benchgate.race.events import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from pytest_benchgate.race.events import Preparation
     from pytest_benchgate.race.launching.plan import Plan
@@ -28,6 +28,7 @@ SUSPICIOUS, PASSED = {"slower", "unsure"}, {"same", "accepted"}
 NEAR = 0.5
 # Benchmarks near the threshold that are run again to be counted, each of which may take count.LIMIT_S.
 MOST_NEAR = 5
+ON_DEVICE = "valgrind does not see those that a device executes"
 
 
 def is_near(raced: Raced) -> bool:
@@ -57,7 +58,20 @@ class Explainer:
     reaper: Reaper
     near: int = 0
 
-    def explain(self, raced: Raced, counted: Counted | None) -> Generator[Preparation, None, Raced]:
+    def explain(
+        self, races: Sequence[Raced], counted: Counted | None
+    ) -> Generator[Preparation, None, tuple[Raced, ...]]:
+        """Return the results of a benchmark, by the wall clock first, with the explanations that they are to have."""
+        wall, *others = races
+        wall = yield from self._explain(wall, counted)
+        return (wall, *map(self._on_device, others))
+
+    def _on_device(self, raced: Raced) -> Raced:
+        if self.which == "off" or raced.verdict != "slower":
+            return raced
+        return dataclasses.replace(raced, explanation=Explanation(reason=ON_DEVICE))
+
+    def _explain(self, raced: Raced, counted: Counted | None) -> Generator[Preparation, None, Raced]:
         """Return the result of a race with its explanation, if it is to have one; it may be counted already."""
         if raced.change is None or not self._is_wanted(raced, counted):
             return raced

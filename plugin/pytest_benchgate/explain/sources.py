@@ -29,8 +29,8 @@ OF_OTHERS = ("__Pyx_", "0x")
 FOREIGN = re.compile(
     r"^/usr/(?:local/)?(?:include|lib)/|/include/(?:python3|c\+\+)|/site-packages/|^/rustc/|/registry/src/"
 )
-# Sources that were built in a folder of the race's own.
-SCRATCH = re.compile(r".*/race-[^/]+/(?:base|head|own)/")
+# Sources that were built in a folder of the race's own, or were generated in one of the build's.
+SCRATCH = re.compile(r".*/race-[^/]+/(?:(?:base|head|own)/|(?:base|head)-build/(?:tmp[^/]+/)?)")
 
 
 class Origin(NamedTuple):
@@ -146,6 +146,8 @@ def relative(file: str) -> str:
     --------
     >>> relative("/tmp/race-x1/head/src/../kern/step.c")
     'kern/step.c'
+    >>> relative("/tmp/race-x1/head-build/tmp_a1/build/kern/step.c")
+    'build/kern/step.c'
 
     """
     return UNKNOWN if file in {"", "??", UNKNOWN} else posixpath.normpath(SCRATCH.sub("", file))

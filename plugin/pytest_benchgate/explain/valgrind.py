@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ INSTALL = {
     "apk": "sudo apk add valgrind",
 }
 UNHANDLED = re.compile(r"unhandled instruction bytes: ((?:0x)?[0-9A-Fa-f]{2})")
+# The C library copies large blocks by one instruction, of which callgrind counts each byte. These thresholds are beyond
+# all blocks, so that what a copy counts does not jump with its size.
+TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=0x7fffffff:glibc.cpu.x86_rep_stosb_threshold=0x7fffffff"
 EVEX = 0x62  # the first byte of AVX-512's instructions
 
 
@@ -38,7 +42,10 @@ def prefix(folder: Path, limit_s: int | None) -> tuple[str, ...]:
     SIGXCPU ends the process after limit_s seconds of processor time.
     """
     limited = () if limit_s is None else ("/bin/sh", "-c", 'ulimit -S -t "$0" && exec "$@"', str(limit_s))
+    tunables = ":".join(filter(None, [os.environ.get("GLIBC_TUNABLES"), TUNABLES]))
     return (
+        "/usr/bin/env",
+        f"GLIBC_TUNABLES={tunables}",
         *limited,
         program(),
         "--tool=callgrind",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from pytest_benchgate.explain import counted_race, requests, valgrind
 from pytest_benchgate.explain.explainer import Explainer
 from pytest_benchgate.options import RELINKED, SELF
-from pytest_benchgate.race import relinked
-from pytest_benchgate.race.events import Decided, Missing, Status, Updated
+from pytest_benchgate.race import relinked, status
+from pytest_benchgate.race.events import Decided, Missing, Updated
 from pytest_benchgate.race.launching import engine
 from pytest_benchgate.race.launching.plan import Plan
 from pytest_benchgate.race.launching.results import Loaded
@@ -26,7 +26,6 @@ from pytest_benchgate.race.verdicts.failures import Failures
 from pytest_benchgate.race.verdicts.identity import Identity, unlike_inputs
 from pytest_benchgate.race.verdicts.outcome import Outcomes
 from pytest_benchgate.race.worker.clock import CLOCK
-from pytest_benchgate.reports.race import counts
 from pytest_benchgate.results import RaceReport
 
 if TYPE_CHECKING:
@@ -46,10 +45,12 @@ if TYPE_CHECKING:
 
 # Launches of a race with itself: enough for the scatter that it reports.
 SELF_LAUNCHES = 8
+# Of a benchmark that uses a device: by each of them, an alarm may be false.
+CLOCKS = 2
 # By a race of counts.
 UNSEEN = (
-    "instructions were compared, not times: what memory, cache, the kernel, waiting, other threads and processes, or "
-    "processor features above AVX2 cost is not seen"
+    "instructions were compared, not times: what memory, cache, the kernel, waiting, devices, other threads and "
+    "processes, or processor features above AVX2 cost is not seen"
 )
 
 
@@ -103,7 +104,8 @@ def _first_report(config: pytest.Config, suite: Suite, sides: Sides, agreed: Agr
             raced = tuple(agreement.lacking(agreed, sides.basis, reasons, suite.nodeids))
     return RaceReport(
         *sides.labels, race.alpha, len(suite.nodeids), raced=raced, notes=notes, shard=race.shard,
-        suite=suite.nodeids, base_tree=sides.trees[0], head_tree=sides.trees[1], settings=race.settings(),
+        suite=suite.nodeids, base_tree=sides.trees[0], head_tree=sides.trees[1],
+        base_commit=sides.commits[0], head_commit=sides.commits[1], settings=race.settings(),
     )  # fmt: skip
 
 
@@ -122,7 +124,7 @@ def _launch(
     # With a small budget, too, a hang must be distinguished from a slow test.
     plan = Plan(names=sides.names, limit_s=max([Plan.limit_s, *(race.budget_s for race in races)]))
     identity = Identity(dict(zip(("base", "head"), sides.homes, strict=True)), same=sides.null)
-    alarms: dict[str, tuple[Raced, engine.Race]] = {}
+    alarms: dict[str, tuple[tuple[Raced, ...], engine.Race]] = {}
     explainer = Explainer(agreed.race.explain, sides, plan, reaper)
     outcomes = Outcomes(config, agreed, sides, Failures(sides, plan, reaper))
     adviser = Adviser(config, agreed, sides, trees)
@@ -130,10 +132,12 @@ def _launch(
     if agreed.race.base == RELINKED:
         yield from relinked.run(suite, placements, outcomes, report, start)
         return
+    names = {nodeid: benchmark.name for nodeid, benchmark in suite.benchmarks.items()}
     first_notes = report.notes
     later_notes: list[str] = []
     seed = random.SystemRandom().getrandbits(32)
     measure = counted_race.run if agreed.race.count else engine.run
+    yield status.of_launch(report, races, len(races), 0, str)
     with closing(measure(sides.both, races, plan, seed=seed, reaper=reaper)) as events:
         for event in events:
             if isinstance(event, Loaded):
@@ -141,13 +145,13 @@ def _launch(
                 continue
             for race in event.closed:
                 outcome = outcomes.of(suite.benchmarks[race.nodeid], race, event.races)
-                later_notes += [outcome.note] * bool(outcome.note)
+                later_notes += outcome.notes
                 raced = yield from explainer.explain(outcome.raced, race.counted)
-                if not agreed.race.count and placement.is_wanted(agreed.race.placements, raced):
-                    alarms[raced.nodeid] = raced, race
+                if not agreed.race.count and placement.is_wanted(agreed.race.placements, raced[0]):
+                    alarms[race.nodeid] = raced, race
                     continue
-                raced = adviser.advised(raced, race)
-                report = dataclasses.replace(report, raced=(*report.raced, raced))
+                raced = tuple(adviser.advised(one, race) for one in raced)
+                report = dataclasses.replace(report, raced=(*report.raced, *raced))
                 yield Decided(raced, race, report)
             more = [*identity.notes(), *unlike_inputs(event.races), *explainer.notes()]
             notes = [*first_notes, *later_notes, *more]
@@ -155,16 +159,17 @@ def _launch(
                 report, launches=event.count, seconds=CLOCK.s() - start, notes=tuple(dict.fromkeys(notes))
             )
             # Alarms are known already, should the session be interrupted.
-            known = dataclasses.replace(report, raced=(*report.raced, *(raced for raced, _ in alarms.values())))
+            known = dataclasses.replace(
+                report, raced=(*report.raced, *(one for of, _ in alarms.values() for one in of))
+            )
             yield Updated(known)
             undecided = sum(race.open for race in event.races)
-            status = f"{counts(known)}, {undecided} undecided, launch {event.count}" if undecided else ""
-            yield Status(status)
-    confirmed = yield from placements.confirm([raced for raced, _ in alarms.values()])
+            yield status.of_launch(known, event.races, undecided, event.count, lambda nodeid: names[nodeid])
+    confirmed = yield from placements.confirm([raced[0] for raced, _ in alarms.values()])
     for again in confirmed:
-        race = alarms[again.nodeid][1]
-        raced = adviser.advised(again, race)
-        report = dataclasses.replace(report, raced=(*report.raced, raced), seconds=CLOCK.s() - start)
+        raced, race = alarms[again.nodeid]
+        raced = tuple(adviser.advised(one, race) for one in (again, *raced[1:]))
+        report = dataclasses.replace(report, raced=(*report.raced, *raced), seconds=CLOCK.s() - start)
         yield Decided(raced, race, report)
     yield Updated(dataclasses.replace(report, complete=True))
 
@@ -175,4 +180,5 @@ def _race(agreed: Agreement, nodeid: str, races: int) -> engine.Race:
     rule = Rule(threshold=entry.limit if entry else own.slowdown, alpha=own.alpha, races=races)
     if own.base == SELF:
         rule = dataclasses.replace(rule, least_launches=min(SELF_LAUNCHES, own.max_launches))
-    return engine.Race(nodeid, rule, own.budget_s, own.max_launches)
+    split = dataclasses.replace(rule, races=CLOCKS * races)
+    return engine.Race(nodeid, rule, own.budget_s, own.max_launches, split=split)

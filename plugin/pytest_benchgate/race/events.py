@@ -18,10 +18,31 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Row:
+    """A line of a live table: its cells, and how pytest's writer is to colour it."""
+
+    cells: tuple[str, ...]
+    colour: str = ""
+
+
+@dataclass(frozen=True)
 class Status:
-    """What is going on, until the next status; an empty text for nothing."""
+    """What is going on, until the next status.
+
+    Attributes
+    ----------
+    text : str
+        In one line; empty for nothing.
+    title : str
+        What stands above the rows, where this is not the text.
+    rows : tuple of Row
+        What a terminal shows besides, the most important first.
+
+    """
 
     text: str
+    title: str = ""
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,9 +62,9 @@ class Missing:
 
 @dataclass(frozen=True)
 class Decided:
-    """A benchmark's race is over; the report has its result already."""
+    """A benchmark's race is over; the report has its results already: by the wall clock, then by its device's."""
 
-    raced: Raced
+    raced: tuple[Raced, ...]
     race: Race
     report: RaceReport
 

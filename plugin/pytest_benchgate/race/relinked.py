@@ -43,8 +43,8 @@ def run(
     )
     for nodeid, race in races.items():
         outcome = outcomes.of(suite.benchmarks[nodeid], race, [*races.values()])
-        raced = _placed(outcome.raced, launched[nodeid])
-        report = dataclasses.replace(report, raced=(*report.raced, raced))
+        raced = tuple(_placed(one, launched[nodeid]) for one in outcome.raced)
+        report = dataclasses.replace(report, raced=(*report.raced, *raced))
         yield Decided(raced, race, report)
     yield Updated(dataclasses.replace(report, complete=True))
 

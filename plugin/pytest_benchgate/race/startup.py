@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_benchgate import options
+from pytest_benchgate import host, options
 from pytest_benchgate.race.building import git, installed, overlay, project
 from pytest_benchgate.race.building.build import BuildFailed
 from pytest_benchgate.race.events import Step
-from pytest_benchgate.race.progress import Progress
+from pytest_benchgate.race.progress import SILENT, Progress
 from pytest_benchgate.race.reaper import Reaper
 from pytest_benchgate.race.sides import base, revisions
 from pytest_benchgate.race.sides.sides import SidesError
@@ -128,7 +128,7 @@ def _home(config: pytest.Config, race: RaceConfig, given: Namespace, startup: St
     source = startup.base.repository.root / startup.project
     place = installed.find(source)
     if place is None:
-        progress = Progress(quiet=given.verbose < 0)
+        progress = Progress(host.terminal_writer(config, given), verbosity=getattr(given, "verbose", SILENT))
         progress.show(Step("the project is not installed here: it is built first, so that the tests can be collected"))
         built = progress.follow(startup.build(config, race, given.importmode)).built[1]
         place = installed.Installed(overlay.site_packages(built.folder), built.names)
@@ -138,11 +138,13 @@ def _home(config: pytest.Config, race: RaceConfig, given: Namespace, startup: St
 
 def _project(repository: Path, config: pytest.Config, given: Sequence[str]) -> Path | None:
     """Return the folder of the raced project: the one around pytest's rootdir or else, below it, around the tests."""
-    if (found := project.find(repository, config.rootpath.relative_to(repository))) is not None:
+    # As git has it: pytest's may lead through a symbolic link.
+    root = config.rootpath.resolve()
+    if (found := project.find(repository, root.relative_to(repository))) is not None:
         return found
     places = [config.invocation_params.dir / one.partition("::")[0] for one in given]
-    places = places or [config.rootpath / one for one in config.getini("testpaths")]
-    folders = {place.resolve() for place in places if place.resolve().is_relative_to(config.rootpath)}
+    places = places or [root / one for one in config.getini("testpaths")]
+    folders = {place.resolve() for place in places if place.resolve().is_relative_to(root)}
     projects = {project.find(repository, folder.relative_to(repository)) for folder in folders} - {None}
     if len(projects) > 1:
         raise SidesError(

@@ -11,7 +11,8 @@ If the builds are equal, the sides of a launch are exchangeable and its number i
 noise. Then y = clip((number - ln(1 + threshold)) / scale, -1, 1) has a mean of at most 0 for each scale, so that for
 each stake g in (0, 1) the product of (1 + g * y) over the launches is a supermartingale that starts at 1, and so is the
 mean over scales and stakes. By Ville's inequality it ever reaches x with a probability of at most 1 / x: looking after
-each launch is free.
+each launch is free. A benchmark that is timed by two clocks has an e-process for each, and each alarms at twice the
+evidence, so that the sum of both probabilities is that of one clock, however the two depend on each other.
 
 The interval of the change assumes no symmetry, which unequal builds need not have. If t is the median of the launches'
 distribution, a launch lies above t with a probability of at most 1/2, so that the products of (1 + g) for each launch
@@ -99,7 +100,7 @@ class Rule:
     alpha: float = 0.001
     races: int = 1
     faster_alpha: float = 0.01
-    beta: float = 0.2
+    beta: float = 0.22
     scales: tuple[float, ...] = (0.003, 0.006, 0.015)
     stakes: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9, 0.99)
     least_launches: int = 3
@@ -182,11 +183,6 @@ def launch_number(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
         raise ValueError(f"{len(base_ns)} blocks of base and {len(head_ns)} of head; there must be one of each a pair")
     count = math.ceil(len(base_ns) * FASTEST)
     return math.log(sum(sorted(head_ns)[:count]) / sum(sorted(base_ns)[:count]))
-
-
-def logarithms(base_ns: Sequence[float], head_ns: Sequence[float]) -> list[float]:
-    """Return ln(head / base) of each pair."""
-    return [math.log(head / base) for base, head in zip(base_ns, head_ns, strict=True)]
 
 
 def evidence(excesses: Iterable[float], rule: Rule) -> Iterator[float]:

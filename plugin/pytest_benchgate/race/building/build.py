@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # The first that installs into another environment.
 PIP = Version("22.3")
+SHELL = "import os, sys; os.execv('/bin/sh', ['sh', '-ec', sys.argv[1]])"
 
 
 class BuildFailed(Exception):
@@ -114,11 +115,14 @@ class Builder:
         The cache.
     environment : tuple[str, ...]
         Patterns of the names of variables that change the project's build.
+    before : str, optional
+        A shell command that is run in each project's folder first.
 
     """
 
     store: Store
     environment: tuple[str, ...] = ()
+    before: str | None = None
 
     def build(self, order: Order, output: Output) -> Built:
         """Return the environment of a side. Raises BuildFailed."""
@@ -142,7 +146,7 @@ class Builder:
         key = keys.key(
             "side", order.tree, str(order.project), tools.versions,
             keys.interpreter(), keys.installing(), keys.steering(self.environment),
-            *order.flags,
+            *order.flags, *self._preparing(),
         )  # fmt: skip
         with self.store.entry(key, usable) as entry:
             if entry.record is not None:
@@ -162,6 +166,13 @@ class Builder:
             overlay.write_paths(entry.folder, names, order.original / order.project)
             return Built(_python(entry.folder), entry.folder, names)
 
+    def _preparing(self) -> tuple[str, ...]:
+        """Return what the command before a build depends on: itself, and all that is installed for it."""
+        if not self.before:
+            return ()
+        installed = {f"{overlay.normal(one)}=={one.version}" for one in importlib.metadata.distributions()}
+        return self.before, *sorted(installed)
+
     def _make(
         self, folder: Path, tools: Tools, requires: tuple[str, ...], order: Order, output: Output
     ) -> dict[str, Any]:
@@ -175,6 +186,14 @@ class Builder:
         def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
             output.run(cmd, cwd, {**variables, **(extra_environ or {})})
 
+        if self.before:
+            output.steps.put(f"{order.who}: {self.before}")
+            try:
+                # With the session's environment first on the PATH.
+                run([sys.executable, "-I", "-c", SHELL, self.before], str(source))
+            except subprocess.CalledProcessError as error:
+                status = f"exit status {error.returncode}"
+                raise BuildFailed(f"the command of race_before_build failed ({status}): {self.before}") from error
         try:
             builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
             if more := sorted(builder.get_requires_for_build("wheel")):

@@ -38,6 +38,7 @@ MOST_BYTES = 64
 # The folder, in that of the scripts, for the comments of the C files that Cython has generated. Each compiler that runs
 # makes a file: the path of a C file, and what grep finds in it.
 CYTHON = "cython"
+# The compiler has the user's own PATH: it may be a compiler cache, which runs the next program of its name, the script.
 SCRIPT = """\
 #!/bin/sh
 before=
@@ -57,6 +58,7 @@ for file do
     esac
     before=$file
 done
+PATH={path}
 exec {command} "$@"
 """
 # The usual names of compilers, beside those that the user and the interpreter name.
@@ -106,7 +108,8 @@ def _wrap(script: Path, compiler: str, flags: Sequence[str]) -> bool:
     if not _knows(compiler, flags):
         return False
     kept = shlex.quote(str(script.parent / CYTHON))
-    script.write_text(SCRIPT.format(kept=kept, command=shlex.join([compiler, *flags])), "utf-8")
+    path = shlex.quote(os.environ.get("PATH", os.defpath))
+    script.write_text(SCRIPT.format(kept=kept, path=path, command=shlex.join([compiler, *flags])), "utf-8")
     script.chmod(0o755)
     return True
 

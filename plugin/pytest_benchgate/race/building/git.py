@@ -27,6 +27,10 @@ NOBODY = {
 }
 
 
+# What a repository's own configuration says of the content of files: filters such as that of Git LFS, line ends.
+CONTENT = r"^(filter\..*|core\.(autocrlf|eol|safecrlf|symlinks|filemode|attributesfile|excludesfile))$"
+
+
 @dataclass(frozen=True)
 class Tree:
     """A source tree.
@@ -39,12 +43,15 @@ class Tree:
         Git's hash of its content.
     label : str
         Its name in reports.
+    revision : str
+        The commit of the user's repository that has each of its files but for new ones; empty if there is none.
 
     """
 
     commit: str
     tree: str
     label: str
+    revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class Repository:
         try:
             return cls(Path(git("rev-parse", "--show-toplevel", cwd=folder)))
         except GitError as error:
-            hint = "" if WITHOUT_GIT in str(error) else f"; {WITHOUT_GIT}"
+            hint = "" if WITHOUT_GIT in str(error) else f" (in {folder}); {WITHOUT_GIT}"
             raise GitError(f"{error}{hint}") from error
 
     def resolve(self, revision: str) -> Tree:
@@ -82,7 +89,8 @@ class Repository:
             except GitError:
                 raise GitError(f"{revision!r} is not a revision of {self.root}; see git log") from None
         short = commit[:10]
-        return Tree(commit, self._tree(commit), short if commit.startswith(revision) else f"{revision} ({short})")
+        label = short if commit.startswith(revision) else f"{revision} ({short})"
+        return Tree(commit, self._tree(commit), label, commit)
 
     def _tree(self, commit: str) -> str:
         return git("rev-parse", f"{commit}^{{tree}}", cwd=self.root)
@@ -107,7 +115,13 @@ class Repository:
         # The clone's own index and objects, over the user's files.
         both = ("--git-dir", str(folder / ".git"), "--work-tree", str(self.root))
         head = git("rev-parse", "HEAD", cwd=self.root)
-        git(*both, "add", "--all", cwd=self.root)
+        try:
+            git(*both, "-c", "advice.addEmbeddedRepo=false", "add", "--all", cwd=self.root)
+        except GitError as error:
+            raise GitError(
+                f"{error}\nhead is the working tree with all new files; remove those that git cannot add, or list them "
+                "in .gitignore or .git/info/exclude"
+            ) from error
         content = git(*both, "write-tree", cwd=self.root)
         changed = content != self._tree(head)
         commit = (
@@ -115,7 +129,10 @@ class Repository:
         )
         git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder)
         submodules.fill(self.root, folder)
-        return Tree(commit, content, "the working tree" if changed else f"the working tree ({head[:10]})")
+        # Builds and reports leave new files in a checkout of CI.
+        edited = changed and git("diff-tree", "-r", "--name-only", "--diff-filter=a", head, commit, cwd=folder)
+        label = "the working tree" if changed else f"the working tree ({head[:10]})"
+        return Tree(commit, content, label, "" if edited else head)
 
     def _clone(self, folder: Path) -> None:
         """Make a repository that shares all objects; `git clone --shared` does not for shallow ones, as in CI."""
@@ -125,16 +142,32 @@ class Repository:
         objects = folder / ".git" / "objects" / "info"
         objects.mkdir(parents=True, exist_ok=True)
         (objects / "alternates").write_text(f"{(common / 'objects').resolve()}\n", "utf-8", "surrogateescape")
-        if (common / "shallow").is_file():
-            shutil.copyfile(common / "shallow", folder / ".git" / "shallow")
+        for name in ("shallow", "info/attributes"):
+            if (common / name).is_file():
+                (folder / ".git" / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(common / name, folder / ".git" / name)
+        self._configure(folder)
         refs = git("for-each-ref", "--format=create %(refname) %(objectname)", "refs/tags", cwd=self.root)
         git("update-ref", "--stdin", cwd=folder, given=refs and f"{refs}\n")
+
+    def _configure(self, folder: Path) -> None:
+        """Give a clone what it needs of this repository's configuration."""
+        found = [
+            entry.partition("\n")
+            for name in (CONTENT, r"^remote\.origin\.url$")
+            for entry in self._configured(name).split("\0")
+            if entry
+        ]
+        settings = {"remote.origin.url": str(self.root), **{key: value or "true" for key, _, value in found}}
+        for key, value in {**settings, "core.hooksPath": os.devnull}.items():
+            git("config", key, value, cwd=folder)
+
+    def _configured(self, pattern: str) -> str:
         try:
-            origin = git("config", "remote.origin.url", cwd=self.root)
+            return git("config", "--null", "--get-regexp", pattern, cwd=self.root)
+        # None matches.
         except GitError:
-            origin = str(self.root)
-        git("config", "remote.origin.url", origin, cwd=folder)
-        git("config", "core.hooksPath", os.devnull, cwd=folder)
+            return ""
 
     def text(self, tree: Tree, path: str) -> str | None:
         """Return the text of the file at path, relative to the root, in a tree, or None if there is none."""

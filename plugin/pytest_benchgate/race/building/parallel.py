@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from pytest_benchgate import host
 from pytest_benchgate.race.building.commands import Output
-from pytest_benchgate.race.events import Status, Step
+from pytest_benchgate.race.events import Row, Status, Step
+from pytest_benchgate.reports.quantity import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -83,19 +84,21 @@ def _follow(
                 yield Step(steps.get_nowait())
         for future in done:
             future.result()
-        yield Status(_status(builds))
+        yield _status(builds)
     yield Status("")
 
 
-def _status(builds: Sequence[_Build]) -> str:
+def _status(builds: Sequence[_Build]) -> Status:
     """Return how long each side has been building, and the last line that its build has printed."""
-    now, parts = time.monotonic(), []
+    now, parts, rows = time.monotonic(), [], []
     active = [build for build in builds if build.since is not None and not build.over]
     for build in active:
-        line = build.output.last_line()[: WIDTH // len(active)]
-        seconds = now - (build.since or now)
-        parts.append(f"{build.order.who.partition(',')[0]} {seconds:.0f} s: {line}".removesuffix(": "))
-    return "; ".join(parts)
+        name, line = build.order.who.partition(",")[0], build.output.last_line()
+        seconds = f"{now - (build.since or now):.0f} s"
+        # The source that a compiler is working at is at the end of its command, and a count of steps at the beginning.
+        parts.append(f"{name} {seconds}: {shortened(line, WIDTH // len(active))}".removesuffix(": "))
+        rows.append(Row((f"{name}: {line}".removesuffix(": "), seconds)))
+    return Status("; ".join(parts), "building", tuple(rows))
 
 
 def _wait_for(futures: Sequence[Future[Built]], stop: Stop) -> None:

@@ -126,6 +126,21 @@ def _module_missing(failure: Failure) -> str | None:
     )
 
 
+def _source_missing(failure: Failure) -> str | None:
+    """Return what makes a source that is in no revision, as one that Cython generates and git ignores."""
+    files = r"([\w./+-]+\.(?:c|cc|cpp|cxx|pyx|pxd|f|f90|cu|inc))"
+    patterns = (rf"(?:error:|file or directory:) '?{files}'?(?:: no such|$)", rf"file '?{files}'? does not exist",
+                rf"'{files}' doesn't match any files", rf"cannot find source file:\s+{files}")  # fmt: skip
+    for pattern in patterns:
+        match = failure.search(f"(?m){pattern}")
+        if match and not (failure.source / failure.project / match[1]).exists():
+            return (
+                f"{match[1]} is not in the revision: if a command generates it, name that in pytest's configuration, "
+                'as in race_before_build = "make cython"; or else commit it'
+            )
+    return None
+
+
 def _header_missing(failure: Failure) -> str | None:
     match = failure.search(r"(?:fatal error:|cannot open include file:) '?([\w./+-]+\.h(?:pp|h|xx)?)\b")
     if match is None:
@@ -175,5 +190,6 @@ def _network(failure: Failure) -> str | None:
 
 
 REMEDIES: tuple[Callable[[Failure], str | None], ...] = (
-    _disk, _memory, _pip_missing, _submodule, _shallow, _network, _module_missing, _header_missing, _no_compiler,
+    _disk, _memory, _pip_missing, _submodule, _shallow, _network, _module_missing, _source_missing,
+    _header_missing, _no_compiler,
 )  # fmt: skip

@@ -20,6 +20,12 @@ class GitError(Exception):
 
 def git(*arguments: str, cwd: Path, given: str = "", **env: str) -> str:
     """Return the output of `git ARGUMENTS`, run in cwd with an input; raise GitError if it fails."""
+    output = raw_git(*arguments, cwd=cwd, given=given.encode("utf-8", "surrogateescape"), **env)
+    return output.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def raw_git(*arguments: str, cwd: Path, given: bytes = b"", **env: str) -> bytes:
+    """Return the bytes that `git ARGUMENTS` prints; see `git`."""
     clean = {name: value for name, value in os.environ.items() if name not in MISLEADING}
     try:
         done = subprocess.run(  # noqa: S603
@@ -28,12 +34,11 @@ def git(*arguments: str, cwd: Path, given: str = "", **env: str) -> str:
             env={**clean, **env, "GIT_TERMINAL_PROMPT": "0"},
             input=given,
             capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
             check=False,
         )
     except FileNotFoundError:
         raise GitError(f"git is not installed; {WITHOUT_GIT}") from None
     if done.returncode:
-        raise GitError(f"git {' '.join(arguments)}: {done.stderr.strip() or f'exit status {done.returncode}'}")
-    return done.stdout.rstrip("\n")
+        message = done.stderr.decode("utf-8", "surrogateescape").strip()
+        raise GitError(f"git {' '.join(arguments)}: {message or f'exit status {done.returncode}'}")
+    return done.stdout

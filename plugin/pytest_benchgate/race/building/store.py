@@ -106,7 +106,8 @@ class Entry:
             )
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return False
-        if whole and os.access(self.folder / "bin" / "python", os.X_OK):
+        python = self.folder / "bin" / "python"
+        if whole and python.is_file() and os.access(python, os.X_OK):
             self.record, self.built = record, built
         return self.record is not None
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_benchgate.race.launching import pacing
 from pytest_benchgate.race.launching.launch import launch
-from pytest_benchgate.race.launching.results import Counted, Failed, LaunchResult, Loaded, Timed
+from pytest_benchgate.race.launching.results import Counted, Failed, FailureKind, LaunchResult, Loaded, Timed
 from pytest_benchgate.race.launching.timing import Timer
 from pytest_benchgate.race.statistics import Decision, Rule, Verdict, interval, median_interval
 from pytest_benchgate.race.worker.clock import CLOCK
+from pytest_benchgate.results import DEVICE, WALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.launching.results import Pace
     from pytest_benchgate.race.reaper import Reaper
 
+NO_LONGER = Failed("base and head", "its later calls tell no time on a device", FailureKind.LACKS)
 # Times the budget, for a benchmark that looks slower: an alarm needs some 15 launches, however long they take.
 SUSPECT = 4
 
@@ -71,6 +73,13 @@ class Race:
         UNSURE until there is one.
     failed : Failed | None
         Why it was given up, or None.
+    clock : str
+        By which it is timed: WALL or DEVICE.
+    split : Deciding | None
+        The rule of both races if its calls tell their time on a device: each has half of the probability of a false
+        alarm. None if device time does not count.
+    device : Race | None
+        The race of the same launches in device time.
 
     """
 
@@ -83,6 +92,9 @@ class Race:
     seconds: float = 0.0
     decision: Decision = Decision(Verdict.UNSURE, 0, 1.0)  # noqa: RUF009  # frozen
     failed: Failed | None = None
+    clock: str = WALL
+    split: Deciding | None = None
+    device: Race | None = None
 
     def after(self, launched: LaunchResult) -> Race:
         """Return this race after one more launch."""
@@ -93,28 +105,61 @@ class Race:
             counted = launched.result
             verdict = self.rule.decide_by_count(counted.number, counted.error)
             return replace(self, seconds=seconds, counted=counted, decision=Decision(verdict, 1, 1.0))
-        launches = (*self.launches, launched.result)
-        decision = self.rule.decide([timed.number for timed in launches])
-        return replace(self, seconds=seconds, launches=launches, decision=decision)
+        race, timed = replace(self, seconds=seconds), launched.result
+        if self.split is not None and not self.launches and timed.device is not None:
+            race = replace(race, rule=self.split, split=None)
+            race = replace(race, device=replace(race, clock=DEVICE))
+        if race.device is None:
+            return race.with_times(timed)
+        # What one clock has decided stays as it is while the other one needs more launches.
+        device = race.device.with_times(timed.device or NO_LONGER) if race.device.undecided else race.device
+        return replace(race.with_times(timed) if race.undecided else race, device=device)
+
+    def with_times(self, times: Timed | Failed) -> Race:
+        """Return the race after one more launch, by its own clock."""
+        if isinstance(times, Failed):
+            return replace(self, failed=times)
+        launches = (*self.launches, times)
+        return replace(self, launches=launches, decision=self.rule.decide([timed.number for timed in launches]))
 
     @property
-    def open(self) -> bool:
-        """Whether it is to be launched again."""
+    def by_clock(self) -> tuple[Race, ...]:
+        """The race itself and, if there is one, that in device time; each with the seconds of its own launches."""
+        if self.device is None:
+            return (self,)
+        launch_s = self.seconds / max(len(self.launches), len(self.device.launches))
+        return tuple(replace(race, seconds=launch_s * len(race.launches)) for race in (self, self.device))
+
+    @property
+    def undecided(self) -> bool:
+        """Whether another launch may decide it, by its own clock."""
         return (
             self.failed is None
             and self.counted is None
             and self.decision.verdict is Verdict.UNSURE
             and len(self.launches) < self.max_launches
-            and self.seconds < self.budget_s * (SUSPECT if self._looks_slower() else 1)
         )
 
-    def _looks_slower(self) -> bool:
+    @property
+    def open(self) -> bool:
+        """Whether it is to be launched again."""
+        return self.failed is None and any(race.undecided for race in self.by_clock) and self.seconds_left > 0
+
+    @property
+    def seconds_left(self) -> float:
+        """What is left of its budget."""
+        looks_slower = any(race.looks_slower for race in self.by_clock if race.undecided)
+        return self.budget_s * (SUSPECT if looks_slower else 1) - self.seconds
+
+    @property
+    def looks_slower(self) -> bool:
         """Whether its interval is clearly above the threshold; when to stop may depend on past launches."""
         return bool(self.launches) and self.rule.suspects(interval(self.numbers)[0])
 
     def pace(self) -> Pace | None:
         """Return how its next launch is timed; None for the first."""
-        return pacing.pace(self.launches, self.seconds, self.rule)
+        paces = [pacing.pace(race.launches, self.seconds, race.rule) for race in self.by_clock if race.undecided]
+        return max(filter(None, paces), key=lambda pace: pace.pairs or 0, default=None)
 
     @property
     def numbers(self) -> list[float]:

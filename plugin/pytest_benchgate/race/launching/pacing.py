@@ -11,7 +11,7 @@ import statistics
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.statistics import logarithms
+from pytest_benchgate.race.statistics import launch_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 # The least and the most pairs of a launch; fewer have no fastest quarter to speak of.
 LEAST, MOST = 5, 40
 # Standard errors of a launch's number that must fit between it and where it would count less.
-CERTAIN = 3
+CERTAIN = 2
+# Of pairs, each of which is left out in turn.
+GROUPS = 5
 # The scatter between launches, in ln(ratio), that is expected before any launch, and how many launches that counts for.
 USUAL_SCATTER, WEIGHT = 0.004, 4
-# The scatter of a normal distribution over the distance of its quartiles.
-NORMAL = 1 / 1.349
 
 
 def pace(launches: Sequence[Timed], seconds: float, rule: Deciding) -> Pace | None:
@@ -49,7 +49,7 @@ def best_pairs(launches: Sequence[Timed], seconds: float, rule: Deciding) -> int
     # Where a coarse clock measures nothing, any number of pairs is cheap.
     pair_s = max(paired_s / pairs, 1e-9)
     launch_s = max(seconds - paired_s, 0.0) / len(launches)
-    within = statistics.median(_scatter(timed) for timed in launches) ** 2
+    within = statistics.fmean(len(one.base_ns) * error(one.base_ns, one.head_ns) ** 2 for one in launches)
     between = max(_between(launches) - within * len(launches) / pairs, (USUAL_SCATTER / 4) ** 2)
     best = math.sqrt(launch_s / pair_s * within / between)
     margin = rule.margin(statistics.median(timed.number for timed in launches))
@@ -58,13 +58,23 @@ def best_pairs(launches: Sequence[Timed], seconds: float, rule: Deciding) -> int
     return max(LEAST, math.ceil(min(MOST, best)))
 
 
-def _scatter(timed: Timed) -> float:
-    """Return the scatter of a launch's pairs, in ln(ratio), from their quartiles: disturbances must not count."""
-    numbers = logarithms(timed.base_ns, timed.head_ns)
-    if len(numbers) == 1:
+def error(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
+    """Return the standard error of a launch's number, in ln(ratio): a jackknife over groups of its pairs.
+
+    Each group in turn is left out. Shao and Wu, A general theory for jackknife variance estimation (Annals of
+    Statistics, 1989): groups, not single pairs, as the number is made of quantiles. 0 for a single pair.
+    """
+    if len(base_ns) == 1:
         return 0.0
-    low, _, high = statistics.quantiles(numbers, n=4)
-    return (high - low) * NORMAL
+    groups = min(GROUPS, len(base_ns))
+    numbers = [
+        launch_number(
+            [ns for pair, ns in enumerate(base_ns) if pair % groups != left_out],
+            [ns for pair, ns in enumerate(head_ns) if pair % groups != left_out],
+        )
+        for left_out in range(groups)
+    ]
+    return math.sqrt((groups - 1) * statistics.pvariance(numbers))
 
 
 def _between(launches: Sequence[Timed]) -> float:

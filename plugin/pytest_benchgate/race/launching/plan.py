@@ -64,7 +64,7 @@ class Plan:
     pairs : int
         The most pairs of a launch.
     agreeing_pairs : int
-        How many are enough if they agree: if the interval of their median is no wider than precision.
+        How many are enough if they agree: if the launch's number is known to half of precision, up or down.
     least_pairs : int
         How many are enough if they take longer than timed_ns together.
     precision : float
@@ -87,7 +87,7 @@ class Plan:
     agreeing_pairs: int = 9
     least_pairs: int = 3
     precision: float = 0.03
-    block_ns: float = 2e6
+    block_ns: float = 1e6
     most_block_ns: float = 1e8
     lead_ns: float = 5e6
     timed_ns: float = 6e8

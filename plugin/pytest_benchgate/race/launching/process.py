@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from pytest_benchgate.race.launching.results import Failed, FailureKind
 from pytest_benchgate.race.reaper import ended_fd
+from pytest_benchgate.race.sides.sides import SidesError
 from pytest_benchgate.race.worker import boot, messages
 from pytest_benchgate.race.worker.channel import Channel, Closed, Late
 from pytest_benchgate.race.worker.clock import CLOCK
@@ -57,12 +59,15 @@ class TimedBlock:
         Whether threads other than the main one worked in it.
     wall_ns : float
         The nanoseconds of the whole block, with what is not timed.
+    device_ns : float | None
+        The nanoseconds of one call by the clock of its device; None if that does not tell, or without a device.
 
     """
 
     call_ns: float
     threaded: bool
     wall_ns: float
+    device_ns: float | None = None
 
 
 @dataclass
@@ -96,13 +101,27 @@ class Worker:
     ended_fd: int | None = field(init=False)
 
     def start(self) -> None:
-        """Start the process; only `collect` waits for it, so that both sides start at once."""
+        """Start the process; only `collect` waits for it, so that both sides start at once. Raises SidesError."""
+        with ExitStack() as opened:
+            try:
+                self._start(opened)
+            # There is no memory, disk space or process left, or another program has changed the cache.
+            except OSError as error:
+                raise SidesError(f"the worker of {self.side.name} could not be started: {error}") from error
+            opened.pop_all()
+
+    def _start(self, opened: ExitStack) -> None:
         (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
+        for end in (orders_in, orders_out, answers_in, answers_out):
+            opened.callback(os.close, end)
         self.output = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the worker
+        opened.callback(self.output.close)
         files = None if self.files is None else sorted(self.files)
         start = messages.Start(os.getpid(), orders_in, answers_out, self.seed, [*self.plan.names], files)
         env = {name: value for name, value in os.environ.items() if name not in HIDDEN}
         env |= {**self.side.environment, boot.START: messages.encode_start(start), "PYTHONHASHSEED": str(self.seed)}
+        # Commands that a benchmark starts, such as the project's own scripts, are this side's, too.
+        env["PATH"] = os.pathsep.join([str(self.side.python.parent), env.get("PATH", os.defpath)])
         if self.side.temporary:
             env["TMPDIR"] = str(self.side.temporary)
             # Without bytecode files, compiling would take most of each start; one folder for both sides.
@@ -221,7 +240,8 @@ class Worker:
                 "communication included, by the session's; patch clocks (freezegun, time-machine, monkeypatch) only "
                 "where the code under test reads them",
             )
-        return TimedBlock(answer.ns / calls, answer.threaded, wall_ns)
+        device_ns = None if answer.device_ns is None else answer.device_ns / calls
+        return TimedBlock(answer.ns / calls, answer.threaded, wall_ns, device_ns)
 
     def close(self) -> None:
         """End the process, whatever its state, and the processes that it has started."""

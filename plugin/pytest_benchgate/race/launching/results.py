@@ -84,6 +84,8 @@ class Timed:
         How it was timed.
     paired_s : float
         The seconds of all its pairs.
+    device : Timed | Failed | None
+        The same calls by the clock of the device on which they work, or why it does not tell; None without a device.
 
     """
 
@@ -94,6 +96,7 @@ class Timed:
     alike: bool = True
     pace: Pace = Pace(1)
     paired_s: float = 0.0
+    device: Timed | Failed | None = None
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_benchgate import host
-from pytest_benchgate.race.launching.pacing import LEAST
+from pytest_benchgate.race.launching.pacing import CERTAIN, error
 from pytest_benchgate.race.launching.process import WorkerLost
-from pytest_benchgate.race.launching.results import Pace, Timed
-from pytest_benchgate.race.statistics import interval, launch_number, logarithms
+from pytest_benchgate.race.launching.results import Failed, FailureKind, Pace, Timed
+from pytest_benchgate.race.statistics import launch_number
 from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.race.launching.engine import Deciding
     from pytest_benchgate.race.launching.plan import Plan
-    from pytest_benchgate.race.launching.process import Worker
+    from pytest_benchgate.race.launching.process import TimedBlock, Worker
     from pytest_benchgate.race.worker import messages
 
 # Times a block's length: a single call that takes so long, even if cold, ends the calibration.
 SURELY = 10
 # Part of a block's length that ends the calibration, as each further attempt may find a faster call.
 NEARLY = 0.8
-# Of the interval of a launch's median.
-CONFIDENCE = 0.9
+# Why a benchmark has no time on its device.
+NO_DEVICE = "its calls return no OpenCL event, and no device_ns= is stated"
+NO_TIMES = "of some calls it is not known"
+TOO_COARSE = "some blocks of calls take 0 ns by the device's clock, which is too coarse"
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ class Timer:
         plan = workers[0].plan
         pace = self.paces.get(nodeid) or calibrate(workers, plan)
         start = CLOCK.s()
-        times = time_pairs(workers, pace, plan, rng, self.rules.get(nodeid))
+        blocks = time_pairs(workers, pace, plan, rng, self.rules.get(nodeid))
         paired_s = CLOCK.s() - start
         base_ns, head_ns = (
-            tuple(one / answer.iterations for one in of_side) for of_side, answer in zip(times, ready, strict=True)
+            tuple(block.call_ns / answer.iterations for block in of_side)
+            for of_side, answer in zip(blocks, ready, strict=True)
         )
         number = launch_number(base_ns, head_ns)
-        return Timed(number, base_ns, head_ns, ready[-1].group, are_alike(ready), pace, paired_s)
+        timed = Timed(number, base_ns, head_ns, ready[-1].group, are_alike(ready), pace, paired_s)
+        return replace(timed, device=_on_device(timed, blocks, ready))
 
 
 def are_alike(ready: Sequence[messages.Ready]) -> bool:
@@ -67,10 +71,32 @@ def are_alike(ready: Sequence[messages.Ready]) -> bool:
     return len({answer.drawn for answer in ready}) == 1
 
 
+def _on_device(
+    timed: Timed, blocks: Sequence[Sequence[TimedBlock]], ready: Sequence[messages.Ready]
+) -> Timed | Failed | None:
+    """Return the same launch by the clocks of the devices, or why there is no such time; None without a device."""
+    if all(answer.device is None for answer in ready):
+        return None
+    sides, lacks = ("base", "head"), {}
+    times: list[tuple[float, ...]] = []
+    for side, of_side, answer in zip(sides, blocks, ready, strict=True):
+        known = [block.device_ns for block in of_side if block.device_ns is not None]
+        if len(known) < len(of_side):
+            lacks[side] = NO_DEVICE if answer.device is None else answer.device or NO_TIMES
+        times.append(tuple(device_ns / answer.iterations for device_ns in known))
+    if lacks:
+        reasons = dict.fromkeys(lacks.values())
+        return Failed(" and ".join(lacks), "; ".join(reasons), FailureKind.LACKS)
+    if not all(map(all, times)):
+        return Failed(" and ".join(sides), TOO_COARSE, FailureKind.LACKS)
+    base_ns, head_ns = times
+    return replace(timed, number=launch_number(base_ns, head_ns), base_ns=base_ns, head_ns=head_ns)
+
+
 def time_pairs(
     workers: Sequence[Worker], pace: Pace, plan: Plan, rng: random.Random, rule: Deciding | None = None
-) -> list[list[float]]:
-    """Return the nanoseconds of a call in each pair, for each worker; blocks of one test have equally many calls.
+) -> list[list[TimedBlock]]:
+    """Return the block of each pair, for each worker; blocks of one test have equally many calls.
 
     Both stay on one processor, a random one: on a busy machine, two that each keep their own differed by up to 30 % for
     a whole launch. A function that uses threads needs all processors, and before each of its blocks calls that are not
@@ -82,40 +108,41 @@ def time_pairs(
     processors = sorted(host.processors())
     processor = rng.choice(processors) if processors and not pace.lead else None
     factors = pace.factors or [1] * len(workers)
-    times: list[list[float]] = [[] for _ in workers]
-    while not _enough(times, pace, plan, rule):
+    blocks: list[list[TimedBlock]] = [[] for _ in workers]
+    while not _enough([[block.call_ns for block in of_side] for of_side in blocks], pace, plan, rule):
         for index in rng.sample(range(len(workers)), len(workers)):
             if pace.lead:
                 workers[index].block(pace.lead * factors[index], None)
             calls = pace.calls * factors[index]
-            call_ns = workers[index].block(calls, processor).call_ns
-            if not call_ns:
+            block = workers[index].block(calls, processor)
+            if not block.call_ns:
                 raise WorkerLost(
                     workers[index].side.name,
                     f"{calls} calls take less time than the clock can tell, and more would take too long with "
                     "their setup; time several calls as one, with benchmark.pedantic(..., iterations=N)",
                 )
-            times[index].append(call_ns)
-    return times
+            blocks[index].append(block)
+    return blocks
 
 
 def calibrate(workers: Sequence[Worker], plan: Plan) -> Pace:
     """Return the pace of a benchmark that has none yet; raise EndedEarly or WorkerLost."""
-    calls, wall_ns = _calls(workers, plan)
+    calls, wall_ns, best = _calls(workers, plan)
     lead = max(1, int(plan.lead_ns / wall_ns))
     blocks = [worker.block(lead, None) for worker in workers]
     pace = Pace(calls, lead if any(block.threaded for block in blocks) else 0)
     if not any(worker.side.tests for worker in workers):
         return pace
-    slowest = max(block.call_ns for block in blocks)
+    # On a busy machine, a side with longer blocks than the other's is interrupted in more of them.
+    best = [min(known, block.call_ns) for known, block in zip(best, blocks, strict=True)]
     # A setup in each round may be much slower than what is timed.
     most = [plan.most_block_ns * lead / block.wall_ns / calls for block in blocks]
-    wanted = [min(slowest / max(block.call_ns, 1.0), limit) for block, limit in zip(blocks, most, strict=True)]
+    wanted = [min(max(best) / max(call_ns, 1.0), limit) for call_ns, limit in zip(best, most, strict=True)]
     return replace(pace, factors=tuple(max(1, int(factor)) for factor in wanted))
 
 
-def _calls(workers: Sequence[Worker], plan: Plan) -> tuple[int, float]:
-    """Return the number of calls in a block, and the nanoseconds of one call with everything that is not timed.
+def _calls(workers: Sequence[Worker], plan: Plan) -> tuple[int, float, list[float]]:
+    """Return the calls of a block, the nanoseconds of one with all that is not timed, and those timed, for each worker.
 
     The fastest call counts: the first ones are cold, and threads take a while to wake.
     """
@@ -125,11 +152,11 @@ def _calls(workers: Sequence[Worker], plan: Plan) -> tuple[int, float]:
         best = [min(known, block.call_ns) for known, block in zip(best, blocks, strict=True)]
         wall_ns = max(block.wall_ns for block in blocks) / calls
         if max(best) * calls >= plan.block_ns * (NEARLY if attempt else SURELY):
-            return calls, wall_ns
+            return calls, wall_ns, best
         # A setup in each round is not in call_ns, and may be much slower than what is timed.
         most = int(plan.most_block_ns / wall_ns)
         if most <= calls and attempt:
-            return calls, wall_ns
+            return calls, wall_ns, best
         # A coarse clock may measure nothing for a single call.
         enough = math.ceil(plan.block_ns / max(best)) if min(best) else 10 * calls
         calls, attempt = max(calls, min(enough, 10 * calls, most)), attempt + 1
@@ -146,9 +173,7 @@ def _enough(times: Sequence[Sequence[float]], pace: Pace, plan: Plan, rule: Deci
         return True
     if count >= plan.least_pairs and pace.calls * sum(map(sum, times)) >= plan.timed_ns:
         return True
-    if pace.pairs or count < LEAST:
+    if pace.pairs or count < plan.agreeing_pairs:
         return False
-    low, high, _ = interval(logarithms(*times), CONFIDENCE)
-    return (rule is not None and rule.is_clear(low, high)) or (
-        count >= plan.agreeing_pairs and high - low <= plan.precision
-    )
+    number, margin = launch_number(*times), CERTAIN * error(*times)
+    return 2 * margin <= plan.precision or (rule is not None and rule.is_clear(number - margin, number + margin))

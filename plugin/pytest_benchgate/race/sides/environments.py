@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from pytest_benchgate.race.building import project
 from pytest_benchgate.race.launching.plan import Side
 from pytest_benchgate.race.sides.head_tests import modules
 from pytest_benchgate.race.sides.sides import SIDES, Sides, SidesError
+from pytest_benchgate.race.sides.temporary import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,7 @@ print(json.dumps(found))
 
 def of_environments(config: pytest.Config, race: RaceConfig, files: Sequence[Path], reaper: Reaper) -> Sides:
     """Return the sides of a race over the tests in these files (paths relative to rootdir). Raises SidesError."""
-    scratch = Path(tempfile.mkdtemp(prefix="race-")).resolve()
-    reaper.watch(scratch)
+    scratch = make_folder(reaper)
     pythons = (race.base_python or Path(sys.executable), Path(sys.executable))
     base, head = (
         Side(

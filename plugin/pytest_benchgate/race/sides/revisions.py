@@ -7,7 +7,6 @@ import dataclasses
 import shlex
 import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from pytest_benchgate.options import RELINKED
 from pytest_benchgate.race.arguments import arguments
-from pytest_benchgate.race.building import extensions, git, project
+from pytest_benchgate.race.building import extensions, git, log, project
 from pytest_benchgate.race.building.build import Builder, BuildFailed, Order
 from pytest_benchgate.race.building.parallel import build_all
 from pytest_benchgate.race.building.store import CacheError, Store, prepare_folder
 from pytest_benchgate.race.launching.plan import Side
 from pytest_benchgate.race.sides import basis, head_tests
 from pytest_benchgate.race.sides.sides import SIDES, Sides, SidesError
+from pytest_benchgate.race.sides.temporary import make_folder
 from pytest_benchgate.race.worker import home
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def build(
     Raises SidesError, BuildFailed or git.GitError.
     """
     repository = base.repository
-    root = rootpath.relative_to(repository.root)
+    root = rootpath.resolve().relative_to(repository.root)
     if (rootpath / "__init__.py").is_file() and import_mode != "importlib":
         raise SidesError(
             f"{rootpath} itself is a package, by its __init__.py, so that pytest imports the tests, and what they "
@@ -124,8 +124,7 @@ def build(
             prepare_folder(race.builds)
         except CacheError as error:
             raise SidesError(str(error)) from error
-    scratch = Path(tempfile.mkdtemp(prefix="race-")).resolve()
-    reaper.watch(scratch)
+    scratch = make_folder(reaper)
     head = repository.check_out_working_tree(scratch / "head")
     if race.base == RELINKED:
         shutil.copytree(scratch / "head", scratch / "base", symlinks=True)
@@ -141,7 +140,7 @@ def build(
             "environment that has it installed: --race-base-python"
         )
     store = Store(race.builds, reaper, stack, oldest=time.time() if race.rebuild else 0.0)
-    builder = Builder(store, race.environment)
+    builder = Builder(store, race.environment, race.before_build)
     return (yield from _build(dataclasses.replace(trees, projects=(base_folder, folder), builder=builder), builder))
 
 
@@ -234,6 +233,7 @@ def of_revisions(config: pytest.Config, race: RaceConfig, files: Sequence[Path],
         is_new,
         null=base.tree == head.tree,
         trees=(base.tree, head.tree),
+        commits=(base.revision, log.commit(trees.repository.root, head.revision) if head.revision else None),
         basis=found,
         unmodified_base=unmodified_base,
     )

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_benchgate.commit import Commit
     from pytest_benchgate.race.launching.plan import Side
     from pytest_benchgate.race.sides.basis import Basis
 
@@ -45,6 +46,8 @@ class Sides:
         Whether both sides are known to be the same.
     trees : tuple[str, str]
         Git's hashes of the two source trees; empty without a repository.
+    commits : tuple[str, Commit | None]
+        The id of base's commit, and head's commit; without a repository, or with changes in head, empty and None.
     basis : Basis | None
         What base's own tree says; None if head's says the same, or there is no such tree.
     unmodified_base : Callable[[], Side] | None
@@ -62,5 +65,6 @@ class Sides:
     is_new: Callable[[str, str], bool] = lambda file, function: False  # noqa: ARG005
     null: bool = False
     trees: tuple[str, str] = ("", "")
+    commits: tuple[str, Commit | None] = ("", None)
     basis: Basis | None = None
     unmodified_base: Callable[[], Side] | None = None

@@ -15,7 +15,7 @@ from pytest_benchgate.options import RELINKED
 from pytest_benchgate.race.arguments import from_here, repeat, without_output
 from pytest_benchgate.race.building.git import GitError, git
 from pytest_benchgate.race.launching.results import FailureKind
-from pytest_benchgate.results import Advice
+from pytest_benchgate.results import WALL, Advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,25 +63,26 @@ class Adviser:
             found = self._after_slower(raced, own)
         elif raced.verdict == "unsure" and not own.count:
             more = dataclasses.replace(own, budget_s=MORE * own.budget_s, max_launches=MORE * own.max_launches)
-            words = "to decide what is unsure, give it more time, or a quieter machine"
+            words = "to decide what is unsure, race longer, or on a quieter machine"
             found = iter([Advice("retry", words, self._repeat(raced, more))])
         elif raced.verdict == "placement":
-            words = "where the code lies makes the difference, not what it does; to see what that does here"
+            words = "the placement of the code makes the difference; to measure what that does on this machine"
             found = iter([Advice("relinked", words, repeat(self.config, own, f"--race={RELINKED}", raced.nodeid))])
         elif raced.verdict == "error" and race.failed is not None:
             found = self._after_error(raced, race.failed, own)
         return dataclasses.replace(raced, advice=tuple(found))
 
     def _after_slower(self, raced: Raced, own: RaceConfig) -> Iterator[Advice]:
-        """Yield how to find the cause, then the commit, and how to accept it."""
-        if raced.explanation is None:
+        """Yield how to find the cause, then the commit, which the wall time alone can tell; and how to accept it."""
+        is_wall = raced.clock == WALL
+        if is_wall and raced.explanation is None:
             # The default, which the configuration may have changed.
             command = self._repeat(raced, dataclasses.replace(own, explain="auto"), "--race-explain=auto")
             yield Advice("explain", "to find the cause, count instructions", command)
-        elif "valgrind is not installed" in raced.explanation.reason:
+        elif raced.explanation and "valgrind is not installed" in raced.explanation.reason:
             yield Advice("explain", f"to find the cause: {raced.explanation.reason}, and race again", raced.repeat)
-        if self._history is not None:
-            unseen = " (in what is committed)" * self._history.changed
+        if is_wall and self._history is not None:
+            unseen = " (uncommitted changes left out)" * self._history.changed
             yield Advice("bisect", f"to find the commit{unseen}", self._bisect(raced, own, self._history))
         if own.revision is not None and raced.high is not None:
             file = os.path.relpath(self.config.rootpath / own.accepted_file, self.config.invocation_params.dir)

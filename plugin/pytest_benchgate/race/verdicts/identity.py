@@ -66,7 +66,9 @@ class Identity:
             if not files:
                 return [f"the benchmarks have loaded none of the project's modules on {side}"]
         if base == head:
-            return [f"both sides have loaded equal files ({len(head)}): nothing that was raced differs"]
+            return [
+                f"both sides have loaded equal files ({len(head)}): nothing that was raced differs, unless in its data"
+            ]
         return []
 
 

@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.verdicts.failures import Failures
 
 
+# If only this side tells no time on a device.
+LACKING = {"base": Verdict.NEW, "head": Verdict.GONE}
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a race, and a note on it, if any."""
+    """The results of a benchmark's race, by each of its clocks, the wall clock first; and notes on them."""
 
-    raced: Raced
-    note: str = ""
+    raced: tuple[Raced, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,17 +51,36 @@ class Outcomes:
 
     def of(self, benchmark: Benchmark, race: Race, races: Sequence[Race]) -> Outcome:
         """Return the outcome of a benchmark's race; `races` are all of the session."""
-        own = self.agreement.races[race.nodeid]
-        entry = self.agreement.accepted.get(race.nodeid)
-        verdict, side, reason, note = race.decision.verdict, "", "", ""
         if race.failed:
             verdict, side, reason = self.failures.verdict(race.failed, race.nodeid, benchmark.function, races)
-        elif entry and verdict in {Verdict.SAME, Verdict.FASTER}:
-            if statistics.median(race.numbers) > math.log1p(own.slowdown):
-                verdict = Verdict.ACCEPTED
+            return Outcome((self._raced(benchmark, race, verdict, side, reason),))
+        raced, notes = [], []
+        for one in race.by_clock:
+            if one.failed is None:
+                raced.append(self._raced(benchmark, one, self._verdict(one)))
+            elif (lacking := LACKING.get(one.failed.side)) is not None:
+                reason = (
+                    f"only {'head' if lacking is Verdict.NEW else 'base'} tells a time on a device: {one.failed.reason}"
+                )
+                raced.append(self._raced(benchmark, one, lacking, one.failed.side, reason))
             else:
-                change = percent(statistics.median(race.numbers))
-                note = f"{own.accepted_file}: {race.nodeid} needs no entry any more: its change is {change}"
+                notes.append(f"{race.nodeid} is not raced in device time: {one.failed.reason}")
+        needless = {Verdict.SAME.value, Verdict.FASTER.value}
+        if race.nodeid in self.agreement.accepted and all(one.verdict in needless for one in raced):
+            file, change = self.agreement.races[race.nodeid].accepted_file, percent(raced[0].change or 0.0)
+            notes.append(f"{file}: {race.nodeid} needs no entry any more: its change is {change}")
+        return Outcome(tuple(raced), tuple(notes))
+
+    def _verdict(self, race: Race) -> Verdict:
+        """Return the verdict on a race that has numbers."""
+        verdict, slowdown = race.decision.verdict, self.agreement.races[race.nodeid].slowdown
+        if race.nodeid in self.agreement.accepted and verdict in {Verdict.SAME, Verdict.FASTER}:
+            return Verdict.ACCEPTED if statistics.median(race.numbers) > math.log1p(slowdown) else verdict
+        return verdict
+
+    def _raced(self, benchmark: Benchmark, race: Race, verdict: Verdict, side: str = "", reason: str = "") -> Raced:
+        """Return the result of a race by one clock."""
+        own, entry = self.agreement.races[race.nodeid], self.agreement.accepted.get(race.nodeid)
         failed = (
             verdict in {Verdict.SLOWER, Verdict.ERROR}
             or (verdict is Verdict.UNSURE and own.strict)
@@ -79,8 +102,9 @@ class Outcomes:
             seconds=race.seconds,
             side=side,
             reason=reason,
+            clock=race.clock,
         )
-        return Outcome(self._with_visible(with_numbers(raced, race), race), note)
+        return self._with_visible(with_numbers(raced, race), race)
 
     def _with_visible(self, raced: Raced, race: Race) -> Raced:
         """Add to the result of a race with itself the smallest slowdown that could have been seen."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import inspect
+import math
 import os
 import sys
+from functools import partial
 from itertools import repeat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate import host
@@ -14,6 +17,7 @@ from pytest_benchgate.host import BenchmarkFixture
 from pytest_benchgate.race.worker import home, messages
 from pytest_benchgate.race.worker.channel import Channel
 from pytest_benchgate.race.worker.clock import CLOCK
+from pytest_benchgate.race.worker.device import DeviceClock, Spent
 from pytest_benchgate.race.worker.seeds import SEEDS, install
 from pytest_benchgate.session import GATE
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_benchgate.explain.counting import Caller
+    from pytest_benchgate.gate import Gate
     from pytest_benchgate.limits import Reach
 
 # Processor time of all threads, as a multiple of the main thread's, from which on other threads take part in the work.
@@ -52,10 +57,20 @@ class State:
         self.seen: set[str] = set()
         self.errors: dict[str, str] = {}
 
+    @property
+    def gate(self) -> Gate | None:
+        """The gate of the running test, if it has one."""
+        return self.item.stash.get(GATE, None) if self.item else None
+
     def reach(self) -> Reach | None:
         """Return the share of a limit that the running test claims to reach, if any."""
-        gate = self.item.stash.get(GATE, None) if self.item else None
-        return gate.claim.reach if gate else None
+        return self.gate.claim.reach if self.gate else None
+
+    def device_clock(self, result: Any) -> tuple[DeviceClock | None, str | None]:
+        """Return what tells the time of a call on its device, by the result of one, and why none does; see Ready."""
+        clock = DeviceClock.of(result, self.gate.device_clock if self.gate else None)
+        why = None if clock is None else clock.why_not(result)
+        return (None if why else clock), why
 
     def undo_imports(self) -> None:
         """Undo what a suite may have changed at import: the processors that it may use, frozen objects."""
@@ -76,7 +91,7 @@ class State:
             self.home.first()
 
     def loaded(self) -> list[str]:
-        """Return the real paths of the raced modules' files that were loaded since the last call.
+        """Return the real paths of the raced modules' files that were loaded since the last call, and of libraries.
 
         Raises NotRaceable if one of them is not of this side's build.
         """
@@ -90,10 +105,22 @@ class State:
                 path = os.path.realpath(file)
                 if self.home is None or self.home.is_home(path):
                     paths.append(path)
-        return paths
+        libraries = {path for path in _libraries() if self.home and self.home.is_home(path)} - self.seen
+        self.seen |= libraries
+        return [*paths, *sorted(libraries.difference(paths))]
 
     def _is_raced(self, name: str) -> bool:
         return name in self.names or any(name.startswith(f"{root}.") for root in self.names)
+
+
+def _libraries() -> set[str]:
+    """Return the files whose code this process has loaded, by ctypes for instance; none if the system does not tell."""
+    try:
+        lines = Path("/proc/self/maps").read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return set()
+    parts = [line.split(maxsplit=5) for line in lines]
+    return {part[5] for part in parts if len(part) == 6 and "x" in part[1] and part[5].startswith("/")}  # noqa: PLR2004
 
 
 class RacedBenchmark(BenchmarkFixture):
@@ -112,18 +139,21 @@ class RacedBenchmark(BenchmarkFixture):
     def _raw(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         now = CLOCK.ns
 
-        def block(calls: int) -> int:
+        def block(calls: int) -> Spent:
+            if device is not None:
+                return device.timed(partial(function_to_benchmark, *args, **kwargs), calls)[0]
             start = now()
             for _ in repeat(None, calls):
                 function_to_benchmark(*args, **kwargs)
-            return now() - start
+            return Spent(now() - start)
 
         drawn = SEEDS.fingerprint()
         start = now()
         result = function_to_benchmark(*args, **kwargs)
         once_ns = now() - start
         _refuse_async(result)
-        self._serve(block, lambda call: call(function_to_benchmark, args, kwargs), once_ns, drawn)
+        device, lacks = self.state.device_clock(result)
+        self._serve(block, lambda call: call(function_to_benchmark, args, kwargs), once_ns, drawn, lacks)
         return result
 
     def _raw_pedantic(
@@ -138,17 +168,25 @@ class RacedBenchmark(BenchmarkFixture):
         iterations: int = 1,
     ) -> Any:
         result, now = None, CLOCK.ns
+        device: DeviceClock | None = None
 
-        def round_ns() -> int:
+        def one_round() -> Spent:
             nonlocal result
             given = (setup() if setup else None) or (args, kwargs or {})
-            start = now()
-            for _ in repeat(None, iterations):
-                result = target(*given[0], **given[1])
-            spent = now() - start
+            if device is not None:
+                spent, result = device.timed(partial(target, *given[0], **given[1]), iterations)
+            else:
+                start = now()
+                for _ in repeat(None, iterations):
+                    result = target(*given[0], **given[1])
+                spent = Spent(now() - start)
             if teardown:
                 teardown(*given[0], **given[1])
             return spent
+
+        def block(calls: int) -> Spent:
+            rounds = [one_round() for _ in range(calls)]
+            return Spent(sum(spent.ns for spent in rounds), sum(spent.device_ns for spent in rounds))
 
         def once(call: Caller) -> None:
             given = (setup() if setup else None) or (args, kwargs or {})
@@ -157,9 +195,10 @@ class RacedBenchmark(BenchmarkFixture):
                 teardown(*given[0], **given[1])
 
         drawn = SEEDS.fingerprint()
-        once_ns = round_ns()
+        once_ns = one_round().ns
         _refuse_async(result)
-        self._serve(lambda calls: sum(round_ns() for _ in range(calls)), once, once_ns, drawn, iterations)
+        device, lacks = self.state.device_clock(result)
+        self._serve(block, once, once_ns, drawn, lacks, iterations)
         return result
 
     def weave(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
@@ -170,10 +209,11 @@ class RacedBenchmark(BenchmarkFixture):
 
     def _serve(
         self,
-        block: Callable[[int], int],
+        block: Callable[[int], Spent],
         once: Callable[[Caller], object],
         once_ns: int,
         drawn: str,
+        device: str | None,
         iterations: int = 1,
     ) -> None:
         """Time or count as ordered, without the garbage collector, and fill in the statistics that a test may read."""
@@ -186,7 +226,7 @@ class RacedBenchmark(BenchmarkFixture):
         state.undo_imports()
         group, reach = None if self.group is None else str(self.group), state.reach()
         reaches = reach.text if reach else ""
-        state.channel.answer(messages.Ready(once_ns, iterations, group, state.loaded(), drawn, reaches))
+        state.channel.answer(messages.Ready(once_ns, iterations, group, state.loaded(), drawn, reaches, device))
         collecting = gc.isenabled()
         gc.disable()
         try:
@@ -195,12 +235,13 @@ class RacedBenchmark(BenchmarkFixture):
                 if isinstance(order, messages.Block):
                     state.pin(order.processor)
                     all_ns, main_ns = CLOCK.all_ns(), CLOCK.own_ns()
-                    spent_ns = block(order.calls)
+                    spent = block(order.calls)
                     main_ns, all_ns = CLOCK.own_ns() - main_ns, CLOCK.all_ns() - all_ns
-                    stats.update(spent_ns * 1e-9 / order.calls)
-                    state.channel.answer(messages.Timed(spent_ns, all_ns > THREADED * main_ns))
+                    stats.update(spent.ns * 1e-9 / order.calls)
+                    device_ns = None if math.isnan(spent.device_ns) else spent.device_ns
+                    state.channel.answer(messages.Timed(spent.ns, all_ns > THREADED * main_ns, device_ns))
                 elif isinstance(order, messages.Count):
-                    state.channel.answer(_count(once, order, state.seen))
+                    state.channel.answer(_count(once, order, state))
                 elif isinstance(order, messages.MeasureLimit) and reach:
                     state.pin(None)
                     state.channel.answer(messages.Limited([*map(float, reach.limit.measure(reach.amount))]))
@@ -212,12 +253,14 @@ class RacedBenchmark(BenchmarkFixture):
                 gc.enable()
 
 
-def _count(once: Callable[[Caller], object], order: messages.Count, files: set[str]) -> messages.Counted:
+def _count(once: Callable[[Caller], object], order: messages.Count, state: State) -> messages.Counted:
     # It takes ctypes, which no other start of a worker needs.
     from pytest_benchgate.explain import counting
 
     others_ns = counting.instructions(once, order.warm, order.calls)
-    return messages.Counted(others_ns, *counting.functions(once, files))
+    # What the tests define is in another folder on each side.
+    folders = [str(state.item.config.rootpath)] if state.item else []
+    return messages.Counted(others_ns, *counting.functions(once, state.seen, folders))
 
 
 def _refuse_async(result: Any) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from importlib.machinery import ModuleSpec
+    from importlib.metadata import Distribution, DistributionFinder
 
 # Environment variable with JSON: {"roots": [of both sides], "folders": [of the source tree], "patterns": [...]}.
 SOURCES = "BENCHGATE_SOURCES"
@@ -93,9 +94,12 @@ class Home:
 
         Raises ModuleNotFoundError for a module that is in the source tree and not in the wheel.
         """
-        if not self.owns(name):
-            return None
         *parents, last = name.split(".")
+        if not self.owns(name):
+            # A namespace, which may be nowhere else: the session does not have this folder on its path.
+            namespace = any(root.startswith(f"{name}.") for root in self.roots)
+            places = [*(sys.path if path is None else path), os.path.join(self.folder, *parents)]
+            return PathFinder.find_spec(name, places, target) if namespace else None
         tests = next((place for place in self._in_sources(parents, last) if self._holds_tests(place, last)), None)
         if tests is not None and (spec := _find(name, [tests], target)):
             return spec
@@ -113,6 +117,14 @@ class Home:
         if name in self.roots:
             raise ModuleNotFoundError(f"No module named {name!r}: this side of the race has none", name=name)
         return None
+
+    def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
+        """Yield the project's metadata, such as its version, if this environment is not on the path."""
+        from importlib.metadata import MetadataPathFinder
+
+        if "path" not in vars(context) and self.folder not in map(os.path.realpath, sys.path):
+            wanted = MetadataPathFinder.Context(name=context.name, path=[self.folder])
+            yield from MetadataPathFinder.find_distributions(wanted)
 
     def complaint(self) -> str | None:
         """Return an error message if a module of the project was loaded from elsewhere, else None."""

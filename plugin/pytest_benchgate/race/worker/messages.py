@@ -21,6 +21,7 @@ Messages are named tuples: as dataclasses they would add 3 ms to the start of ea
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NamedTuple, TypeAlias
 
 # Exit status of a worker whose pipes were closed or replaced, so that it cannot report anything else.
@@ -148,6 +149,8 @@ class Ready(NamedTuple):
         A fingerprint of the random numbers that were drawn before; see seeds.py.
     reaches : str
         The share of a limit that it claims to reach, as in "80 % of copy"; empty if none.
+    device : str | None
+        Why its device tells no time of a call, empty if it does; None without a device.
 
     """
 
@@ -157,13 +160,26 @@ class Ready(NamedTuple):
     files: list[str]
     drawn: str
     reaches: str
+    device: str | None
 
 
 class Timed(NamedTuple):
-    """The time of a block, and whether threads other than the main one worked in it."""
+    """The time of a block.
+
+    Attributes
+    ----------
+    ns : int
+        By the wall clock.
+    threaded : bool
+        Whether threads other than the main one worked in it.
+    device_ns : float | None
+        By the clock of the device on which its calls work; None if that does not tell, or without a device.
+
+    """
 
     ns: int
     threaded: bool
+    device_ns: float | None
 
 
 class Counted(NamedTuple):
@@ -280,6 +296,8 @@ def _is(value: Any, annotation: Any) -> bool:
             return isinstance(value, str)
         case "int":
             return type(value) is int
+        case "float":
+            return type(value) in {int, float} and math.isfinite(value)
         case "bool":
             return isinstance(value, bool)
         case "list[str]":
