@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_benchgate import amounts, devices
 from pytest_benchgate.check import Before
+from pytest_benchgate.comparison import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_benchgate.check import Check
+    from pytest_benchgate.host import Budget
     from pytest_benchgate.written import Arguments
 
 Look: TypeAlias = "Callable[[Any, Arguments, Before], None]"
+# Of a call with setup or teardown.
+MOST_ROUNDS = 100_000
 # Sampled calls in a row, at most: their number is random, so that no period of the function stays in step with them.
 MOST_IN_A_ROW = 3
 # Further calls, untimed, for the median of the device's own times.
@@ -41,13 +48,32 @@ class Call:
 
     def arguments(self) -> Arguments:
         """Return the arguments of one round, from setup where it gives any."""
-        given = self.setup() if self.setup else None
-        if not given:
+        given = self.given()
+        if given is None:
             return self.own
         if self.args or self.kwargs:
             raise TypeError("setup returned arguments, and the call has others as well; pass them in one place only")
-        args, kwargs = given
-        return tuple(args), dict(kwargs)
+        return given
+
+    def given(self) -> Arguments | None:
+        """Return what setup gives, if anything.
+
+        Raises
+        ------
+        TypeError
+            If that is no pair of arguments and keyword arguments.
+
+        """
+        given = self.setup() if self.setup else None
+        # As in pytest-benchmark, where it is enough to be false.
+        if given is None or (isinstance(given, int | tuple | list | dict) and not given):
+            return None
+        if not (isinstance(given, tuple | list) and len(given) == len(self.own) and isinstance(given[1], Mapping)):
+            raise TypeError(
+                f"setup returned {text(given)}, a {type(given).__name__}; return None, or a tuple of the arguments and "
+                "a dictionary of keyword arguments, as in: return (data,), {}"
+            )
+        return tuple(given[0]), dict(given[1])
 
     def run(self, look: Look | None = None, check: Check | None = None) -> Any:
         """Do one round: setup, the call, look at its result, teardown.
@@ -57,13 +83,31 @@ class Call:
         __tracebackhide__ = True
         arguments = self.arguments()
         before = check.prepare(arguments) if check else Before()
-        result = self.function(*arguments[0], **arguments[1])
-        try:
-            if look:
-                look(result, arguments, before)
-        finally:
-            if self.teardown:
-                self.teardown(*arguments[0], **arguments[1])
+        with before.restoring():
+            result = self.function(*arguments[0], **arguments[1])
+            try:
+                if look:
+                    look(result, arguments, before)
+            finally:
+                if self.teardown:
+                    self.teardown(*arguments[0], **arguments[1])
+        return result
+
+    def affordable(self, budget: Budget) -> int:
+        """Return how many rounds of setup, call and teardown fit pytest-benchmark's budget for a test."""
+        start = budget.timer()
+        self.run()
+        once_s = max(budget.timer() - start, 1e-9)
+        return min(max(math.ceil(budget.max_time_s / once_s), budget.min_rounds), MOST_ROUNDS)
+
+    def in_a_row(self, most: int, seconds: float) -> Any:
+        """Do so many rounds, or as many as fit the time; return the last result."""
+        end = perf_counter() + seconds
+        result = self.run()
+        for _ in range(1, most):
+            if perf_counter() > end:
+                break
+            result = self.run()
         return result
 
     def median_device_ns(
@@ -110,10 +154,7 @@ class Seen:
 
     def setup(self) -> Any:
         """Return what the call's own setup does."""
-        if not self.call.setup:
-            return None
-        given = self.call.setup()
-        self.arguments = (tuple(given[0]), dict(given[1])) if given else None
+        self.arguments = self.call.given()
         return self.arguments
 
     def teardown(self, *args: Any, **kwargs: Any) -> None:
@@ -140,6 +181,11 @@ class Samples:
     verified: int = 0
     # Its own, so that a test's random numbers are what they were.
     draw: random.Random = field(default_factory=random.Random)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if `every` is not a number of rounds."""
+        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+            raise ValueError(f"check_every={self.every!r} is not a number of rounds; pass an integer of at least 1")
 
     def after_round(self) -> None:
         """Verify calls, if it is time to; called after each round."""

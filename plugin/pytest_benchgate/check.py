@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+import sys
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_benchgate import judge, snapshot, written
-from pytest_benchgate.comparison import Tolerance, WrongAnswer, compare, text
+from pytest_benchgate.comparison import Tolerance, WrongAnswer, are_equal, compare, text
 from pytest_benchgate.written import Arguments, Key, argument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OVERWRITTEN = (
     "; before this call, {keys} held the expected answer already, and was overwritten. If the function changes its "
@@ -32,11 +38,26 @@ class Before:
         The arguments that held the expected answer, and are not named as written.
     words : str
         For the message of a wrong answer: which arguments were overwritten.
+    kept : list
+        What was overwritten: each place, a copy of what it held, and its key.
 
     """
 
     holding: tuple[Key, ...] = ()
     words: str = ""
+    kept: list[tuple[Any, Any, Key]] = field(default_factory=list)
+
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Put back what was overwritten if the call fails: other tests may share the data."""
+        __tracebackhide__ = True
+        try:
+            yield
+        except BaseException:
+            for place, old, key in self.kept:
+                with suppress(Exception):
+                    written.fill(place, old, key)
+            raise
 
 
 @dataclass(frozen=True)
@@ -102,16 +123,17 @@ class Check:
         Otherwise an answer that an earlier call or test left there would count as this call's.
         """
         overwritten = self._stale(arguments)
-        for key in overwritten:
-            place = argument(key, arguments)
-            if not written.overwrite(place) or key in self._stale(arguments):
-                raise TypeError(
-                    f"argument {key!r}, a {type(place).__name__}, holds the expected answer before the call and "
-                    "cannot be overwritten, so that a call that writes nothing would pass; return a fresh one from "
-                    "setup="
-                )
+        kept = [(argument(key, arguments), snapshot.taken(argument(key, arguments)), key) for key in overwritten]
+        for place, _, key in kept:
+            with Before(kept=kept).restoring():
+                if not written.overwrite(place) or key in self._stale(arguments):
+                    raise TypeError(
+                        f"argument {key!r}, a {type(place).__name__}, holds the expected answer before the call and "
+                        "cannot be overwritten, so that a call that writes nothing would pass; return a fresh one "
+                        "from setup="
+                    )
         words = OVERWRITTEN.format(keys=", ".join(f"argument {key!r}" for key in overwritten)) if overwritten else ""
-        return Before(() if self.written or self.returned else self._holding(arguments), words)
+        return Before(() if self.written or self.returned else self._holding(arguments), words, kept)
 
     def handed_back(self, result: Any, arguments: Arguments, before: Before) -> tuple[Key, ...]:
         """Return the arguments that held the expected answer before the call, and whose memory the result uses.
@@ -144,7 +166,7 @@ class Check:
         try:
             if self.judged:
                 return judge.passes(expect, value)
-            return compare(value, expect, self.tolerance) is None
+            return are_equal(value, expect, self.tolerance)
         # A judge may raise if the answer is wrong.
         except Exception:  # noqa: BLE001
             return False
@@ -159,12 +181,22 @@ class Check:
 
 def make_check(expect: Any, written: Any, *, rtol: float, atol: float, equal_nan: bool) -> Check:
     """Return the check that these arguments of the gate ask for; ValueError if a tolerance is invalid."""
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name}={value!r} is not a tolerance; pass a number of 0 or more")
+    tolerance = Tolerance(_tolerance("rtol", rtol), _tolerance("atol", atol), equal_nan)
     judged = judge.is_judge(expect)
-    single = isinstance(written, int | str)
+    if isinstance(written, np.integer):
+        written = int(written)
+    single = isinstance(written, int | str) and not isinstance(written, bool)
+    if not (single or written is None or (isinstance(written, tuple | list) and written)):
+        raise TypeError(f"written={text(written)} names no arguments; pass a position, a keyword, or a tuple of these")
     keys = (written,) if single else None if written is None else tuple(written)
-    return Check(
-        expect if judged else snapshot.expected(expect), judged, Tolerance(rtol, atol, equal_nan), keys, single
-    )
+    return Check(expect if judged else snapshot.expected(expect), judged, tolerance, keys, single)
+
+
+def _tolerance(name: str, value: Any) -> float:
+    try:
+        number = float(value) if isinstance(value, Real | Decimal) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not 0 <= number <= sys.float_info.max:
+        raise ValueError(f"{name}={text(value)} is not a tolerance; pass a number of 0 or more")
+    return number

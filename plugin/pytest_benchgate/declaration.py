@@ -92,7 +92,11 @@ class Option(Generic[T]):
         """Return the value that the command line or else pytest's configuration gives, or the default."""
         value = config.getoption(self.name) if self.command_line else None
         if value is None and self.ini:
-            value = config.getini(self.name)
+            try:
+                value = config.getini(self.name)
+            # Of pytest, which names neither the key nor what it takes; newer ones raise UsageError.
+            except (ValueError, pytest.UsageError) as error:
+                raise pytest.UsageError(f"{config.inipath}: {self.name}: {error}; write true or false") from error
             # An empty key leaves open what has no default.
             if value == "" and self.default is None:
                 value = None

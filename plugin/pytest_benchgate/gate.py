@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchgate import amounts, devices, host, lazy
+from pytest_benchgate import amounts, host, lazy
 from pytest_benchgate.calls import Call, Samples, Seen
 from pytest_benchgate.check import Before, make_check
 from pytest_benchgate.limits import LimitClaim
 from pytest_benchgate.results import Work
+from pytest_benchgate.unfinished import ATTEMPTS, Watch, refuse_lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,33 +21,27 @@ if TYPE_CHECKING:
     from pytest_benchgate.host import BenchmarkFixture
     from pytest_benchgate.written import Arguments, Key
 
-MOST_ROUNDS = 100_000
-ATTEMPTS = 3
 
-
-class UnfinishedWork(AssertionError):
-    """A function returned before its work was finished; only the request for it would have been timed."""
-
-
-@dataclass
+@dataclass(repr=False)
 class Gate:
-    """The fixture `gate`: a benchmark whose time counts only where its answer is right.
+    """The fixture `gate`: a benchmark whose time is withheld unless its answer is right.
 
     >>> def test_sort(gate):
     ...     result = gate(sorted, [3, 1, 2], expect=[1, 2, 3])
 
-    It takes all that the fixture `benchmark` takes, by the same markers and options, and only one call a test.
+    It respects pytest-benchmark's markers and options, and is called once in a test.
     """
 
     benchmark: BenchmarkFixture
-    queue: Any = None
     device: str | None = None
     stated: Work | None = None
     verified: bool = False
     claim: LimitClaim = field(default_factory=LimitClaim)
+    device_clock: Callable[[Any], float] | None = field(default=None, init=False)
     device_ns: float | None = field(default=None, init=False)
     samples: Samples | None = field(default=None, init=False)
     refused: BaseException | None = field(default=None, init=False)
+    watch: Watch = field(default_factory=lambda: Watch([]), init=False)
 
     def work(
         self,
@@ -61,7 +56,7 @@ class Gate:
         Parameters
         ----------
         items : float, optional
-            How many of `unit` it works through: elements, steps, requests.
+            How many of `unit` it processes: elements, steps, requests.
         bytes : float, optional
             How many bytes it reads and writes in all. The limit is a copy that moves as many.
         operations : float, optional
@@ -82,9 +77,9 @@ class Gate:
         self.stated = Work(**stated, unit=str(unit))
 
     def reaches(self, claim: str) -> None:
-        """Claim that the function comes at least so close to a limit of the machine: gate.reaches("80 % of copy").
+        """Claim that the function reaches a share of a limit of the machine: gate.reaches("80 % of copy").
 
-        `pytest --claims` checks it; other runs only see whether it makes sense. Call it after `work`, which states the
+        `pytest --claims` checks it; other runs only check that it makes sense. Call it after `work`, which states the
         amount, and before the gate.
 
         Parameters
@@ -165,19 +160,20 @@ class Gate:
         __tracebackhide__ = True
         with self._refusing():
             check = make_check(expect, written, rtol=rtol, atol=atol, equal_nan=equal_nan)
-            call = Call(function, args, kwargs, setup, teardown)
+            call, self.device_clock = Call(function, args, kwargs, setup, teardown), device_ns
             if not host.is_enabled(self.benchmark):
                 return self._once(call, check)
             contents = [] if setup else check.contents(call.own)
             call, check = self._first(call, check, contents)
             self._sample(call, check, contents, check_every)
             if setup or teardown:
-                return self._rounds(call, check, device_ns, contents, rounds=self._affordable(call))
+                return self._rounds(call, check, contents, rounds=call.affordable(host.budget(self.benchmark)))
             result = self.benchmark(call.function, *args, **kwargs)
+            left = self.watch.left(result)
             check.verify(result, call.own, "after the last round")
             if check.written or check.returned:
                 call.verified(check, contents, "in a call after the last round")
-            self._ask_device(call, result, device_ns)
+            self._ask_device(call, result, left)
             self.verified = True
             return result
 
@@ -200,18 +196,37 @@ class Gate:
         device_ns: Callable[[Any], float] | None = None,
         check_every: int | None = None,
     ) -> Any:
-        """Do what benchmark.pedantic does, between the two checks; the other arguments are those of the gate."""
+        """Call once, compare, time as benchmark.pedantic does, compare again; return the last result.
+
+        Parameters
+        ----------
+        target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations
+            As for `benchmark.pedantic`.
+        expect, rtol, atol, equal_nan, written, device_ns, check_every
+            As for a call of the gate.
+
+        Returns
+        -------
+        Any
+            What the last call returned.
+
+        Raises
+        ------
+        WrongAnswer, UnfinishedWork
+            As a call of the gate does.
+
+        """
         __tracebackhide__ = True
         with self._refusing():
             check = make_check(expect, written, rtol=rtol, atol=atol, equal_nan=equal_nan)
-            call = Call(target, tuple(args), kwargs or {}, setup, teardown)
+            call, self.device_clock = Call(target, tuple(args), kwargs or {}, setup, teardown), device_ns
             if not host.is_enabled(self.benchmark):
                 return self._once(call, check)
             contents = [] if setup else check.contents(call.own)
             call, check = self._first(call, check, contents, calls=warmup_rounds + rounds * iterations)
             self._sample(call, check, contents, check_every)
             return self._rounds(
-                call, check, device_ns, contents, rounds=rounds, warmup_rounds=warmup_rounds, iterations=iterations
+                call, check, contents, rounds=rounds, warmup_rounds=warmup_rounds, iterations=iterations
             )
 
     @contextmanager
@@ -223,18 +238,16 @@ class Gate:
         except BaseException as error:
             self.refused = self.refused or error
             raise
+        finally:
+            # The gate lives as long as its test, which is until the session ends.
+            self.watch.queues = []
 
     def _sample(self, call: Call, check: Check, contents: list[Any], every: int | None) -> None:
-        """Arrange for sampled calls to be verified between the rounds to come."""
-        if every is None:
-            return
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise ValueError(f"check_every={every!r} is not a number of rounds; pass an integer of at least 1")
-        # In a race, which has a fixture of its own, times are taken elsewhere.
-        if type(self.benchmark) is not host.BenchmarkFixture:
-            return
-        self.samples = Samples(call, check, contents, every)
-        host.after_each_round(self.benchmark, self.samples.after_round)
+        """Arrange for sampled calls to be verified between the rounds to come; a race has rounds of its own."""
+        if every is not None:
+            self.samples = Samples(call, check, contents, every)
+            if not host.is_raced(self.benchmark):
+                host.after_each_round(self.benchmark, self.samples.after_round)
 
     def _once(self, call: Call, check: Check) -> Any:
         """Run as pytest-benchmark does where it takes no times: one call, which is checked."""
@@ -250,8 +263,9 @@ class Gate:
 
         result = host.pedantic(self.benchmark, call.function, call.args, call.kwargs, setup=setup)
         arguments = seen.arguments or call.own
-        _refuse_lazy(result)
-        check.verify(result, arguments, "in its one call", before)
+        with before.restoring():
+            refuse_lazy(result)
+            check.verify(result, arguments, "in its one call", before)
         if call.teardown:
             call.teardown(*arguments[0], **arguments[1])
         self.verified = True
@@ -261,8 +275,7 @@ class Gate:
         """Call once and compare, for which all work must be done when the call returns.
 
         Return the call and the check from then on: the call with a wait for its device, where its library has one.
-        Work that seems unfinished is looked for again: a busy machine may suspend this process just there, but not each
-        time. If the rounds work on what the previous call left in the arguments, such a call must be right, too.
+        If the rounds work on what the previous call left in the arguments, such a call must be right, too.
         """
         __tracebackhide__ = True
         unfinished: list[str] = []
@@ -272,24 +285,23 @@ class Gate:
         def look(result: Any, arguments: Arguments, before: Before) -> None:
             nonlocal handed_back, wait
             __tracebackhide__ = True
-            _refuse_lazy(result)
+            refuse_lazy(result)
             if wait := lazy.waits(result, arguments):
                 wait(result)
-            unfinished.append(devices.unfinished(result, self.queue))
+            unfinished.append(self.watch.left(result))
             check.verify(result, arguments, "on the first call, before timing", before)
             handed_back = check.handed_back(result, arguments, before)
 
-        while len(unfinished) < ATTEMPTS and (not unfinished or unfinished[-1]):
+        self.watch = Watch()
+        while len(unfinished) < ATTEMPTS and (not unfinished or unfinished[-1] or self.watch.has_new_queues()):
             if unfinished and not call.setup:
                 check.restore(call.own, contents)
             call.run(look, check)
-        if unfinished[-1]:
-            raise UnfinishedWork(
-                f"the function returned before its work on the device was finished: {unfinished[-1]}; only the enqueue "
-                "would be timed. Wait within the function: event.wait() or queue.finish()"
-            )
+        self.watch.refuse(unfinished[-1])
         if wait:
             call = replace(call, function=lazy.waiting(call.function, wait))
+        if calls > 1:
+            self.watch.refuse_what_adds_up(call)
         if handed_back:
             check = check.returning(handed_back)
             call.verified(check, None, "on the second call")
@@ -300,24 +312,8 @@ class Gate:
             check.restore(call.own, contents)
         return call, check
 
-    def _affordable(self, call: Call) -> int:
-        """Return how many rounds of setup, call and teardown fit pytest-benchmark's budget for a test."""
-        budget = host.budget(self.benchmark)
-        start = budget.timer()
-        call.run()
-        once_s = max(budget.timer() - start, 1e-9)
-        return min(max(math.ceil(budget.max_time_s / once_s), budget.min_rounds), MOST_ROUNDS)
-
     def _rounds(
-        self,
-        call: Call,
-        check: Check,
-        device_ns: Callable[[Any], float] | None,
-        contents: list[Any],
-        *,
-        rounds: int,
-        warmup_rounds: int = 0,
-        iterations: int = 1,
+        self, call: Call, check: Check, contents: list[Any], *, rounds: int, warmup_rounds: int = 0, iterations: int = 1
     ) -> Any:
         __tracebackhide__ = True
         seen = Seen(call, check, last=warmup_rounds + rounds)
@@ -332,19 +328,21 @@ class Gate:
             warmup_rounds=warmup_rounds,
             iterations=iterations,
         )
+        left = self.watch.left(result)
         if not call.teardown:
             check.verify(result, seen.arguments or call.own, "after the last round")
         call.verified(check, contents, "in a call after the last round")
-        self._ask_device(call, result, device_ns)
+        self._ask_device(call, result, left)
         self.verified = True
         return result
 
-    def _ask_device(self, call: Call, result: Any, device_ns: Callable[[Any], float] | None) -> None:
-        """Take the device's own times from a few further calls, outside of what is timed."""
-        self.device_ns = call.median_device_ns(result, device_ns, host.budget(self.benchmark).timer)
+    def _ask_device(self, call: Call, result: Any, left: str) -> None:
+        """Take the device's own times from a few further calls, outside of what is timed; a race takes its own.
 
-
-def _refuse_lazy(result: Any) -> None:
-    __tracebackhide__ = True
-    if words := lazy.unfinished(result):
-        raise UnfinishedWork(f"the function returned {words}; only the request for it would be timed")
+        Raise UnfinishedWork instead if the rounds have left work unfinished, as `left` says.
+        """
+        __tracebackhide__ = True
+        if left:
+            self.watch.refuse_what_adds_up(call)
+        if not host.is_raced(self.benchmark):
+            self.device_ns = call.median_device_ns(result, self.device_clock, host.budget(self.benchmark).timer)

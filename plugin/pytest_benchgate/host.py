@@ -15,9 +15,8 @@ beyond its documentation, and tests/test_host.py fails when it changes:
 - `_raw` and `_raw_pedantic` of a fixture, which take the times;
 - the arguments of BenchmarkFixture and `_make_stats`, for the times that a race has taken;
 - pytest's `Metafunc._arg2fixturedefs`: whether a test gets a fixture of ours or one of the same name from its suite;
-- pytest's `TerminalReporter._screen_width`, for the line that shows the progress of a race;
-- pytest's `FixtureDef.finish`, by name in a traceback, and a test's `_fixtureinfo`: the fixture whose teardown failed,
-  and the tests that used it.
+- pytest's `create_terminal_writer`, for the progress of what a race builds before there is a terminal reporter;
+- pytest's `FixtureDef.finish`; see teardowns.py.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ import inspect
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
+from types import CodeType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from _pytest.config import create_terminal_writer
 
 # The other modules import it from here.
 from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414
@@ -40,6 +39,8 @@ from pytest_benchgate.options import NOT_FOR_WORKERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
+
+    import pytest
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Budget:
 def is_enabled(benchmark: BenchmarkFixture) -> bool:
     """Return whether the benchmark is timed; it is not with --benchmark-disable, nor under xdist."""
     return bool(benchmark.enabled)
+
+
+def is_raced(benchmark: BenchmarkFixture) -> bool:
+    """Return whether its times are taken by a race, which has a fixture of its own."""
+    return type(benchmark) is not BenchmarkFixture
 
 
 def budget(benchmark: BenchmarkFixture) -> Budget:
@@ -71,6 +77,16 @@ def statistics(benchmark: BenchmarkFixture) -> Any:
     if benchmark.stats is None:
         raise ValueError(f"{benchmark.name} was not timed")
     return benchmark.stats.stats
+
+
+def add_information(benchmark: BenchmarkFixture, key: str, value: dict[str, Any] | None) -> None:
+    """Set what a timed benchmark's extra_info has for a key, whatever the test did to it; None for nothing."""
+    stats: Any = benchmark.stats
+    if not isinstance(stats.extra_info, dict):
+        stats.extra_info = {}
+    stats.extra_info.pop(key, None)
+    if value is not None:
+        stats.extra_info[key] = value
 
 
 def pedantic(benchmark: BenchmarkFixture, target: Callable[..., Any], args: Any, kwargs: Any, **options: Any) -> Any:
@@ -121,25 +137,6 @@ def broke_off(benchmark: BenchmarkFixture) -> bool:
     return bool(benchmark.has_error)
 
 
-def torn_down(error: BaseException | None) -> list[pytest.FixtureDef[Any]]:
-    """Return the fixtures of a wider scope than one test in whose teardown error was raised."""
-    if isinstance(error, BaseExceptionGroup):
-        return [fixture for part in error.exceptions for fixture in torn_down(part)]
-    found, entry = [], error.__traceback__ if error else None
-    while entry:
-        owner = entry.tb_frame.f_locals.get("self")
-        if isinstance(owner, pytest.FixtureDef) and entry.tb_frame.f_code.co_name == "finish":
-            found.append(owner)
-        entry = entry.tb_next
-    return [fixture for fixture in found if fixture.scope != "function"]
-
-
-def uses(item: pytest.Item, fixture: pytest.FixtureDef[Any]) -> bool:
-    """Return whether a test uses a fixture, directly or through another."""
-    info = getattr(item, "_fixtureinfo", None)
-    return info is not None and any(fixture in known for known in info.name2fixturedefs.values())
-
-
 def provides(metafunc: pytest.Metafunc, name: str, module: str) -> bool:
     """Return whether the fixture of this name that a test gets is the one defined in module."""
     found = metafunc._arg2fixturedefs.get(name)
@@ -181,6 +178,12 @@ def withhold(benchmark: BenchmarkFixture) -> bool:
         return False
     statistics(benchmark).data.clear()
     return True
+
+
+def machine_info(config: pytest.Config) -> dict[str, Any]:
+    """Return what pytest-benchmark's JSON says of the machine, with the addition of other plugins."""
+    session = getattr(config, "_benchmarksession", None)
+    return dict(session.get_machine_info()) if session is not None else {}
 
 
 def json_place(config: pytest.Config) -> Any:
@@ -306,9 +309,13 @@ def measure_no_coverage(early_config: pytest.Config) -> None:
         early_config.known_args_namespace.cov_source = []
 
 
-def terminal_width(reporter: pytest.TerminalReporter) -> int:
-    """Return the width of the terminal in columns."""
-    return int(reporter._screen_width)
+def terminal_writer(config: pytest.Config, given: Any) -> Any:
+    """Return pytest's writer to the terminal; `given` are the options, before pytest has made its own."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        return config.get_terminal_writer()
+    options = {name: getattr(given, name, "auto") for name in ("color", "code_highlight")}
+    return create_terminal_writer(SimpleNamespace(option=SimpleNamespace(**options)))  # type: ignore[arg-type]
 
 
 def record(item: pytest.Item, times_s: Iterable[float], group: str | None, extra_info: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ def is_judge(expect: Any) -> bool:
     routine = inspect.isroutine(function) or isinstance(function, np.ufunc)
     # A mock reports another class than its own.
     if routine and function.__class__ is type(function):
+        _check_arguments(expect)
         return True
     kind = f"the class {expect.__name__}" if isinstance(expect, type) else f"a {type(expect).__name__}"
     raise TypeError(
@@ -33,6 +34,23 @@ def is_judge(expect: Any) -> bool:
         "answer, pass a function that compares: expect=lambda answer: answer == value; to judge, pass a function or a "
         "method"
     )
+
+
+def _check_arguments(judge: Any) -> None:
+    """Raise TypeError if a function cannot be called with the answer alone, as numpy.allclose cannot."""
+    try:
+        signature = inspect.signature(judge)
+    # Not every built-in function has one.
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        name = getattr(judge, "__name__", "a function")
+        raise TypeError(
+            f"expect is {name}, which does not take one argument, the answer ({error}); pass a function that does: "
+            f"expect=lambda answer: {name}(answer, value)"
+        ) from None
 
 
 def passes(judge: Any, answer: Any) -> bool:

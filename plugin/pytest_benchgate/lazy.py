@@ -5,12 +5,16 @@ from __future__ import annotations
 import concurrent.futures
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_benchgate.comparison import is_of
+import numpy as np
+
+from pytest_benchgate.comparison import fields, is_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,13 +63,31 @@ def _is_on_file(value: Any) -> bool:
 
 
 def _is_iterator(value: Any) -> bool:
-    return isinstance(value, Iterator) and not hasattr(value, "read")
+    # Not a file, which is open and not read.
+    return isinstance(value, Iterator) and not hasattr(value, "readline")
+
+
+def _is_async_iterator(value: Any) -> bool:
+    return isinstance(value, AsyncIterator) and not hasattr(value, "readline")
+
+
+def _is_undecoded(value: Any) -> bool:
+    """Return whether Pillow has read no more of a picture than its header."""
+    if not is_of(value, "PIL.ImageFile", "ImageFile"):
+        return False
+    return bool(getattr(value, "tile", None)) or vars(value).get("_im", vars(value).get("im")) is None
+
+
+def _is_started(value: Any) -> bool:
+    if is_of(value, "subprocess", "Popen"):
+        return value.returncode is None
+    return isinstance(value, threading.Thread) or is_of(value, "multiprocessing.process", "BaseProcess")
 
 
 KINDS = (
     Lazy(_is_dask, "call .compute() within the function", lambda value: value.compute()),
     Lazy(inspect.isawaitable, "run it to its end within the function, as asyncio.run does"),
-    Lazy(inspect.isasyncgen, "run it to its end within the function, as asyncio.run does"),
+    Lazy(_is_async_iterator, "run it to its end within the function, as asyncio.run does"),
     Lazy(_is_on_file, "call .load() within the function", lambda value: value.compute()),
     Lazy(
         lambda value: any(is_of(value, *of) for of in ON_FILE),
@@ -94,21 +116,48 @@ KINDS = (
         ),
         "wait for its result within the function",
     ),
+    Lazy(_is_started, "wait for its end within the function"),
+    Lazy(
+        lambda value: isinstance(value, np.memmap) and value.mode == "r",
+        "read it within the function: numpy.array(...)",
+        np.array,
+    ),
+    Lazy(
+        lambda value: is_of(value, "numpy.lib.npyio", "NpzFile"),
+        "read it within the function: dict(...)",
+        dict,
+    ),
+    Lazy(_is_undecoded, "call .load() within the function", lambda value: value.copy()),
+    Lazy(
+        lambda value: is_of(value, "pyarrow.dataset", "Dataset", "Scanner"),
+        "call .to_table() within the function",
+        lambda value: value.to_table(),
+    ),
     Lazy(_is_iterator, "read it to its end within the function: list(...)"),
 )
 
 
-def _leaves(value: Any, depth: int = DEPTH) -> Iterable[Any]:
+def leaves(value: Any, depth: int = DEPTH) -> Iterable[Any]:
     """Return value, and what it contains, as far as lazy values are looked for."""
     yield value
-    if depth and isinstance(value, list | tuple | Mapping | AbstractSet):
-        for item in islice(value.values() if isinstance(value, Mapping) else value, WIDTH):
-            yield from _leaves(item, depth - 1)
+    for item in islice(_parts(value), WIDTH if depth else 0):
+        yield from leaves(item, depth - 1)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """Return what a container, a dataclass or an array of objects contains."""
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, list | tuple | AbstractSet | deque):
+        return value
+    if type(value) is np.ndarray:
+        return value.flat if value.dtype.kind == "O" else ()
+    return (getattr(value, name) for name in fields(value))
 
 
 def unfinished(value: Any) -> str:
     """Return what is lazy, value or something in it, and what to do about it; "" if nothing is."""
-    for leaf in _leaves(value):
+    for leaf in leaves(value):
         if (kind := _kind(leaf)) is not None:
             _close(leaf)
             return f"a lazy value ({_name(leaf)}); {kind.remedy}"
@@ -180,7 +229,7 @@ DEVICES = (
     Device(
         "pyopencl.array",
         lambda array, value: isinstance(value, array.Array) and value.queue is not None,
-        lambda array, result: [leaf.queue.finish() for leaf in _leaves(result) if isinstance(leaf, array.Array)],
+        lambda array, result: [leaf.queue.finish() for leaf in leaves(result) if isinstance(leaf, array.Array)],
     ),
     Device("mlx.core", lambda mlx, value: isinstance(value, mlx.array), lambda mlx, result: mlx.eval(result)),
     Device(
@@ -193,12 +242,11 @@ DEVICES = (
 
 def waits(result: Any, arguments: Any) -> Callable[[Any], None] | None:
     """Return a function that gets a result and waits for its devices; None if result and arguments are on none."""
-    leaves = [*_leaves((result, arguments))]
+    held = [*leaves((result, arguments))]
     found = [
         (module, device)
         for device in DEVICES
-        if (module := sys.modules.get(device.library)) is not None
-        and any(device.holds(module, leaf) for leaf in leaves)
+        if (module := sys.modules.get(device.library)) is not None and any(device.holds(module, leaf) for leaf in held)
     ]
     if not found:
         return None

@@ -42,7 +42,7 @@ def describe(cpu: dict[str, Any]) -> dict[str, Any]:
             "debug": hasattr(sys, "gettotalrefcount"),
             "optimized": "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or ""),
         },
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "packages": {name: found for name in PACKAGES if (found := version(name))},
         "modules": compiled_modules(),
     }
     # Only if the session has used it: a query starts the drivers.
@@ -76,20 +76,21 @@ def compiled_modules() -> dict[str, str]:
 def differences(now: dict[str, Any], then: dict[str, Any], names: tuple[str, str] = ("now", "then")) -> list[str]:
     """Return what differs between two machines, one line each, without what changes from run to run."""
     return [
-        f"{key}: {_text(now.get(key))} {names[0]}, {_text(then.get(key))} {names[1]}"
+        f"{key}: {text(now.get(key))} {names[0]}, {text(then.get(key))} {names[1]}"
         for key in sorted(now.keys() | then.keys())
         if key not in VOLATILE and now.get(key) != then.get(key)
     ]
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """Return a fact about a machine on one line."""
     if isinstance(value, dict):
-        text = ", ".join(f"{key} {item}" for key, item in value.items())
+        words = ", ".join(f"{key} {item}" for key, item in value.items())
     elif isinstance(value, list):
-        text = ", ".join(_text(item) for item in value) or "none"
+        words = ", ".join(text(item) for item in value) or "none"
     else:
-        text = "unknown" if value is None else str(value)
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}..."
+        words = "unknown" if value is None else str(value)
+    return words if len(words) <= MOST_TEXT else f"{words[:MOST_TEXT]}..."
 
 
 def _read(path: str) -> str | None:
@@ -99,7 +100,8 @@ def _read(path: str) -> str | None:
         return None
 
 
-def _version(name: str) -> str | None:
+def version(name: str) -> str | None:
+    """Return the version of an installed distribution, or None if it is not known."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -6,6 +6,7 @@ earlier contexts have logged is not lost.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_benchgate import host
+from pytest_benchgate.devices import SIMULATOR
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,9 +34,15 @@ SETTINGS = {
     "OCLGRIND_UNINITIALIZED": "1",
     # In a process: there may be an error for each work-item.
     "OCLGRIND_MAX_ERRORS": "100000",
+    # It lacks some instructions of optimised code: right kernels were reported, gave wrong answers, or crashed.
+    "OCLGRIND_BUILD_OPTIONS": "-O0",
     # A program from pyopencl's cache has no source that could be quoted.
     "PYOPENCL_NO_CACHE": "1",
 }
+FALSE_ALARMS = (
+    "If it was written: Oclgrind takes some values for uninitialised that are not, such as all that are read from "
+    "images. OCLGRIND_UNINITIALIZED=0 turns these reports off"
+)
 # Kinds of messages that a test's failure shows.
 MOST_SHOWN = 5
 # Follows what was logged before.
@@ -59,6 +67,27 @@ def prepare(early_config: pytest.Config) -> None:
     early_config.stash[LOG] = log = Log(Path(tempfile.mkdtemp(prefix="benchgate-oclgrind-")))
     early_config.add_cleanup(log.remove)
     patch.setenv("OCLGRIND_LOG", str(log.pipe))
+    _hide_other_devices(patch)
+
+
+def _hide_other_devices(patch: pytest.MonkeyPatch) -> None:
+    """Leave the simulator as the only device, for code under test that chooses one by itself."""
+    patch.setenv("PYOPENCL_CTX", SIMULATOR)
+    patch.delenv("PYOPENCL_TEST", raising=False)
+    spec = importlib.util.find_spec("pyopencl")
+    # The wheel of Oclgrind puts it beside the loader of pyopencl's, which takes a file as the only driver.
+    driver = next(Path(spec.origin).parent.glob(".libs/oclgrind*.icd"), None) if spec and spec.origin else None
+    if driver and "OCL_ICD_VENDORS" not in os.environ:
+        patch.setenv("OCL_ICD_VENDORS", str(driver))
+
+
+def _fill_buffer(queue: Any, mem: Any, pattern: Any, offset: int, size: int, wait_for: Any = None) -> Any:
+    """Do what pyopencl.enqueue_fill_buffer does, by a copy: Oclgrind takes what is filled for uninitialised."""
+    import numpy as np
+    import pyopencl as cl
+
+    content = np.resize(np.frombuffer(pattern, np.uint8), size)
+    return cl.enqueue_copy(queue, mem, content, dst_offset=offset, is_blocking=False, wait_for=wait_for)
 
 
 def start(config: pytest.Config, chosen: Config, found: Found) -> None:
@@ -67,6 +96,9 @@ def start(config: pytest.Config, chosen: Config, found: Found) -> None:
         raise pytest.UsageError("--cl-check takes no times, so leave out --race, --race-base-python or --claims")
     if not found.devices:
         raise pytest.UsageError(f"--cl-check needs Oclgrind: {'; '.join(found.notes)}")
+    patch = pytest.MonkeyPatch()
+    patch.setattr("pyopencl.enqueue_fill_buffer", _fill_buffer)
+    config.add_cleanup(patch.undo)
     config.pluginmanager.register(Check(config.stash[LOG], found), "benchgate-cl-check")
 
 
@@ -119,6 +151,9 @@ def summarise(text: str) -> str:
         lines += [f"Oclgrind: {first}{times}", *(line.replace("\t", "  ") for line in more)]
     if len(kinds) > MOST_SHOWN:
         lines.append(f"Oclgrind: {len(kinds) - MOST_SHOWN} more kinds of faults")
+    # The file is that in which Oclgrind gives up.
+    if re.search(r"uninitialized( value|\.cpp)", text, re.IGNORECASE):
+        lines.append(FALSE_ALARMS)
     return "\n".join(lines)
 
 

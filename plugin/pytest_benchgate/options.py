@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MARKER = "benchgate"
 # Its keywords that claim something; see claims/stated.py.
-CLAIMS = ("faster_than", "by", "slower_than", "within", "grows", "sizes")
+CLAIMS = ("faster_than", "by", "slower_than", "within", "grows", "sizes", "clock")
 # Values of --race that are no revision: races in which nothing differs, or only where the code lies.
 SELF, RELINKED = "self", "relinked"
 
@@ -50,10 +50,10 @@ class RaceConfig:
     # fmt: off
     base: str | None = Option(
         "race", str, None, "REVISION",
-        "race each benchmark's base, built from this git revision, against head, built from the working tree as it is, "
-        "and fail those that became slower; A... is the merge base of A and HEAD, as in git diff; self races this "
-        "environment against itself, and reports which slowdown can be seen on this machine; relinked races builds of "
-        "the working tree whose functions lie in other places, and reports what that alone does",
+        "race each benchmark: build this git revision (base) and the working tree as it is (head), and fail the "
+        "benchmarks that became slower. A... is the merge base of A and HEAD, as in git diff. self races this "
+        "environment against itself, to show the smallest slowdown that can be found on this machine; relinked races "
+        "the working tree against itself with its functions in other places, to show by how much that changes times",
     ).field()
     base_python: Path | None = Option(
         "race_base_python", Path, None, "PYTHON",
@@ -62,7 +62,7 @@ class RaceConfig:
     claims: bool = Option(
         "claims", None, False, "",
         "check what tests claim about their speed, by the marker benchgate(faster_than=TEST, by=2) and the like, or by "
-        "gate.reaches: race each against what it names, in this environment, and fail those whose claim is refuted",
+        "gate.reaches: race each against the test or limit that it names, and fail those whose claim is refuted",
     ).field()
     threshold: float = Option(
         "race_threshold", parsers.percentage, 0.03, "PERCENT", "the slowdown that matters",
@@ -83,8 +83,8 @@ class RaceConfig:
     ).field()
     count: bool = Option(
         "race_count", None, False, "",
-        "compare the instructions of a call, counted by valgrind, in the place of times, where no time can be trusted: "
-        "exact and quick, but it does not see memory, cache, the kernel, waiting, threads and AVX-512",
+        "compare the instructions of a call, as valgrind counts them, instead of times, on machines too busy to time "
+        "anything: exact and quick, but blind to memory, cache, the kernel, waiting, threads and AVX-512",
         ini=True, from_base=True,
     ).field()
     count_threshold: float = Option(
@@ -93,30 +93,30 @@ class RaceConfig:
         show=parsers.shown_percentage, ini=True, marker=True, from_base=True,
     ).field()
     strict: bool = Option(
-        "race_strict", None, False, "", "fail the benchmarks that are `unsure`",
+        "race_strict", None, False, "",
+        "fail the benchmarks that are `unsure` or `placement`, and the claims that are `unsure`",
         ini=True, marker=True, from_base=True,
     ).field()
     tests: str = Option(
         "race_tests", parsers.one_of("head", "own"), "head", "head|own",
-        "whose tests are run: head's on both sides, or each side's own",
-        ini=True, from_base=True,
+        "whose tests are run: head's on both sides, or each side's own", ini=True, from_base=True,
     ).field()
     explain: str = Option(
         "race_explain", parsers.one_of("auto", "all", "off"), "auto", "auto|all|off",
-        "whether to count, by valgrind, the instructions of a call in base and in head, and to name the functions that "
-        "add some: for each benchmark that is `slower`, `unsure` or near the threshold, for all, or for none",
+        "for which benchmarks valgrind counts the instructions of a call in base and in head, to name the functions "
+        "that execute more: those that are `slower`, `unsure` or near the threshold; all; or none",
         ini=True,
     ).field()
     placements: str = Option(
         "race_placements", parsers.placements, "auto", "auto|N",
-        "race an alarm again over N builds of each side, whose functions lie in other places: auto is 8 where the "
-        "instructions of a call are the same on both sides, 0 is never; in --race=relinked, how many builds (auto is "
-        "8)",
+        "race an alarm again over N builds of each side, 6 to 64, that differ in where their functions lie, and with 0 "
+        "never; auto is 8 if head executes no more instructions than base, and otherwise 0; with --race=relinked, the "
+        "number of builds (auto is 8)",
         ini=True, from_base=True,
     ).field()
     gone: str = Option(
         "race_gone", parsers.one_of("list", "fail"), "list", "list|fail",
-        "what is done with the benchmarks that base has and head lacks or newly skips",
+        "whether to list or to fail the benchmarks that base has and head lacks or newly skips",
         ini=True, from_base=True,
     ).field()
     accepted_file: str = Option(
@@ -127,18 +127,25 @@ class RaceConfig:
         "race_shard", parsers.shard, (1, 1), "K/N",
         "race the K-th of N parts of the suite; its share of alpha stays that of the whole suite",
     ).field()
+    shard_times: Path | None = Option(
+        "race_shard_times", Path, None, "PATH",
+        "let the parts take equally long by the JSON of an earlier race: a file, or a folder of those of its shards",
+    ).field()
     json: Path | None = Option(
         "race_json", Path, None, "FILE", "write the results of the race to FILE as they come",
     ).field()
     cache: Path | None = Option(
-        "race_cache", Path, None, "FOLDER", "where the builds are kept, by default in the user's cache folder",
-        ini=True,
+        "race_cache", Path, None, "FOLDER", "where builds are kept, by default in the user's cache folder", ini=True,
     ).field()
     rebuild: bool = Option("race_rebuild", None, False, "", "build both sides anew, whatever the cache has").field()
     environment: tuple[str, ...] = Option(
         "race_environment", None, (), "",
         "names, or patterns as in MYPKG_*, of environment variables that change what is built",
         command_line=False, ini=True,
+    ).field()
+    before_build: str | None = Option(
+        "race_before_build", str, None, "COMMAND", "a shell command to run in each side's project before it is built, "
+        "as for sources that a program generates and git ignores", ini=True,
     ).field()
     # fmt: on
     builds: Path = Path()
@@ -207,6 +214,10 @@ class Config:
     ).field()
     markdown: Path | None = Option(
         "benchgate_markdown", Path, None, "FILE", "write the report as Markdown to FILE as well",
+    ).field()
+    html: Path | None = Option(
+        "benchgate_html", Path, None, "FILE",
+        "write the report as an HTML page to FILE as well: one file, which loads nothing",
     ).field()
     # fmt: on
     summary: Path | None = None
@@ -285,8 +296,7 @@ def read_race(config: pytest.Config) -> RaceConfig | None:
 
 def _executable(python: Path) -> Path:
     """Return the path of --race-base-python."""
-    found = shutil.which(python)
-    if found is None:
+    if (found := shutil.which(python)) is None:
         raise pytest.UsageError(f"--race-base-python: {python} is not an executable; give an environment's bin/python")
     return Path(found).absolute()
 
@@ -296,7 +306,7 @@ def _builds(config: pytest.Config, cache: Path | None) -> Path:
     import platformdirs
 
     try:
-        return config.rootpath / (cache or Path(platformdirs.user_cache_dir("pytest-benchgate"))).expanduser()
+        return config.rootpath / (cache or platformdirs.user_cache_path("pytest-benchgate")).expanduser()
     # ~somebody, who has no home.
     except RuntimeError as error:
         raise pytest.UsageError(f"--race-cache={cache}: {error}") from error
@@ -326,8 +336,8 @@ def marks(item: pytest.Item) -> dict[str, Any]:
     """
     keywords = {option.name: (field, option) for field, option in MARKS.items()}
     found: dict[str, Any] = {}
-    # The closest last.
-    for mark in reversed([*item.iter_markers(MARKER)]):
+    closest_first = [*item.iter_markers(MARKER)]
+    for mark in reversed(closest_first):
         if mark.args or not mark.kwargs.keys() <= {*CLAIMS, *keywords}:
             takes = ", ".join((*keywords, *CLAIMS))
             raise pytest.UsageError(f"{item.nodeid}: the marker {MARKER} takes the keywords {takes}")

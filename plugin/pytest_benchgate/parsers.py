@@ -38,7 +38,7 @@ def seconds(text: str) -> float:
     """Return "60" as a number above 0."""
     value = _number(text)
     if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds above 0, as in 60")
     return value
 
 
@@ -63,7 +63,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if text not in words:
-            raise argparse.ArgumentTypeError(f"{text!r} must be {' or '.join(words)}")
+            raise argparse.ArgumentTypeError(f"{text!r} must be {', '.join(words[:-1])} or {words[-1]}")
         return text
 
     return parse
@@ -78,10 +78,11 @@ def shard(text: str) -> tuple[int, int]:
 
 
 def _number(text: str) -> float:
+    """Return NaN, which is in no range, for what is not a number."""
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        return math.nan
 
 
 def shown(value: object) -> str:

@@ -70,6 +70,18 @@ def pytest_configure(config: pytest.Config) -> None:
     start(config)
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Name the options of a race that have no effect, as this session has none."""
+    given = [
+        option.flag
+        for option in options.RACE_OPTIONS.values()
+        if option.command_line and config.getoption(option.name) not in {None, False}
+    ]
+    if not given or config.pluginmanager.hasplugin("benchgate-race"):
+        return []
+    return [f"race: no effect without --race=REVISION: {', '.join(given)}"]
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Get further limits, now that every conftest.py is loaded."""
     for limits in session.config.hook.pytest_benchgate_limits(config=session.config):
@@ -120,8 +132,9 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Withhold the time of a test that failed in any phase; outermost, to see what other plugins change."""
-    report = yield
-    item.config.stash[SESSION].saw(item, report, call.excinfo)
+    report, state = (yield), item.config.stash[SESSION]
+    state.saw(item, report, call.excinfo)
+    state.add_properties(item, report)
     return report
 
 
@@ -160,7 +173,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         host.guard_files(session.config, state.losing)
         if state.withheld:
             host.save_without_benchmarks(session.config)
-        state.write_files()
+        state.write_files(session.config)
     yield
     if state.lost and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -169,9 +182,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the section after pytest-benchmark's tables, and the annotations."""
-    state = config.stash[SESSION]
-    lines = state.summary()
-    if lines:
+    state, quiet = config.stash[SESSION], config.get_verbosity() < 0
+    # In a log, tables are as wide as they are.
+    lines = state.summary(config.get_terminal_writer().fullwidth if terminalreporter.isatty else None, quiet=quiet)
+    if lines and not quiet:
         terminalreporter.section("benchgate", sep="-", blue=True, bold=True)
     for line, colour in lines:
         terminalreporter.line(line, **colour)
@@ -187,8 +201,6 @@ def gate(request: pytest.FixtureRequest, benchmark: host.BenchmarkFixture) -> Ga
 
     claim = LimitClaim(request.config.stash[SESSION].limits, host.calls(request.node, "reaches"))
     made = Gate(benchmark, claim=claim)
-    if "cl_queue" in request.fixturenames:
-        made.queue = request.getfixturevalue("cl_queue")
     if "cl_device" in request.fixturenames:
         made.device = request.getfixturevalue("cl_device").name
     request.node.stash[GATE] = made

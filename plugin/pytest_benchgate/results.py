@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # At run time: what is read from a file is checked by the annotations.
+from pytest_benchgate.commit import Commit  # noqa: TC001
+from pytest_benchgate.distribution import Distribution  # noqa: TC001
 from pytest_benchgate.explained import Explanation  # noqa: TC001
+
+WALL, DEVICE = "wall", "device"
+
+
+def titled(name: str, clock: str) -> str:
+    """Return what the race of a benchmark by a clock is called."""
+    return name if clock == WALL else f"{name}, device time"
 
 
 @dataclass(frozen=True)
@@ -16,7 +25,7 @@ class Work:
     Attributes
     ----------
     items : float, optional
-        How many of `unit` it works through.
+        How many of `unit` it processes.
     bytes : float, optional
         How many bytes it reads and writes in all.
     operations : float, optional
@@ -49,12 +58,15 @@ class Share:
         The seconds that the limit takes for the same amount (median).
     share : float
         `limit_s` divided by the benchmark's median: 1.0 is as fast as the limit.
+    resource : str
+        Which amount of work it limits: "bytes", "operations" or "items"; empty where that is not known.
 
     """
 
     limit: str
     limit_s: float
     share: float
+    resource: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,8 @@ class Result:
         The device's name.
     suspicious : str, optional
         Why the time is implausible.
+    times : Distribution, optional
+        The times of its rounds, where a report shows them.
 
     """
 
@@ -99,10 +113,13 @@ class Result:
     device_ns: float | None = None
     device: str | None = None
     suspicious: str | None = None
+    times: Distribution | None = None
 
     def rates(self) -> dict[str, float]:
         """Return the amount of each resource per second, by its name."""
-        return {name: amount / self.median_s for name, amount in self.work.amounts().items()} if self.work else {}
+        if self.work is None or not self.median_s:
+            return {}
+        return {name: amount / self.median_s for name, amount in self.work.amounts().items()}
 
 
 @dataclass(frozen=True)
@@ -145,7 +162,7 @@ class Advice:
     Attributes
     ----------
     kind : str
-        "explain", "bisect", "accept", "retry", "relinked" or "own".
+        "explain", "bisect", "accept", "retry", "relinked", "own" or "count".
     words : str
         What for.
     command : str
@@ -196,7 +213,7 @@ class Raced:
     change, low, high: their median and an interval for it, as ln(head / base); None without launches.
     coverage: the confidence of the interval, which few launches keep below 95 %.
     evidence: the e-value for an alarm: equal builds reach x with a chance of at most 1 / x.
-    alarm: the evidence that an alarm takes: the number of races over alpha.
+    alarm: the evidence that an alarm takes: the number of races over alpha; twice that if device time is raced, too.
     pairs: how many in all launches together.
     seconds: how long it took, its share of the starts included.
     base_s, head_s: the median seconds of one call, by side.
@@ -209,6 +226,7 @@ class Raced:
     limit, accepted: of a slowdown that people accept: up to which it is, in the threshold's place, and why.
     advice: what to do about it; empty if there is nothing to do.
     claim: what was claimed; None in a race between builds.
+    clock: WALL or, for the time on a device, DEVICE.
 
     """
 
@@ -241,6 +259,12 @@ class Raced:
     instructions: tuple[int, int] | None = None
     advice: tuple[Advice, ...] = ()
     claim: Claim | None = None
+    clock: str = WALL
+
+    @property
+    def title(self) -> str:
+        """What reports call it."""
+        return titled(self.name, self.clock)
 
 
 @dataclass(frozen=True)
@@ -262,6 +286,8 @@ class RaceReport:
     settings: the session's own, by their names; a marker may have others for its test.
     relinked: whether one source was raced against itself, with its functions in other places in each build.
     claims: whether claims of one build were checked; `races` is then their number.
+    base_commit: the id of base's commit; empty without a repository.
+    head_commit: head's commit; None without a repository, or if a file of it has changes.
 
     """
 
@@ -281,6 +307,8 @@ class RaceReport:
     settings: dict[str, Any] = field(default_factory=dict)
     relinked: bool = False
     claims: bool = False
+    base_commit: str = ""
+    head_commit: Commit | None = None
 
 
 @dataclass(frozen=True)
@@ -290,3 +318,7 @@ class Report:
     results: tuple[Result, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     race: RaceReport | None = None
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to report."""
+        return bool(self.results or self.withheld or self.race)

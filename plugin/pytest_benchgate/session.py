@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_benchgate import devices, host, machine, options, output
+from pytest_benchgate import devices, host, machine, options, output, teardowns
+from pytest_benchgate.distribution import Distribution
 from pytest_benchgate.limits import Limits
 from pytest_benchgate.reports.quantity import printable
 from pytest_benchgate.results import RaceReport, Report, Result, Withheld
@@ -38,9 +40,12 @@ def start(config: pytest.Config) -> None:
         oclgrind.start(config, chosen, found)
     if found and not found.named(chosen.cl_device):
         raise pytest.UsageError(f"--cl-device={chosen.cl_device!r} is none of the devices found:\n{found.describe()}")
-    if chosen.markdown is not None:
-        others = {"--benchmark-json": host.json_place(config), "GITHUB_STEP_SUMMARY": chosen.summary}
-        _check_markdown(chosen.markdown, others)
+    others = {"--benchmark-json": host.json_place(config), "GITHUB_STEP_SUMMARY": chosen.summary}
+    others["--junit-xml"] = getattr(config.option, "xmlpath", None)
+    for name, place in (("--benchgate-markdown", chosen.markdown), ("--benchgate-html", chosen.html)):
+        if place is not None:
+            _check_place(name, place, others)
+            others[name] = place
     session = config.stash[SESSION] = Session(chosen, config.rootpath)
     if chosen.race is not None:
         from pytest_benchgate.claims.hooks import ClaimHooks
@@ -50,18 +55,18 @@ def start(config: pytest.Config) -> None:
         start_race(config, chosen.race, session, ClaimHooks if chosen.race.claims else RaceHooks)
 
 
-def _check_markdown(place: Path, others: Mapping[str, Any]) -> None:
-    """Raise pytest.UsageError if the report cannot be written, or another one has the same file."""
+def _check_place(option: str, place: Path, others: Mapping[str, Any]) -> None:
+    """Raise pytest.UsageError if the report of an option cannot be written, or another one has the same file."""
     for name, other in others.items():
         if other is not None and output.is_one_file(other, place):
-            raise pytest.UsageError(f"--benchgate-markdown and {name} are both {place}; give different files")
+            raise pytest.UsageError(f"{option} and {name} are both {place}; give different files")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         # Opening a pipe would wait for a reader.
         if not place.is_fifo():
             place.open("a").close()
     except (OSError, ValueError) as error:
-        raise pytest.UsageError(f"--benchgate-markdown: cannot write {place}: {error}") from error
+        raise pytest.UsageError(f"{option}: cannot write {place}: {error}") from error
 
 
 @dataclass
@@ -133,7 +138,7 @@ class Session:
         failed.
         """
         failed = report.failed or (report.skipped and hasattr(report, "wasxfail"))
-        words = _words(report, excinfo)
+        words = _raised(excinfo.value) if excinfo else report.longreprtext
         # A subtest; one that is skipped does not affect the others.
         if self.within == item.nodeid:
             if failed:
@@ -148,7 +153,8 @@ class Session:
             return
         elif report.skipped and host.times_s(benchmark):
             self.withhold(item, when, f"skipped after it was timed: {words}", excinfo)
-        elif when == "call" and report.passed:
+        # A fixture's teardown may time something, too.
+        elif report.passed and (when == "call" or (when == "teardown" and item.nodeid not in self.withheld)):
             swallowed = self._swallowed(item, benchmark)
             if swallowed:
                 self.withhold(item, when, *swallowed)
@@ -158,26 +164,40 @@ class Session:
                 # It may have failed before, and was run again.
                 self.withheld.pop(item.nodeid, None)
 
+    def add_properties(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        """Add to the last report of a benchmark whether its answer was verified, or its time is withheld."""
+        if report.when == "teardown" and item.stash.get(BENCHMARK, None) is not None:
+            from pytest_benchgate.reports import properties
+
+            found = properties.of_gated(self.results.get(item.nodeid), self.withheld.get(item.nodeid))
+            report.user_properties.extend(found)
+
     def _swallowed(self, item: pytest.Item, benchmark: host.BenchmarkFixture) -> tuple[str, Raised | None] | None:
         """Return what failed within a test that passed."""
         gate = item.stash.get(GATE, None)
         if gate is not None and gate.refused is not None:
-            excinfo = pytest.ExceptionInfo.from_exception(gate.refused)
-            return f"{excinfo.exconly().removeprefix(f'{excinfo.type.__module__}.')}\n(caught by the test)", excinfo
+            error = gate.refused
+            # unittest's assertRaises takes the traceback away.
+            excinfo = pytest.ExceptionInfo.from_exception(error) if error.__traceback__ else None
+            return f"{_raised(error)}\n(caught by the test)", excinfo
         if item.nodeid in self.swallowed:
             words, raised = self.swallowed[item.nodeid]
             return f"a subtest failed: {words}", raised
         if host.broke_off(benchmark) and host.times_s(benchmark):
             return "the timed function raised an error, which the test caught", None
+        # Not a number, either.
+        if host.times_s(benchmark) and not (median_s := host.statistics(benchmark).median) > 0:
+            return f"the median of its times is {median_s:g} s: its clock stands still, or runs backwards", None
         return None
 
     def _withhold_users(self, item: pytest.Item, excinfo: Raised | None) -> None:
         """Withhold the times of all tests that used a fixture whose teardown failed; pytest fails only the last one."""
-        for fixture in host.torn_down(excinfo.value if excinfo else None):
+        for torn in teardowns.torn_down(excinfo.value) if excinfo else ():
             for nodeid in [*self.results]:
                 user = self.items[nodeid]
-                if user is not item and host.uses(user, fixture):
-                    words = f"the teardown of its fixture {fixture.argname!r} failed: {_words(None, excinfo)}"
+                if user is not item and teardowns.uses(user, torn):
+                    failure = excinfo and _raised(excinfo.value)
+                    words = f"the teardown of its fixture {torn.fixture.argname!r} failed: {failure}"
                     self.withhold(user, "teardown", words, None)
 
     def withhold(self, item: pytest.Item, phase: str, message: str, excinfo: Raised | None) -> None:
@@ -214,13 +234,16 @@ class Session:
         result = Result(
             nodeid=item.nodeid,
             name=item.name,
-            group=benchmark.group,
+            group=None if benchmark.group is None else str(benchmark.group),
             median_s=stats.median,
             iqr_s=stats.iqr,
             rounds=stats.rounds,
         )
+        from pytest_benchgate.reports import json_addition
+
         gate = item.stash.get(GATE, None)
         if gate is None:
+            host.add_information(benchmark, json_addition.KEY, None)
             return result
         shares, doubt = self.limits.beside(gate.stated, stats.median) if gate.stated else ((), None)
         result = dataclasses.replace(
@@ -233,25 +256,41 @@ class Session:
             device=gate.device,
             suspicious=doubt,
         )
-        from pytest_benchgate.reports import json_addition
-
-        benchmark.extra_info.update(json_addition.of_result(result))
+        host.add_information(benchmark, json_addition.KEY, json_addition.of_result(result))
         return result
 
-    def write_files(self) -> None:
+    def write_files(self, config: pytest.Config) -> None:
         """Write the reports that go to files; one that cannot be written does not affect the others."""
-        report = self.report()
-        if not (report.results or report.withheld or report.race) or not (self.config.markdown or self.config.summary):
+        # Without results, too: the file of an earlier session would be taken for this one's.
+        if config.option.collectonly:
             return
-        from pytest_benchgate.reports import markdown
+        report, summary = self.report(), self.config.summary
+        if self.config.html:
+            from pytest_benchgate.page import page, sources
 
+            source = sources.of_session(self._with_times(report), host.machine_info(config))
+            with self.losing(self.config.html):
+                output.write(self.config.html, page.render([source]))
         if self.config.markdown:
+            from pytest_benchgate.reports import markdown
+
             with self.losing(self.config.markdown):
                 output.write(self.config.markdown, markdown.render(report))
-        if self.config.summary:
-            with self.losing(self.config.summary):
-                written = self.config.summary.stat().st_size if self.config.summary.exists() else 0
-                output.append(self.config.summary, markdown.bounded(markdown.render(report), MOST_SUMMARY - written))
+        if summary and report:
+            from pytest_benchgate.reports import markdown
+
+            with self.losing(summary):
+                written = summary.stat().st_size if summary.exists() else 0
+                output.append(summary, markdown.bounded(markdown.render(report), MOST_SUMMARY - written))
+
+    def _with_times(self, report: Report) -> Report:
+        """Add the times of the rounds to the results."""
+        benchmarks = {nodeid: self.items[nodeid].stash[BENCHMARK] for nodeid in self.results}
+        results = tuple(
+            dataclasses.replace(result, times=Distribution.of(host.times_s(benchmarks[result.nodeid])))
+            for result in report.results
+        )
+        return dataclasses.replace(report, results=results)
 
     def compare(self, now: dict[str, Any], compared: dict[str, Any], source: str) -> None:
         """Note how another run's machine differs from this one, and take our part out of both infos.
@@ -268,26 +307,25 @@ class Session:
         if ours and theirs:
             self.unlike += machine.differences(ours, theirs)
 
-    def summary(self) -> list[tuple[str, dict[str, bool]]]:
-        """Return the lines of the terminal's section, each with its colour."""
+    def summary(self, columns: int | None = None, *, quiet: bool = False) -> list[tuple[str, dict[str, bool]]]:
+        """Return the lines of the terminal's section, each with its colour; see terminal.coloured."""
         report = self.report()
-        lines: list[tuple[str, dict[str, bool]]] = []
-        if report.results or report.withheld or report.race:
+        lines: list[tuple[str, str]] = []
+        if report:
             from pytest_benchgate.reports import terminal
 
-            lines = [(line, terminal.colour(line)) for line in terminal.render(report)]
-        return [
-            *lines,
-            *(
-                (f"limit {printable(name)} could not be measured: {printable(reason)}", {"yellow": True})
-                for name, reason in self.limits.failures.items()
-            ),
-            *(
-                (f"{printable(place)} could not be written: {printable(reason)}", {"red": True})
-                for place, reason in self.unwritten.items()
-            ),
-            *((f"compared with another machine: {printable(line)}", {"yellow": True}) for line in self.unlike),
+            lines = terminal.coloured(report, columns, quiet=quiet)
+        failures, unwritten = self.limits.failures.items(), self.unwritten.items()
+        more = [
+            *((f"limit {name} could not be measured: {reason}", "yellow") for name, reason in failures),
+            *((f"{place} could not be written: {reason}", "red") for place, reason in unwritten),
+            *((f"compared with another machine: {difference}", "yellow") for difference in self.unlike),
         ]
+        place = self.config.html
+        if place is not None and report and str(place) not in self.unwritten:
+            more.append((f"page: {place}", ""))
+        lines += [(printable(text), colour) for text, colour in more]
+        return [(text, {colour: True} if colour else {}) for text, colour in lines]
 
     def annotations(self) -> list[str]:
         """Return the annotations for GitHub Actions, where it runs there."""
@@ -307,8 +345,6 @@ class Session:
             self.lost = True
 
 
-def _words(report: pytest.TestReport | None, excinfo: Raised | None) -> str:
-    """Return what was raised as text."""
-    if excinfo is not None:
-        return excinfo.exconly().removeprefix(f"{excinfo.type.__module__}.")
-    return report.longreprtext if report is not None else ""
+def _raised(error: BaseException) -> str:
+    """Return an error as a traceback's last lines do, without its module."""
+    return "".join(traceback.format_exception_only(error)).strip().removeprefix(f"{type(error).__module__}.")

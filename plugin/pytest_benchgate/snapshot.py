@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import copy
 import inspect
-from typing import Any
+from collections import deque
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_benchgate import lazy
-from pytest_benchgate.comparison import Same, has_buffer, has_identity
+from pytest_benchgate.comparison import (
+    SIMPLE,
+    Same,
+    Uncopied,
+    attributes,
+    fields,
+    has_identity,
+    has_own_equality,
+)
 
-CONTAINERS = (list, dict, tuple, set, frozenset)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+CONTAINERS = (list, dict, deque)
 
 
 def expected(value: Any) -> Any:
@@ -27,59 +40,91 @@ def expected(value: Any) -> Any:
 
 
 def taken(value: Any) -> Any:
-    """Return a copy of value; an object without an equality of its own stays, with a copy of its state."""
+    """Return a copy of value; an object without an equality of its own stays, with a copy of its state.
+
+    In a copy of such a copy, these objects have their former state again.
+    """
     return _copied(value, {})
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    if type(value) in SIMPLE:
+        return value
     if id(value) in memo:
         return memo[id(value)]
-    kind = type(value)
-    if kind in CONTAINERS or (kind is np.ndarray and value.dtype.kind == "O"):
-        return _container(value, memo)
-    if kind is memoryview:
-        return _buffer(value)
+    if isinstance(value, Same):
+        return value.restored(taken(value.state))
+    if isinstance(value, Uncopied):
+        raise TypeError(f"a {type(value.original).__name__} cannot be copied")
     if has_identity(value):
         return Same(value, _state(value))
-    try:
-        return copy.deepcopy(value, {id(item): item for item in _attributes(value).values() if has_identity(item)})
-    except Exception:
-        return _buffer(value) if has_buffer(value) else value
+    for made in (_wrapper,) if type(value) in WRAPPERS else (_by_parts, _deep, _buffer):
+        try:
+            return made(value, memo)
+        # The next way is tried.
+        except Exception:
+            memo.pop(id(value), None)
+    return value if _is_hashable(value) else Uncopied(value)
 
 
-def _container(value: Any, memo: dict[int, Any]) -> Any:
-    """Return a copy of a container, which may contain itself."""
-    if isinstance(value, tuple):
-        return tuple(_copied(item, memo) for item in value)
+def _wrapper(value: Any, memo: dict[int, Any]) -> Any:
+    """Return a copy of what shows the content of another object."""
+    return WRAPPERS[type(value)](value, memo)
+
+
+def _by_parts(value: Any, memo: dict[int, Any]) -> Any:
+    """Return a copy of what is compared part by part: a container, which may contain itself, or a dataclass."""
+    if isinstance(value, tuple) and (type(value) is tuple or hasattr(value, "_make")):
+        parts = [_copied(item, memo) for item in value]
+        return tuple(parts) if type(value) is tuple else value._make(parts)  # type: ignore[attr-defined]
     # What can be hashed does not change, or is compared by identity.
     if isinstance(value, set | frozenset):
-        return type(value)(value)
-    made = memo[id(value)] = value.copy()
-    for key in np.ndindex(value.shape) if isinstance(value, np.ndarray) else _keys(value):
-        made[key] = _copied(value[key], memo)
+        return copy.copy(value)
+    array = type(value) is np.ndarray and value.dtype.kind == "O"
+    names = fields(value)
+    if has_own_equality(value) or not (array or names or isinstance(value, CONTAINERS)):
+        raise TypeError(f"a {type(value).__name__} is not compared part by part")
+    made = memo[id(value)] = copy.copy(value)
+    for name in names:
+        object.__setattr__(made, name, _copied(getattr(value, name), memo))
+    if isinstance(value, dict):
+        for key in value:
+            made[key] = _copied(value[key], memo)
+    elif not names:
+        items: Iterable[Any] = np.ndenumerate(value) if array else enumerate(value)
+        for index, item in items:
+            made[index] = _copied(item, memo)
     return made
 
 
-def _keys(value: Any) -> Any:
-    return value if isinstance(value, dict) else range(len(value))
+def _deep(value: Any, memo: dict[int, Any]) -> Any:
+    """Return a deep copy whose attributes without an equality of their own are the same objects."""
+    parts = attributes(value).values()
+    kept = {id(item): _buffer(item, memo) if type(item) is memoryview else item
+            for item in parts if type(item) is memoryview or has_identity(item)}  # fmt: skip
+    return copy.deepcopy(value, kept)
 
 
-def _attributes(value: Any) -> dict[str, Any]:
-    found = getattr(value, "__dict__", None)
-    return found if isinstance(found, dict) else {}
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except Exception:
+        return False
+    return True
 
 
 def _state(value: Any) -> Any:
-    """Return a copy of an object's attributes, or None if they cannot be copied or are part of its definition."""
+    """Return a copy of an object's attributes, or None if they are part of its definition."""
     if isinstance(value, type) or inspect.isroutine(value) or inspect.ismodule(value):
         return None
+    found = attributes(value)
     try:
-        return copy.deepcopy(_attributes(value))
+        return copy.deepcopy(found)
     except Exception:
-        return None
+        return {name: Same(item, None) if has_identity(item) else taken(item) for name, item in found.items()}
 
 
-def _buffer(value: Any) -> Any:
+def _buffer(value: Any, memo: dict[int, Any]) -> Any:  # noqa: ARG001
     """Return a copy of a buffer, with its format and shape."""
     view = memoryview(value)
     try:
@@ -87,3 +132,12 @@ def _buffer(value: Any) -> Any:
     # memoryview cannot cast to this format.
     except (TypeError, ValueError):
         return np.array(view)
+
+
+# What shows the content of another object, and how to copy that.
+WRAPPERS: dict[type, Callable[[Any, dict[int, Any]], Any]] = {
+    memoryview: _buffer,
+    MappingProxyType: lambda value, memo: MappingProxyType(_copied(dict(value), memo)),
+    type({}.keys()): lambda value, _: dict.fromkeys(value).keys(),
+    type({}.items()): lambda value, memo: _copied(dict(value), memo).items(),
+}

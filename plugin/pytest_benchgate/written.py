@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import array
 from collections import deque
-from collections.abc import MutableMapping, MutableSequence, MutableSet
+from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet
+from contextlib import contextmanager
 from functools import singledispatch
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from pytest_benchgate import snapshot
-from pytest_benchgate.comparison import Same
+from pytest_benchgate.comparison import SIMPLE, Same, attributes, has_identity
 
 Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 Key: TypeAlias = int | str
@@ -47,9 +49,10 @@ def _fill(place: Any, old: Any) -> None:
     elif hasattr(place, "__setitem__"):
         place[...] = old
     else:
-        state = vars(snapshot.taken(old)) if not isinstance(old, Same) else snapshot.taken(old.state)
-        vars(place).clear()
-        vars(place).update(state)
+        copied = snapshot.taken(old)
+        # Of an object without an equality of its own, this has put its state back.
+        if copied is not place:
+            Same(place, None).restored(attributes(copied))
 
 
 @_fill.register
@@ -59,9 +62,10 @@ def _(place: np.ndarray, old: Any) -> None:
 
 @_fill.register
 def _(place: np.ma.MaskedArray, old: Any) -> None:
-    place.mask = np.ma.nomask
-    place.data[...] = np.ma.getdata(old)
-    place.mask = np.ma.getmaskarray(old).copy()
+    with _soft(place):
+        place.mask = np.ma.nomask
+        place.data[...] = np.ma.getdata(old)
+        place.mask = np.ma.getmaskarray(old).copy()
 
 
 @_fill.register
@@ -84,8 +88,11 @@ def _(place: deque, old: Any) -> None:  # type: ignore[type-arg]
 
 @_fill.register
 def _(place: MutableSequence, old: Any) -> None:  # type: ignore[type-arg]
+    # Millions of numbers, none of which holds anything.
+    if isinstance(place, bytearray | array.array):
+        place[:] = old
     # Its arrays stay the same objects.
-    if len(place) == len(old) and any(map(_holds, place)):
+    elif len(place) == len(old) and any(map(_holds, place)):
         for index, item in enumerate(old):
             if _holds(place[index]):
                 _fill(place[index], item)
@@ -103,7 +110,9 @@ def _(place: tuple, old: Any) -> None:  # type: ignore[type-arg]
 
 
 def _holds(item: Any) -> bool:
-    return isinstance(item, np.ndarray | MutableMapping | MutableSequence | MutableSet | memoryview)
+    return type(item) not in SIMPLE and isinstance(
+        item, np.ndarray | MutableMapping | MutableSequence | MutableSet | memoryview
+    )
 
 
 def view_of(value: Any) -> Any:
@@ -159,14 +168,25 @@ def _overwrite(place: Any) -> None:
             # A tensor cannot be assigned an array, but shares its memory.
             np.asarray(place)[...] = content
     else:
-        for name, value in vars(place).items():
+        for name, value in attributes(place).items():
             setattr(place, name, _other(value))
 
 
 @_overwrite.register
 def _(place: np.ma.MaskedArray) -> None:
-    place.mask = np.ma.nomask
-    _overwrite(place.data)
+    with _soft(place):
+        place.mask = np.ma.nomask
+        _overwrite(place.data)
+
+
+@contextmanager
+def _soft(place: np.ma.MaskedArray) -> Iterator[None]:
+    """Let the mask of an array be taken away, which a hard one resists."""
+    hard = place.hardmask
+    place.soften_mask()
+    yield
+    if hard:
+        place.harden_mask()
 
 
 @_overwrite.register
@@ -183,23 +203,30 @@ def _(place: MutableSet) -> None:  # type: ignore[type-arg]
 @_overwrite.register(MutableSequence)
 @_overwrite.register(tuple)
 def _(place: Any) -> None:
+    if (view := view_of(place)) is not None:
+        _overwrite(view)
+        return
     for index in range(len(place)):
         _overwrite_item(place, index)
 
 
 def _overwrite_item(place: Any, key: Any) -> None:
-    if _holds(place[key]) or isinstance(place[key], tuple):
-        _overwrite(place[key])
+    item = place[key]
+    if type(item) in SIMPLE:
+        place[key] = _other(item)
+    elif _holds(item) or isinstance(item, tuple) or (has_identity(item) and attributes(item)):
+        _overwrite(item)
     else:
-        place[key] = _other(place[key])
+        place[key] = _other(item)
 
 
 def _other(value: Any) -> Any:
     """Return another value of the same type, which no tolerance makes equal."""
     if isinstance(value, bool | np.bool_):
         return not value
+    # Not a greater one: value may be the greatest of its type.
     if isinstance(value, int | np.integer):
-        return value + 1
+        return value ^ (type(value)(1) if isinstance(value, np.integer) else 1)
     if isinstance(value, float | complex | np.inexact):
         # NaN is not equal to itself.
         return type(value)(0 if value != value else "nan")  # noqa: PLR0124

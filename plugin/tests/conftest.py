@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -13,16 +16,24 @@ from hypothesis import settings
 from pytest_benchmark import plugin as pytest_benchmark
 from racing import FEW_PLUGINS, KERN, PLAIN, PLUGINS, Project
 
+# It puts a finder of its own in the place of Python's. Imported first by a test that uses pytester, which takes that finder
+# away again, it would leave none, and no metadata of any distribution would be found from then on.
+with contextlib.suppress(ImportError):
+    import importlib_metadata  # noqa: F401
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from launching import Starts
+    from playwright.sync_api import Browser
     from pytest_benchgate.race.launching.plan import Side
 
 FAST = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider")
-# Fixtures, whose builds or races are made once a process.
-SHARED = {"kern", "raced"}
+# Files whose tests share a race or a browser, which takes seconds to start.
+TOGETHER = {
+    *("test_claims.py", "test_claims_limits.py", "test_page_browser.py", "test_race_device.py"),
+    "test_race_session.py",
+}
 # Variables that the inner runs do not get; the last would double the time of each race.
 OURS = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE"}
 # A plugin of the inner runs: what pytest-benchmark takes a quarter of a second to find out.
@@ -64,6 +75,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough", action="store_true", help="add the tests marked thorough; try far more random inputs"
     )
+    parser.addoption(
+        "--pictures", metavar="FOLDER", type=Path, help="write the documentation's pictures of pages there"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,16 +88,32 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("suite")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Send pytest-rerunfailures' messages at once, two a test: TCP would delay each second one by 40 ms."""
+    own = getattr(getattr(session.config, "failures_db", None), "sock", None)
+    if own is not None:
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Have the tests of a file in `TOGETHER` run by one process, and each other test by the next that is free.
+
+    pytest-xdist's own groups are ignored by pytest 9.2 (its issue 1386).
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return path if Path(path).name in TOGETHER else nodeid
+
+    return Scheduling(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the further cases of what other tests show, each of which builds and races for seconds.
-
-    With pytest-xdist's --dist=loadgroup, tests that share what takes long to make are run by one process.
-    """
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            for shared in SHARED.intersection(getattr(item, "fixturenames", ())):
-                item.add_marker(pytest.mark.xdist_group(shared))
+    """Leave out the further cases of what other tests show, each of which builds and races for seconds."""
     if config.getoption("thorough"):
         return
     left_out = [item for item in items if item.get_closest_marker("thorough")]
@@ -162,6 +192,15 @@ def plain(tmp_path: Path, race_cache: Path) -> Iterator[Project]:
     project = Project.make(tmp_path / "plain", race_cache, PLAIN)
     yield project
     assert project.left_behind() == []
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give Chromium, started once."""
+    from browsing import chromium
+
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

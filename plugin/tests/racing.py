@@ -23,6 +23,8 @@ T = TypeVar("T")
 LIMIT_S = 120.0  # for whatever a test waits for
 # One launch is enough for an alarm, three for `same`; what differs by less than half is the same, however loaded it is.
 QUICK = ("--race-alpha=0.9", "--race-threshold=50%", "--race-max-launches=12")
+# After one launch, whatever the load, such a race is undecided.
+UNDECIDED = ("--race-alpha=0.001", "--race-max-launches=1")
 # Only these plugins are loaded, which saves two fifths of the start of each session and each worker. Tests of others
 # set PYTEST_DISABLE_PLUGIN_AUTOLOAD to "".
 PLUGINS = ("-p", "benchmark", "-p", "benchgate")

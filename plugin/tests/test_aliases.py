@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from conftest import Suite
 
 PRELUDE = """
-import array, collections, ctypes, dataclasses, functools, itertools, operator, unittest.mock
+import array, collections, ctypes, dataclasses, functools, itertools, operator, threading, types, unittest.mock
 import numpy as np
 import pytest
 from numpy.polynomial import Polynomial
@@ -25,6 +25,22 @@ class Tensor:
         if isinstance(value, np.ndarray): raise TypeError("can't assign a numpy.ndarray")
         self.values[key] = value.values
     def fill(self, value): self.values.fill(value)
+
+@dataclasses.dataclass
+class Fit: value: object
+
+class Pointer(ctypes.Structure): _fields_ = [("p", ctypes.c_void_p)]
+
+class Slots:
+    __slots__ = "n"
+    def __init__(self, n): self.n = n
+
+class Locked:
+    def __init__(self, n=1): self.n, self.lock = n, threading.Lock()
+
+class Uncopied(Locked):
+    def __eq__(self, other): return self.n == other.n
+    def __reduce_ex__(self, protocol): raise TypeError("no copies")
 
 def test_good(benchmark): benchmark(lambda: 1)
 
@@ -66,6 +82,38 @@ WRONG = {
         x = np.empty(1, object)
         x[0] = [1]
         gate(lambda x: x[0].append(2) or x, x, expect=x)""",
+    "expect is within a dataclass": """
+        fit = Fit(memoryview(bytearray(b"abc")))
+        def f(fit):
+            fit.value[0] += 1
+            return fit
+        gate(f, fit, expect=fit)""",
+    "expect is within an object that is within a dataclass": """
+        fit = Fit(Slots(1))
+        def f(fit):
+            fit.value.n += 1
+            return fit
+        gate(f, fit, expect=fit)""",
+    "expect is an object with a lock": """
+        box = Locked()
+        def f(box):
+            box.n += 1
+            return box
+        gate(f, box, expect=box)""",
+    "expect is in a dictionary's values by default": """
+        boxes = collections.defaultdict(Locked)
+        def f(boxes):
+            boxes["x"].n += 1
+            return boxes
+        boxes["x"].n = 1
+        gate(f, boxes, expect=boxes)""",
+    "expect is a view of a dictionary": """
+        x = {"a": 1}
+        gate(lambda: x.update(a=2) or x.items(), expect=x.items())""",
+    "expect is a proxy of a dictionary": """
+        x = {"a": [1]}
+        proxy = types.MappingProxyType(x)
+        gate(lambda: x["a"].append(2) or proxy, expect=proxy)""",
     "expect was computed into the buffer": """
         out = np.empty(100)
         gate(lambda x, out: None, X, out, expect=np.multiply(X, 2, out=out), written=1)""",
@@ -99,6 +147,7 @@ WRONG = {
     "a list": "gate(lambda x, out: None, [1, 2], [2, 4], expect=[2, 4], written=1)",
     "a list of arrays": "gate(lambda outs: None, [DOUBLE.copy(), X.copy()], expect=[DOUBLE, X], written=0)",
     "a tuple of arrays": "gate(lambda outs: None, (DOUBLE.copy(), X.copy()), expect=(DOUBLE, X), written=0)",
+    "an object in a list": "gate(lambda out: None, [Slots(1)], expect=lambda out: out[0].n == 1, written=0)",
     "a bytearray": "gate(lambda out: None, bytearray(b'ab'), expect=bytearray(b'ab'), written=0)",
     "an array.array": "gate(lambda out: None, array.array('d', [1, 2]), expect=array.array('d', [1, 2]), written=0)",
     "a memoryview": "gate(lambda out: None, memoryview(bytearray(b'ab')), expect=memoryview(b'ab'), written=0)",
@@ -185,6 +234,35 @@ RIGHT = {
     "a set": """
         def f(out): out |= {1}
         gate(f, {1}, expect={1}, written=0)""",
+    "the greatest integers of their types": """
+        values = [np.int8(127), np.uint64(2**64 - 1), 2**70]
+        bytes, numbers = bytearray(b"\\xff"), array.array("b", [127])
+        def f(*out): out[0][:], out[1][:], out[2][:] = values, b"\\xff", array.array("b", [127])
+        gate(f, values[:], bytes, numbers, expect=(values[:], bytes, numbers), written=(0, 1, 2))""",
+    "objects in a list, whose state is put back": """
+        def f(out): out[0].n = 5
+        boxes = [Locked(), Slots(0)]
+        gate(f, boxes, expect=lambda out: out is boxes and out[0].n == 5, written=0)
+        assert type(boxes[0]) is Locked""",
+    "an object in a list that held the answer": """
+        def f(out): out[0].n = 5
+        gate(f, [Slots(5)], expect=lambda out: out[0].n == 5, written=0)""",
+    "objects that cannot be copied": """
+        one = Uncopied()
+        gate(lambda: [Uncopied()], expect=[one])""",
+    "what contains objects that are equal only to themselves": """
+        one = Locked()
+        gate(lambda: (Fit(one), collections.deque([one])), expect=(Fit(one), collections.deque([one])))""",
+    "proxies and views of dictionaries": """
+        gate(lambda: [types.MappingProxyType({1: 2}), {1: 2}.keys()], expect=[types.MappingProxyType({1: 2}), {1: 2}.keys()])""",
+    "tolerances of other types": """
+        from decimal import Decimal
+        gate(lambda: np.ones(2), expect=np.full(2, 1.001), rtol=np.float32(0.01), atol=Decimal("0.1"))""",
+    "a position from NumPy": "gate(np.multiply, X, 2, np.empty(100), expect=DOUBLE, written=np.int64(2))",
+    "a mask that only grows": """
+        def f(out): out[0] = np.ma.masked
+        out, expect = (np.ma.array([1.0, 2.0], mask=[mask, False], hard_mask=True) for mask in (False, True))
+        gate(f, out, expect=expect, written=0)""",
     "nothing to write": "gate(lambda out: None, np.empty(0), expect=np.empty(0), written=0)",
     "only itself is equal to it": """
         one = object()
@@ -250,8 +328,28 @@ def test_no_answer_from_before_the_call_counts(suite: Suite) -> None:
     errors = [entry for entry in run.data["benchgate"]["withheld"] if "WrongAnswer" not in entry["message"]]
     assert [entry["name"] for entry in errors] == [f"test_wrong_{[*WRONG].index('read-only')}"]
     assert "cannot be overwritten" in errors[0]["message"]
-    (said,) = [entry["message"] for entry in run.data["benchgate"]["withheld"] if entry["name"] == "test_wrong_9"]
+    (said,) = [
+        entry["message"]
+        for entry in run.data["benchgate"]["withheld"]
+        if entry["name"] == f"test_wrong_{[*WRONG].index('the buffer held the answer')}"
+    ]
     assert "before this call, argument 1 held the expected answer already, and was overwritten" in said
+
+
+def test_what_was_overwritten_is_put_back_if_the_call_fails(suite: Suite) -> None:
+    """Other tests may share it."""
+    run = suite(f"""{PRELUDE}
+SHARED, WORDS = np.arange(3.0), ["a", "b"]
+
+def fails(out): raise OSError
+
+@pytest.mark.parametrize("out", [SHARED, SHARED[:2], WORDS])
+@pytest.mark.parametrize("function", [lambda out: None, fails])
+def test_wrong(gate, function, out): gate(function, out, expect=out, written=0)
+
+def test_right(gate): gate(lambda: (SHARED, WORDS), expect=(np.arange(3.0), ["a", "b"]))
+    """)
+    run.result.assert_outcomes(passed=2, failed=6)
 
 
 def test_right_answers_pass_whatever_shares_memory(suite: Suite) -> None:
@@ -283,9 +381,11 @@ MISUSE = {
     "gate(len, [], expect=0, check_every=True)": "check_every=True is not a number of rounds",
     "gate(len, [], expect=0, check_every=1.5)": "check_every=1.5 is not a number of rounds",
     "gate(lambda: 1, expect=(x for x in [1]))": "expect is a lazy value (generator); pass its result, or a list of its elements",
+    "gate(Pointer, expect=Pointer())": "the gate cannot compare them",
     "gate(lambda: 1, expect=map(len, []))": "expect is a lazy value (map)",
     "gate(lambda: 1, expect=coroutine())": "expect is a lazy value (coroutine)",
     "gate(lambda x: None, (1, 2), expect=1, written=0)": "wrong answer on the first call",
+    "one = Uncopied(); gate(lambda: one, expect=one)": "a Uncopied cannot be copied, so that a change of it would go unnoticed",
 }
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import array
+import sys
+import tracemalloc
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
-from pytest_benchgate import Tolerance, compare
+from pytest_benchgate import Mismatch, Tolerance, compare, written
+from pytest_benchgate.snapshot import taken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 NAN = float("nan")
 INF = float("inf")
@@ -91,12 +98,82 @@ UNEQUAL: list[tuple[Any, Any, Tolerance, str]] = [
      "the first at ['b'][0]: got 2, expected 3"),
     (np.array(["NaT"], "M8[s]"), np.array(["NaT"], "M8[s]"), EXACT, "1 of 1 differ"),
     ("x" * 200, 1, EXACT, "xxx... (str), expected 1"),
+    (10**4000, 0, EXACT, "got 0xd1ba8323fe"),
+    ([0] * 1000, (0,), EXACT, "0, 0... (list), expected (0,)"),
+    ({"a": [True]}, {"a": [1]}, EXACT, "the first at ['a'][0]: got True, expected 1"),
+    ([np.float16(0.1)], [0.1], EXACT, "got 0.0999755859375, expected 0.1"),
+    ([2**53 + 1], [2.0**53], EXACT, "got 9007199254740993, expected 9007199254740992.0"),
+    (np.array([INF], "f4"), np.array([3e38], "f4"), Tolerance(rtol=2), "got inf, expected 3"),
+    (np.array([6e4], "f2"), np.array([-6e4], "f2"), Tolerance(atol=7e4), "got 60000.0, expected -60000.0"),
+    ({n + 0.5 for n in range(1001)}, {n + 0.25 for n in range(1001)}, Tolerance(rtol=1e-9), "1001 elements are not equal"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("got", "expected", "tolerance", "words"), UNEQUAL)
 def test_unequal_in_words(got: Any, expected: Any, tolerance: Tolerance, words: str) -> None:
     assert words in str(compare(got, expected, tolerance))
+
+
+ELEMENTS = 2000
+NESTED = [(number, 0.5) for number in range(ELEMENTS)]
+
+
+def calls(function: Callable[[], object]) -> int:
+    """Return how many functions are called, a measure of time that does not depend on the machine's load."""
+    count = 0
+
+    def note(frame: FrameType, event: str, argument: object) -> None:  # noqa: ARG001
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(note)
+    function()
+    sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "tolerance", "differ"),
+    [
+        ([*range(ELEMENTS)], [*range(ELEMENTS)], EXACT, 0),
+        (dict.fromkeys(range(ELEMENTS), "x"), dict.fromkeys(range(ELEMENTS), "x"), EXACT, 0),
+        ({*range(ELEMENTS)}, {*range(ELEMENTS)}, EXACT, 0),
+        (np.full(ELEMENTS, "x", object), np.full(ELEMENTS, "x", object), EXACT, 0),
+        ([1 + 1e-12] * ELEMENTS, [1.0] * ELEMENTS, Tolerance(rtol=1e-9), 0),
+        (NESTED, [*map(tuple, NESTED)], EXACT, 0),
+        ([0] * ELEMENTS, [1] * ELEMENTS, EXACT, ELEMENTS),
+        (bytes(ELEMENTS), b"x" * ELEMENTS, EXACT, ELEMENTS),
+        ("é" * ELEMENTS, "x" * ELEMENTS, EXACT, ELEMENTS),
+    ],
+    ids=["list", "dict", "set", "objects", "close", "nested", "wrong", "wrong bytes", "wrong text"],
+)  # fmt: skip
+def test_an_element_takes_few_calls(got: Any, expected: Any, tolerance: Tolerance, differ: int) -> None:
+    found: list[Mismatch | None] = []
+    assert calls(lambda: found.append(compare(got, taken(expected), tolerance))) < 100 * ELEMENTS
+    assert (found[0].differ if found[0] else 0) == differ
+
+
+@pytest.mark.parametrize("place", [bytearray(ELEMENTS), array.array("d", [0.0]) * ELEMENTS, [0.0] * ELEMENTS], ids=type)
+def test_a_written_element_takes_few_calls(place: Any) -> None:
+    old = taken(place)
+    assert calls(lambda: written.overwrite(place)) < 10 * ELEMENTS
+    assert compare(place, old, EXACT) is not None
+    assert calls(lambda: written.fill(place, old, 0)) < 10 * ELEMENTS
+    assert compare(place, old, EXACT) is None
+
+
+@pytest.mark.parametrize("shape", [(2**22,), (1, 2**22), (2, 1, 2**21), (2**22, 1)])
+def test_large_arrays_are_compared_in_little_memory(shape: tuple[int, ...]) -> None:
+    expected = np.ones(shape)
+    got = expected.copy()
+    got.flat[[-2, -1]] = 2
+    tracemalloc.start()
+    mismatch = compare(got, expected, Tolerance(rtol=1e-9, equal_nan=True))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert mismatch is not None
+    assert (mismatch.differ, mismatch.where) == (2, str([int(place) for place in np.unravel_index(2**22 - 2, shape)]))
+    assert peak < 2 * got.nbytes
 
 
 @given(data=st.data())

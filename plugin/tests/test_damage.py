@@ -8,17 +8,20 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import samples
 from pytest_benchgate import cli, reading
-from pytest_benchgate.reports import json_addition
+from pytest_benchgate.reports import json_addition, race_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pytest_benchgate.results import RaceReport
+
     from conftest import Suite
 
 # Mutated ones of each kind.
-FILES = pytest.mark.parametrize("files", [400, pytest.param(6000, marks=pytest.mark.thorough)])
+FILES = pytest.mark.parametrize("files", [400, pytest.param(1500, marks=pytest.mark.thorough)])
 EVIL = "\x1b]0;owned\x07\n::error::forged\r\n| a | b |\n</pre><script>alert(1)</script>`\ud800"
 NASTY: list[Any] = [
     None, True, False, 0, -1, 1, 3, 2**63, 10**400, -1e308, 1e308, 1e-320, 0.5, float("nan"), float("inf"), float("-inf"),
@@ -137,6 +140,28 @@ def test_no_damage_is_a_traceback(data: Any, files: int, tmp_path: Path, capsys:
     assert set(ends) >= {0, 2}  # some are read, some are refused
 
 
+@pytest.mark.parametrize("report", [samples.race(), samples.claims()], ids=["race", "claims"])
+def test_any_field_may_be_missing(report: RaceReport) -> None:
+    """It has a default then, or is named."""
+    data = json.loads(json.dumps(race_json.render(report, samples.MACHINE)))
+    said = {}
+    for path in [*places(data)]:
+        owner = data
+        for key in path[:-1]:
+            owner = owner[key]
+        if isinstance(owner, dict) and path:
+            value = owner.pop(path[-1])
+            try:
+                race_json.read(data)
+            except ValueError as error:
+                said[path[-1]] = str(error)
+            owner[path[-1]] = value
+    assert "nodeid" in said
+    said.pop("kind")
+    said.pop("schema")
+    assert all(words.endswith(f"{key} is missing") for key, words in said.items())
+
+
 def test_the_error_names_file_field_and_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "race.json"
     for field, value, words in (
@@ -163,7 +188,6 @@ def test_the_error_names_file_field_and_value(tmp_path: Path, capsys: pytest.Cap
         (b"[" * 200_000, "is nested too deeply"),
         (b"", "is not valid JSON (Expecting value"),
         (b"\xff", "is not valid JSON ('utf-8' codec"),
-        (b'{"a": NaN}', "is not valid JSON (NaN is not a JSON number)"),
         (b"1" * 5000, "is not valid JSON (Exceeds the limit"),
     ],
 )
@@ -173,6 +197,29 @@ def test_invalid_json_is_reported_in_one_sentence(content: bytes, words: str, tm
     with pytest.raises(ValueError, match=r"^") as raised:
         reading.load(path)
     assert str(raised.value).startswith(words)
+
+
+def test_any_encoding_of_json_is_read(tmp_path: Path) -> None:
+    """As editors and shells of Windows write it."""
+    for encoding in ("utf-8-sig", "utf-16", "utf-32"):
+        path = tmp_path / f"{encoding}.json"
+        path.write_text('{"a":\r\n"é"}', encoding)
+        assert reading.load(path) == {"a": "é"}
+
+
+def test_a_number_that_is_none_matters_only_where_it_is_used(tmp_path: Path) -> None:
+    """pytest-benchmark writes NaN where a parameter or what a test has stored is NaN."""
+    path = tmp_path / "x.json"
+    run = copy.deepcopy(RUN)
+    run["benchmarks"][0]["params"] = run["benchmarks"][0]["extra_info"]["own"] = {"x": float("nan")}
+    path.write_text(json.dumps(run), "utf-8")
+    json_addition.read(reading.load(path))
+    run["benchmarks"][0]["stats"]["median"] = float("nan")
+    path.write_text(json.dumps(run), "utf-8")
+    with pytest.raises(ValueError, match=r"field benchmarks\[0\].stats.median: expected a number .* got NaN"):
+        json_addition.read(reading.load(path))
+    with pytest.raises(ValueError, match="expected a finite number"):
+        reading.plain({"a": [float("inf")]}, "machine")
 
 
 def test_endless_files_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

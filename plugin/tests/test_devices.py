@@ -25,6 +25,9 @@ SQUARE = """
         for (long k = 0; k < 30000; k++) u = u * u % 1000003 + 1;
         y[get_global_id(0)] = u;
     }
+    __kernel void steps(__global long *x, int count) {
+        for (int k = 0; k < count; k++) x[0] = x[0] * x[0] % 1000003 + 1;
+    }
     '''
 
     X = np.arange(1024)
@@ -134,27 +137,107 @@ def test_time_on_the_device_stands_beside_the_round_trip(suite: Suite) -> None:
     assert "7.00 ms" in run.text
 
 
+UNFINISHED = (
+    SQUARE
+    + """
+    # Each launch is of one work-item.
+    class Host:
+        def __init__(self, program, steps):
+            self.queue, self.steps = cl.CommandQueue(program.context), np.int32(steps)
+            self.kernel, self.x = program.steps, cl.Buffer(program.context, cl.mem_flags.READ_WRITE, 8)
+        def __call__(self):
+            return self.kernel(self.queue, (1,), (1,), self.x, self.steps)
+"""
+)
+
+
 @pocl
 def test_unfinished_work_is_detected(suite: Suite) -> None:
+    """Also on queues that the test never mentions, by events within the result, and by work that adds up."""
     run = suite(
-        SQUARE
+        UNFINISHED
         + """
     def test_event(gate, run):
         gate(run, "slow", wait=False, expect=lambda event: True)
 
+    def test_event_within(gate, program):
+        host = Host(program, 10**6)
+        gate(lambda: {"right": [1, host()]}, expect=lambda result: True)
+
     def test_nothing_returned(gate, run):
         gate(lambda: run("slow", wait=False) and None, expect=None)
 
+    def test_queue_of_its_own(gate, program):
+        host = Host(program, 10**6)
+        gate(lambda: host() and None, expect=None)
+
+    def test_queue_made_by_the_first_call(gate, program):
+        hosts = []
+        def late():
+            if not hosts: hosts.append(Host(program, 10**6))
+            hosts[0]()
+        gate(late, expect=None)
+
+    def test_short(gate, program):
+        host = Host(program, 50_000)
+        gate(lambda: host() and None, expect=None)
+
+    def test_waits_at_first(gate, program):
+        host, calls = Host(program, 100_000), []
+        def forgetful():
+            calls.append(host())
+            if len(calls) < 40: host.queue.finish()
+        gate.pedantic(forgetful, expect=None, rounds=40)
+
     def test_waits(gate, run):
         gate(run, "slow", expect=lambda event: True)
+
+    def test_waits_with_a_queue_of_its_own(gate, program):
+        host = Host(program, 10_000)
+        gate(lambda: host().wait(), expect=None)
     """
     )
-    run.result.assert_outcomes(passed=1, failed=2)
-    assert len(run.timed()) == 1
+    run.result.assert_outcomes(passed=2, failed=7)
+    assert len(run.timed()) == 2
     messages = [entry["message"] for entry in run.data["benchgate"]["withheld"]]
-    assert "before its work on the device was finished: an event that it returned was still" in messages[0]
-    assert "before its work on the device was finished: its queue was busy for another" in messages[1]
+    assert all("before its work on the device was finished: " in message for message in messages)
+    assert all("an event that it returned was still" in message for message in messages[:2])
+    assert all("its queue was busy for another" in message for message in messages[2:])
     assert all("event.wait() or queue.finish()" in message for message in messages)
+
+
+@pocl
+def test_work_that_failed_is_not_timed(suite: Suite) -> None:
+    run = suite(
+        """
+    import pyopencl as cl
+
+    def test_it(gate, cl_context):
+        event = cl.UserEvent(cl_context)
+        event.set_status(-5)
+        gate(lambda: [event], expect=lambda result: True)
+    """
+    )
+    run.result.assert_outcomes(failed=1)
+    assert run.timed() == []
+    assert "clWaitForEvents failed" in run.text
+
+
+@pocl
+def test_a_gate_keeps_no_queue_alive(suite: Suite) -> None:
+    run = suite(
+        """
+    import gc
+    import pyopencl as cl
+
+    def test_it(gate, cl_queue):
+        gate(cl_queue.finish, expect=None)
+
+    def test_after_it():
+        assert not [one for one in gc.get_objects() if type(one) is cl.CommandQueue]
+    """
+    )
+    run.result.assert_outcomes(passed=2)
 
 
 @pocl

@@ -39,8 +39,8 @@ def example(name: str, folder: Path, cache: Path) -> Project:
 @pytest.mark.parametrize(
     ("name", "test"),
     [
-        ("c_extension", "tests/test_speed.py::test_steps"),
-        pytest.param("opencl", "tests/test_kernel.py::test_logistic", marks=pocl),
+        pytest.param("c_extension", "tests/test_speed.py::test_steps", marks=pytest.mark.thorough),
+        pytest.param("opencl", "tests/test_kernel.py::test_logistic", marks=[pocl, pytest.mark.thorough]),
     ],
 )
 def test_an_example_is_verified_and_raced(tmp_path: Path, race_cache: Path, name: str, test: str) -> None:

@@ -193,9 +193,40 @@ MISUSE = {
         "ValueError: written=1 is not an argument of the call, which has [[]0]*",
     ),
     "twice": ("gate(len, [], expect=0); gate(len, [], expect=0)", "*FixtureAlreadyUsed*"),
+    "setup without keywords": (
+        "gate(len, setup=lambda: ([1],), expect=1)",
+        "TypeError: setup returned ([[]1[]],), a tuple; return None, or a tuple of the arguments and a dictionary*",
+    ),
+    "setup returns the argument": (
+        "import numpy as np\n    gate(len, setup=lambda: np.ones(2), expect=2)",
+        "TypeError: setup returned an array of float64*",
+    ),
+    "setup of pedantic": (
+        "gate.pedantic(len, setup=lambda: 'ab', expect=2)",
+        "TypeError: setup returned 'ab', a str; return*",
+    ),
+    "rtol beyond floats": ("gate(len, [], expect=0, rtol=10**400)", "ValueError: rtol=1000*is not a tolerance*"),
+    "judge of two": (
+        "import numpy as np\n    gate(len, [], expect=np.allclose)",
+        "TypeError: expect is allclose, which does not take one argument, the answer (missing*lambda answer: allclose(answer, value)*",
+    ),
+    "judge of none": ("gate(len, [], expect=lambda: True)", "TypeError: expect is <lambda>, which does not take one*"),
+    "NaN": ("gate(float, 'nan', expect=float('nan'))", "tolerance: exact; equal_nan=True makes NaN equal to NaN;*"),
+    "an array of tolerances": (
+        "import numpy as np\n    gate(len, [], expect=0, atol=np.ones(9))",
+        "ValueError: atol=an array of float64, shape (9,) is not*",
+    ),
+    "work beyond floats": ("gate.work(items=10**400)", "ValueError: items=1000*is not an amount of work*"),
+    "written is no name": (
+        "gate(len, [], expect=0, written=True)",
+        "TypeError: written=True names no arguments; pass a position*",
+    ),
     "setup twice": ("gate(len, [], setup=lambda: (([],), {}), expect=0)", "TypeError: setup returned arguments*"),
     "no work": ("gate.work()", "ValueError: no work is stated; pass items=*"),
-    "work": ("gate.work(bytes=0)", "ValueError: bytes=0 is not an amount of work; pass a number above 0*"),
+    "work": (
+        "gate.work(bytes=0)",
+        "ValueError: bytes=0 is not an amount of work; pass a number above 0, and below 1e+100*",
+    ),
     "written hint": ("gate([].append, 1, expect=[1])", "*written= names the arguments it fills*"),
 }
 

@@ -171,6 +171,7 @@ EQUAL: Table = {
         ("b'ab'", "np.array([97, 98], np.uint8)"),
         ("bytearray(b'ab')", "memoryview(b'ab')"),
         ("mapped(b'ab')", "b'ab'"),
+        ("collections.UserString('ab')", "collections.UserString('ab')"),
         ("array.array('u', 'ab')", "array.array('u', 'ab')"),
         # no dimension
         ("Tensor(6.0)", "6.0"),
@@ -227,6 +228,7 @@ EQUAL: Table = {
         ("Fit(NAN)", "Fit(NAN)", NANS),
         ("Loose(1)", "Loose(2)"),
         ("Point(np.arange(2), 1)", "Point(np.arange(2), 1)"),
+        ("collections.OrderedDict(a=1, b=2)", "{'b': 2, 'a': 1}"),
         ("{1, (2, 3), 'a'}", "{'a', (2, 3), 1}"),
         ("frozenset([1.0])", "frozenset([1.0 + 1e-12])", CLOSE),
         ("{NAN}", "{float('nan')}", NANS),
@@ -308,6 +310,11 @@ EQUAL: Table = {
         ("xr.Dataset({'a': ('x', [1])})", "xr.Dataset({'a': ('x', [1])})"),
         ("xr.Variable('x', [1])", "xr.Variable('x', [1])"),
     ],
+    "sparse": [
+        ("sparse.COO(np.eye(3))", "sparse.COO(np.eye(3) * (1 + 1e-12))", CLOSE),
+        ("sparse.GCXS(np.eye(3))", "sparse.COO(np.eye(3))"),
+        ("sparse.COO(np.ones(3), fill_value=1.0)", "sparse.COO(np.ones(3), fill_value=1.0)"),
+    ],
     "scipy.sparse": [
         ("sp.csr_array(np.eye(3))", "sp.csr_array(np.eye(3))"),
         ("sp.csr_matrix(np.eye(3))", "sp.csc_array(np.eye(3))"),
@@ -343,9 +350,14 @@ EQUAL: Table = {
         ("ak.Array([[1.0]])", "ak.Array([[1 + 1e-12]])", CLOSE),
         ("ak.Array([{'a': 1}])", "ak.Array([{'a': np.int8(1)}])"),
     ],
+    "PIL.Image": [
+        ("Image.new('L', (2, 2))", "Image.new('L', (2, 2))"),
+        ("Image.new('L', (2, 2))", "np.zeros((2, 2), np.uint8)"),
+    ],
     "pyarrow": [
         ("pa.array([1, None])", "pa.array([1, None])"),
         ("pa.table({'a': [1]})", "pa.table({'a': [1]})"),
+        ("pa.array([NAN])", "pa.array([NAN])", NANS),
     ],
     "torch": [
         ("torch.arange(3)", "np.arange(3)"),
@@ -412,6 +424,10 @@ UNEQUAL: Table = {
         ("Tensor([1, 2], units='m')", "Tensor([1, 2], units='s')"),
         ("Tensor([1, 2], units='m')", "np.array([1, 2])"),
         ("Tensor(1.0, unit='m')", "1.0"),
+        ("True", "pytest.approx(1)"),
+        ("[True]", "pytest.approx([1])"),
+        ("np.array([True])", "pytest.approx(np.array([1]))"),
+        ("collections.UserString('a')", "collections.UserString('b')"),
         ("Decimal('1')", "1"),
         ("Decimal('NaN')", "Decimal('NaN')"),
         ("Decimal('1')", "Decimal('1.1')", CLOSE),
@@ -432,6 +448,8 @@ UNEQUAL: Table = {
         ("{1.0, 2.0}", "{1.0 + 1e-12, 3.0}", CLOSE),
         ("{NAN}", "{float('nan')}"),
         ("{True: 1}", "{1: 1}"),
+        ("{(True, 2): 1}", "{(1, 2): 1}"),
+        ("collections.OrderedDict(a=1, b=2)", "collections.OrderedDict(b=2, a=1)"),
         ("collections.deque([1])", "collections.deque([2])"),
         ("collections.deque([1])", "[1]"),
         ("range(3)", "[0, 1, 2]"),
@@ -514,6 +532,12 @@ UNEQUAL: Table = {
         ("xr.Variable('x', [1])", "xr.Variable('y', [1])"),
         ("xr.DataArray([1.0])", "pd.Series([1.0])"),
     ],
+    "sparse": [
+        ("sparse.COO(np.eye(3))", "sparse.COO(np.ones((3, 3)))"),
+        ("sparse.COO(np.ones(3), fill_value=1.0)", "sparse.COO(np.zeros(3))"),
+        ("sparse.COO(np.eye(3))", "np.eye(3)"),
+        ("sparse.COO(np.zeros((2, 2)))", "sparse.COO(np.zeros((2, 3)))"),
+    ],
     "scipy.sparse": [
         ("sp.csr_array(np.eye(3))", "sp.csr_array(2 * np.eye(3))"),
         ("sp.csr_array(np.eye(3))", "sp.csr_array(np.eye(4))"),
@@ -546,6 +570,11 @@ UNEQUAL: Table = {
         ("ak.Array([[1]])", "ak.Array([[1.0]])"),
         ("ak.Array([[1.0]])", "[[1.0]]"),
     ],
+    "PIL.Image": [
+        ("Image.new('P', (2, 2))", "Image.new('L', (2, 2))"),
+        ("Image.new('HSV', (2, 2))", "Image.new('RGB', (2, 2))"),
+        ("Image.new('L', (2, 2))", "np.ones((2, 2), np.uint8)"),
+    ],
     "pyarrow": [
         ("pa.array([1])", "pa.array([2])"),
         ("pa.table({'a': [1]})", "pa.table({'b': [1]})"),
@@ -570,7 +599,7 @@ UNJUDGED: Table = {
     "pint": [("pint.UnitRegistry().Quantity(1, 'mm')", "Q(1, 'm')", "ValueError: ")],
 }
 NAMES = {"pandas": "pd", "polars": "pl", "xarray": "xr", "scipy.sparse": "sp", "astropy.units": "u", "awkward": "ak",
-         "pyarrow": "pa", "torch": "torch", "jax.numpy": "jnp", "pint": "pint"}  # fmt: skip
+         "pyarrow": "pa", "sparse": "sparse", "PIL.Image": "Image", "torch": "torch", "jax.numpy": "jnp", "pint": "pint"}  # fmt: skip
 
 
 def values(library: str, *expressions: str) -> list[Any]:

@@ -20,12 +20,23 @@ LAZY = {
     "an iterator of an array": ("lambda: np.arange(3).flat", "numpy's flatiter);"),
     "a coroutine": ("coroutine", "coroutine); run it to its end within the function"),
     "an asynchronous generator": ("asynchronous", "async_generator);"),
+    "an asynchronous iterator": ("Pages", "test_it's Pages); run it to its end"),
     "a future": (
         "lambda: concurrent.futures.Future()",
         "concurrent's Future); wait for its result",
     ),
     "within a list": ("lambda: [1, (x for x in [1])]", "generator);"),
     "within a dictionary": ("lambda: {'a': {'b': (map(len, []),)}}", "map);"),
+    "within a dataclass": ("lambda: Rows(map(len, []))", "map);"),
+    "within a deque": ("lambda: collections.deque([map(len, [])])", "map);"),
+    "within an array": ("lambda: np.array([map(len, [])], object)", "map);"),
+    "a thread": ("lambda: threading.Thread(target=len)", "threading's Thread); wait for its end"),
+    "a program": ("lambda: program.poll() or program", "subprocess's Popen); wait for its end within the function"),
+    "an array on file": (
+        "lambda: np.load('x.npy', mmap_mode='r')",
+        "numpy's memmap); read it within the function: numpy.array",
+    ),
+    "an archive": ("lambda: np.load('x.npz')", "numpy's NpzFile); read it within the function: dict(...)"),
 }
 OF_LIBRARIES = {
     "dask.array": ("lambda: dask.array.ones(9).sum()", "dask's Array); call .compute() within"),
@@ -34,6 +45,11 @@ OF_LIBRARIES = {
     "xarray": (
         "lambda: xarray.DataArray(importlib.import_module('dask.array').ones(3))", "xarray's DataArray); call .compute()"),
     "polars": ("lambda: polars.LazyFrame({'a': [1]})", "polars's LazyFrame); call .collect()"),
+    "PIL.Image": ("lambda: PIL.Image.open(picture)", "PIL's PngImageFile); call .load() within"),
+    "pyarrow.dataset": (
+        "lambda: pyarrow.dataset.dataset(pyarrow.table({'a': [1]}))", "pyarrow's InMemoryDataset); call .to_table()"),
+    "pandas": (
+        "lambda: pandas.read_csv(io.StringIO('a'), chunksize=1)", "pandas's TextFileReader); read it to its end"),
     "zarr": ("lambda: zarr.zeros(3)", "zarr's Array); read it within the function: [...]"),
     "h5py": (
         "lambda: h5py.File('x', 'w', driver='core', backing_store=False).create_dataset('x', data=[1])",
@@ -42,16 +58,51 @@ OF_LIBRARIES = {
 DONE = {
     "computed": "gate(lambda: range(3), expect=range(3))",
     "a file": "gate(open, __file__, expect=lambda file: file.close() is None)",
+    "a program that has ended": """
+    def f():
+        process = subprocess.Popen([sys.executable, "-c", ""])
+        process.wait()
+        return process
+    gate.pedantic(f, expect=lambda process: process.returncode == 0)""",
+    "an array on file that is read": "gate(lambda: np.load('x.npy', mmap_mode='r') * 2, expect=np.full(3, 2.0))",
+    "an array on file that is written": """
+    def f():
+        out = np.lib.format.open_memmap("y.npy", "w+", shape=(3,))
+        out[:] = 1
+        return out
+    gate(f, expect=np.load("x.npy", mmap_mode="r"))""",
+    "an archive that is read": "gate(lambda: dict(np.load('x.npz')), expect=np.load('x.npz'))",
     "an array within an object": "gate(lambda: {'a': np.arange(3)}, expect={'a': np.arange(3)})",
 }
 PRELUDE = """
-import concurrent.futures, importlib
+import collections, concurrent.futures, dataclasses, importlib, io, subprocess, sys, threading
 import numpy as np
 import pytest
+
+@dataclasses.dataclass
+class Rows: rows: object
+
+@pytest.fixture(autouse=True, scope="module")
+def made():
+    global program, picture
+    np.savez("x.npz", a=np.ones(3))
+    np.save("x.npy", np.ones(3))
+    picture = io.BytesIO()
+    try:
+        import PIL.Image
+        PIL.Image.new("L", (9, 9)).save(picture, "png")
+    except ImportError:
+        pass
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as program:
+        yield
 
 async def coroutine(): return 1
 
 async def asynchronous(): yield 1
+
+class Pages:
+    def __aiter__(self): return self
+    async def __anext__(self): raise StopAsyncIteration
 
 def test_good(benchmark): benchmark(lambda: 1)
 """
@@ -64,7 +115,8 @@ def test_a_lazy_result_is_refused_with_the_remedy(suite: Suite) -> None:
     for number, (name, (function, _)) in enumerate(cases.items()):
         library = f"{name} = pytest.importorskip({name!r})" if name in OF_LIBRARIES and "." not in name else "pass"
         if "." in name:
-            library = f"dask = pytest.importorskip('dask'); importlib.import_module({name!r})"
+            top = name.partition(".")[0]
+            library = f"{top} = pytest.importorskip({top!r}); importlib.import_module({name!r})"
         lines.append(
             f"def test_lazy_{number}(gate):\n    {library}\n    gate({function}, expect=lambda answer: True)\n"
         )
@@ -115,7 +167,9 @@ WAITS = {
     """,
     "pyopencl": """
         import pyopencl as cl, pyopencl.array
-        queue = cl.CommandQueue(cl.create_some_context(interactive=False))
+        from pytest_benchgate.devices import discover
+        # PyOpenCL's own choice may be a simulator.
+        queue = cl.CommandQueue(cl.Context([discover().devices[0].handle]))
         x = cl.array.to_device(queue, np.ones(10**6))
         f = lambda x: x + x
         expect = np.full(10**6, 2.0)

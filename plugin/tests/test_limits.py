@@ -42,6 +42,25 @@ def test_only_beyond_the_limit_s_best_sample_is_suspicious(median_s: float, susp
         assert "times as fast as the limit 'copy' at its best for the same 8 bytes" in doubt
 
 
+def test_a_limit_that_was_disturbed_is_measured_again_when_a_benchmark_beats_it() -> None:
+    asked = []
+
+    def measure(amount: float) -> list[float]:
+        asked.append(amount)
+        return [[4.0, 5.0, 6.0], [0.9, 1.0, 2.0]][len(asked) > 1]
+
+    limits = Limits((Limit("peak", "operations", measure),))
+    for median_s, share, doubted, count in (
+        (8.0, 5 / 8, False, 1),
+        (2.0, 1 / 2, False, 2),
+        (0.1, 10, True, 3),
+        (0.1, 10, True, 3),
+    ):
+        shares, doubt = limits.beside(Work(operations=7), median_s)
+        assert shares[0].share == pytest.approx(share)
+        assert (doubt is not None, len(asked)) == (doubted, count)
+
+
 @pytest.mark.parametrize("moved", [1, 2, 100_001, 2**23 + 1])
 def test_the_copy_limit_has_samples_for_any_amount(moved: float) -> None:
     samples = copy_seconds(moved)
@@ -78,7 +97,8 @@ def test_reports_have_rates_shares_and_doubts(suite: Suite) -> None:
     copy, good, plain = (bench["extra_info"]["benchgate"] for bench in run.data["benchmarks"])
     median = run.data["benchmarks"][0]["stats"]["median"]
     assert copy["rates"]["bytes"] == pytest.approx(1.6e6 / median)
-    assert copy["limits"]["peak"] == {"seconds": pytest.approx(1e-6), "share": pytest.approx(1e-6 / median)}
+    peak = {"seconds": pytest.approx(1e-6), "share": pytest.approx(1e-6 / median), "resource": "operations"}
+    assert copy["limits"]["peak"] == peak
     assert 0.1 < copy["limits"]["copy"]["share"] < 10
     assert "does it do all of its work" in good["suspicious"]
     assert (plain["work"], plain["rates"], plain["limits"], plain["suspicious"]) == (None, {}, {}, None)
@@ -89,7 +109,7 @@ def test_reports_have_rates_shares_and_doubts(suite: Suite) -> None:
 
 def test_a_limit_that_fails_does_not_affect_the_others(suite: Suite) -> None:
     run = suite(
-        "def test_it(gate):\n    gate.work(bytes=64, operations=1)\n    gate(lambda: 1, expect=1)",
+        "def test_it(gate):\n    gate.work(bytes=64, operations=1, items=1)\n    gate(lambda: 1, expect=1)",
         conftest="""
             from pytest_benchgate import Limit
 
@@ -97,11 +117,12 @@ def test_a_limit_that_fails_does_not_affect_the_others(suite: Suite) -> None:
                 raise MemoryError("too much")
 
             def pytest_benchgate_limits(config):
-                return [Limit("peak", "operations", broken)]
+                return [Limit("peak", "operations", broken), Limit("steps", "items", lambda amount: [-1.0])]
         """,
     )
     run.result.assert_outcomes(passed=1)
     assert "limit peak could not be measured: MemoryError: too much" in run.text
+    assert "limit steps could not be measured: ValueError: its measure returned -1.0 s; return numbers" in run.text
     assert run.data["benchmarks"][0]["extra_info"]["benchgate"]["limits"].keys() == {"copy"}
 
 

@@ -129,6 +129,76 @@ def test_it(cl_context, cl_queue, name):
 
 
 @simulated
+def test_right_kernels_pass_whatever_their_code(suite: Suite) -> None:
+    """Of vectors, with filled buffers, and through pyopencl's own templates."""
+    run = suite(
+        """
+    import numpy as np
+    import pyopencl as cl
+    import pyopencl.array
+
+    def test_components(cl_context, cl_queue):
+        source = "__kernel void f(__global float4 *x, __global float4 *y) { int i = get_global_id(0); y[i].x = x[i].w; y[i].yzw = x[i].zyx; }"
+        x = np.arange(64, dtype=np.float32)
+        given = cl.Buffer(cl_context, cl.mem_flags.COPY_HOST_PTR, hostbuf=x)
+        out = cl.Buffer(cl_context, cl.mem_flags.READ_WRITE, x.nbytes)
+        cl.Program(cl_context, source).build().f(cl_queue, (16,), (4,), given, out)
+        found = np.zeros_like(x)
+        cl.enqueue_copy(cl_queue, found, out)
+        assert (found.reshape(-1, 4) == x.reshape(-1, 4)[:, ::-1]).all()
+
+    def test_filled(cl_context, cl_queue):
+        source = "__kernel void f(__global int *x) { x[get_global_id(0)] += 1; }"
+        x = cl.Buffer(cl_context, cl.mem_flags.READ_WRITE, 4 * 64)
+        cl.enqueue_fill_buffer(cl_queue, x, np.int16(7), 0, 4 * 64)
+        cl.Program(cl_context, source).build().f(cl_queue, (64,), (8,), x).wait()
+        found = np.zeros(64, np.int32)
+        cl.enqueue_copy(cl_queue, found, x)
+        assert (found == 7 * 2**16 + 8).all()
+
+    def test_zeros(cl_queue):
+        assert ((cl.array.zeros(cl_queue, 100, np.int64) + 1).get() == 1).all()
+""",
+        "--cl-check",
+    )
+    run.result.assert_outcomes(passed=3)
+
+
+@simulated
+def test_code_that_chooses_a_device_gets_the_simulator(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYOPENCL_CTX", "portable")
+    monkeypatch.setenv("PYOPENCL_TEST", "portable")
+    run = suite(
+        f"""{RUN}
+def test_it():
+    context = cl.create_some_context()
+    launch(context, cl.CommandQueue(context), "write_past")
+
+def test_first(cl_device):
+    assert cl_device.handle in cl.get_platforms()[0].get_devices()
+    assert len(cl.get_platforms()) == 1
+""",
+        "--cl-check",
+    )
+    run.result.assert_outcomes(passed=1, failed=1)
+    assert "Oclgrind: Invalid write of size 4" in run.text
+
+
+@simulated
+def test_doubtful_reports_say_how_to_turn_them_off(suite: Suite) -> None:
+    run = suite(
+        f"""{RUN}
+@pytest.mark.parametrize("name", ["uninitialised_private", "write_past"])
+def test_it(cl_context, cl_queue, name):
+    launch(cl_context, cl_queue, name)
+""",
+        "--cl-check",
+    )
+    run.result.assert_outcomes(failed=2)
+    assert run.text.count("OCLGRIND_UNINITIALIZED=0 turns these reports off") == 1
+
+
+@simulated
 def test_a_fault_fails_the_test_in_which_it_is_found(suite: Suite) -> None:
     """In setup, in teardown, before a skip, beside a failure of its own; in each of several contexts."""
     run = suite(
@@ -326,3 +396,10 @@ def test_messages_of_one_kind_are_shown_once() -> None:
         *(f"Oclgrind: fault {'x' * n}".rstrip() for n in range(4)),
         "Oclgrind: 2 more kinds of faults",
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["Controlflow depends on uninitialized value", "OCLGRIND FATAL ERROR (/src/plugins/Uninitialized.cpp:194)"]
+)
+def test_what_may_be_a_fault_of_oclgrinds_says_so(text: str) -> None:
+    assert oclgrind.summarise(text).splitlines() == [f"Oclgrind: {text}", oclgrind.FALSE_ALARMS]

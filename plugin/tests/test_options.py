@@ -38,6 +38,32 @@ def test_an_empty_key_of_the_configuration_says_nothing(
     assert options.RACE_OPTIONS["cache"].value(config) is None
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--race-budget=1m"], "'1m' must be a number of seconds above 0, as in 60"),
+        (["--race-alpha=abc"], "'abc' must lie between 0 and 1; 0.001 is one false alarm in 1000 suites"),
+        (["--race-max-launches=many"], "'many' must be a whole number of at least 1"),
+        (["--race-explain=yes"], "'yes' must be auto, all or off"),
+        (["-o", "race_threshold=3"], "race_threshold: '3' is not a percentage above 0; write it as in 3%"),
+        (["-o", "race_strict=perhaps"], "race_strict: invalid truth value 'perhaps'; write true or false"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_a_wrong_value_is_named_with_what_to_write(pytester: pytest.Pytester, given: list[str], message: str) -> None:
+    run = pytester.runpytest_inprocess("--claims", *given)
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert message in str(run.stderr)
+
+
+def test_options_of_a_race_without_one_are_named(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    run = pytester.runpytest_inprocess("--race-json=race.json", "--race-strict")
+    assert run.ret == pytest.ExitCode.OK
+    assert "race: no effect without --race=REVISION: --race-strict, --race-json" in run.outlines
+    assert "no effect" not in str(pytester.runpytest_inprocess().stdout)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 def test_an_option_is_one_declaration(plain: Project, tmp_path: Path) -> None:
     """The plugin, with one line more, has another option: a flag, an ini key, a keyword of the marker, a setting."""

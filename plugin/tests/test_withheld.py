@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchgate.reports import json_addition
 
 if TYPE_CHECKING:
     from conftest import Suite
@@ -122,6 +123,48 @@ FAILURES = {
             except Exception:
                 pass
     """,
+    "a wrong answer is caught as unittest does": """
+        import itertools, pytest, unittest
+        class TestIt(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def take(self, gate):
+                self.gate = gate
+            def test_bad(self):
+                count = itertools.count()
+                with self.assertRaises(AssertionError):
+                    self.gate(lambda: int(next(count) < 9), expect=1)
+    """,
+    "a wrong answer is caught in a teardown": """
+        import itertools, pytest
+        @pytest.fixture
+        def timed(gate):
+            yield
+            count = itertools.count()
+            with pytest.raises(AssertionError):
+                gate.pedantic(lambda: int(next(count) < 9), rounds=20, expect=1)
+        def test_bad(timed):
+            pass
+    """,
+    "a clock that stands still": """
+        import pytest
+        @pytest.mark.benchmark(timer=lambda: 5.0)
+        def test_bad(gate):
+            gate.work(bytes=8)
+            gate.pedantic(lambda: 1, rounds=3, expect=1)
+    """,
+    "a clock that is not a number": """
+        import pytest
+        @pytest.mark.benchmark(timer=lambda: float("nan"))
+        def test_bad(benchmark):
+            benchmark.pedantic(lambda: 1, rounds=3)
+    """,
+    "a clock that runs backwards": """
+        import itertools, pytest
+        count = itertools.count(0, -1)
+        @pytest.mark.benchmark(timer=lambda: float(next(count)))
+        def test_bad(benchmark):
+            benchmark.pedantic(lambda: 1, rounds=3)
+    """,
     "a second use is caught": """
         import pytest
         def test_bad(gate):
@@ -195,6 +238,31 @@ FAILURES = {
 }
 
 
+def test_a_teardown_concerns_those_that_used_what_it_tears_down(suite: Suite) -> None:
+    """A fixture is set up anew for each parameter, and for each class or module of its scope."""
+    run = suite("""
+        import pytest
+        @pytest.fixture(scope="module", params=["good", "bad"])
+        def state(request):
+            yield request.param
+            assert request.param == "good"
+        def test_one(state, benchmark): benchmark(lambda: 1)
+        def test_two(state, benchmark): benchmark(lambda: 1)
+
+        @pytest.fixture(scope="class")
+        def place(request):
+            yield
+            assert request.cls is TestGood
+        class TestGood:
+            def test_here(self, place, benchmark): benchmark(lambda: 1)
+        class TestBad:
+            def test_there(self, place, benchmark): benchmark(lambda: 1)
+            def test_there_too(self, place, benchmark): benchmark(lambda: 1)
+    """)
+    assert sorted(run.timed()) == ["test_here", "test_one[good]", "test_two[good]"]
+    assert run.text.count("withheld: test_") == 4
+
+
 def test_withheld_from_every_report(suite: Suite, pytester: pytest.Pytester) -> None:
     names = {}
     for number, (case, source) in enumerate(FAILURES.items()):
@@ -212,6 +280,41 @@ def test_withheld_from_every_report(suite: Suite, pytester: pytest.Pytester) -> 
         assert timed[name], case
         assert f"withheld: {name} (" in run.text, case
     assert f"{len(names)} withheld ({len(names)} timed and taken back, 0 not timed)" in run.text
+
+
+def test_what_a_test_stores_is_not_taken_for_ours(suite: Suite) -> None:
+    run = suite(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("stored", [None, [1], {"benchgate": "mine", "size": 3}])
+        def test_gated(gate, stored):
+            gate.benchmark.extra_info = stored
+            gate(lambda: 1, expect=1)
+
+        def test_plain(benchmark):
+            benchmark.extra_info["benchgate"] = {"verified": True}
+            benchmark(lambda: 1)
+
+        @pytest.fixture
+        def later(gate):
+            yield
+            gate(lambda: 1, expect=1)
+            gate.benchmark.extra_info["size"] = 4
+
+        @pytest.mark.benchmark(group=7)
+        def test_in_a_teardown(later): pass
+        """,
+        "--benchmark-sort=fullname",
+    )
+    run.result.assert_outcomes(passed=5)
+    stored = {bench["name"].partition("[")[0]: bench["extra_info"] for bench in run.data["benchmarks"]}
+    assert stored["test_gated"]["size"] == 3
+    assert stored["test_plain"] == {}
+    assert stored["test_in_a_teardown"]["size"] == 4
+    verified = [bench["extra_info"].get("benchgate", {}).get("verified") for bench in run.data["benchmarks"]]
+    assert sorted(map(bool, verified)) == [False, True, True, True, True]
+    assert [*json_addition.read(run.data).report().results][-1].group is not None
 
 
 def test_withheld_from_the_histogram(suite: Suite) -> None:

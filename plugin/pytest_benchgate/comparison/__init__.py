@@ -5,9 +5,20 @@ No library is imported here for its values: where there is one of them, its libr
 
 from __future__ import annotations
 
-from pytest_benchgate.comparison.arrays import has_buffer
-from pytest_benchgate.comparison.core import Mismatch, Same, Tolerance, WrongAnswer, is_of, text
-from pytest_benchgate.comparison.families import compare
-from pytest_benchgate.comparison.others import has_identity
+from pytest_benchgate.comparison.containers import fields
+from pytest_benchgate.comparison.core import (
+    SIMPLE,
+    Mismatch,
+    Same,
+    Tolerance,
+    Uncopied,
+    WrongAnswer,
+    attributes,
+    is_of,
+    text,
+)
+from pytest_benchgate.comparison.families import are_equal, compare
+from pytest_benchgate.comparison.others import has_identity, has_own_equality
 
-__all__ = ["Mismatch", "Same", "Tolerance", "WrongAnswer", "compare", "has_buffer", "has_identity", "is_of", "text"]
+__all__ = ["SIMPLE", "Mismatch", "Same", "Tolerance", "Uncopied", "WrongAnswer", "are_equal", "attributes", "compare",
+           "fields", "has_identity", "has_own_equality", "is_of", "text"]  # fmt: skip

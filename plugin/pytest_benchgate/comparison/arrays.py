@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import array
 import ctypes
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_benchgate.comparison import scalars
 from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, attribute, both, counted, is_of, text
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Elements that are compared at once.
+PART = 2**20
 PROTOCOLS = ("__array__", "__array_interface__", "__dlpack__", "__cuda_array_interface__")
 BUFFERS = (memoryview, array.array, ctypes.Array, ctypes.Structure, ctypes._SimpleCData)  # noqa: SLF001
 # Attributes of foreign arrays that say more about their numbers; they are compared, too.
 METADATA = ("unit", "units", "dims", "coords", "index", "columns", "names", "mask", "crs", "categories", "column_names")
+# Those that a plain array lacks, though its numbers may be meant so: of a picture.
+COMMON = ("mode",)
 
 
 def is_array(value: Any) -> bool:
@@ -118,6 +125,8 @@ def _metadata(got: Any, expected: Any, comparison: Comparison, where: str) -> Mi
     """Return the difference of two arrays' metadata: foreign types may have units or labels."""
     left, right = _attributes(got), _attributes(expected)
     for name in sorted(left.keys() | right.keys()):
+        if name in COMMON and not (name in left and name in right):
+            continue
         if name not in left or name not in right:
             value = left.get(name, right.get(name))
             with_it, without = f"with .{name} {text(value)}", f"without .{name}"
@@ -133,7 +142,7 @@ def _attributes(value: Any) -> dict[str, Any]:
     """Return what a foreign array says of its numbers."""
     if type(value).__module__.partition(".")[0] in {"numpy", "builtins", "array", "ctypes"}:
         return {}
-    found = {name: attribute(value, name) for name in METADATA}
+    found = {name: attribute(value, name) for name in METADATA + COMMON}
     if isinstance(value, np.ndarray):
         found |= {name: item for name, item in vars(value).items() if not name.startswith("_")}
     return {name: item for name, item in found.items() if not _is_empty(item)}
@@ -154,16 +163,30 @@ def arrays(left: Any, right: Any, comparison: Comparison, where: str) -> Mismatc
         return _structured(left, right, comparison, where)
     if left.dtype.kind == "O":
         return _objects(left, right, comparison, where)
-    wrong = np.asarray(~_equal(left, right, comparison.tolerance))
-    count = int(np.count_nonzero(wrong))
+    count, first = _wrong(left, right, comparison.tolerance)
     if not count:
         return None
-    index = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
-    place = f"{where}[{', '.join(map(str, index))}]" if index else where
+    index = np.unravel_index(first, left.shape)
     return Mismatch(
-        count, left.size, place, text(left[index]), text(right[index]), str(left.dtype), str(left.shape),
-        comparison.tolerance,
+        count, left.size, f"{where}{_index(index)}", text(left[index]), text(right[index]), str(left.dtype),
+        str(left.shape), comparison.tolerance,
     )  # fmt: skip
+
+
+def _wrong(left: Any, right: Any, tolerance: Tolerance) -> tuple[int, int]:
+    """Return how many elements differ, and the position of the first one in C order.
+
+    Part by part: a comparison takes several arrays of the size of its own.
+    """
+    if left.size > PART and len(left) == 1:
+        return _wrong(left[0], right[0], tolerance)
+    if left.size > PART:
+        half = len(left) // 2
+        found = [_wrong(left[part], right[part], tolerance) for part in (slice(half), slice(half, None))]
+        counts = [count for count, _ in found]
+        return sum(counts), found[0][1] if counts[0] else found[1][1] + left[:half].size
+    wrong = np.asarray(~_equal(left, right, tolerance))
+    return int(np.count_nonzero(wrong)), int(np.argmax(wrong)) if wrong.size else 0
 
 
 def _kind(values: Any) -> str:
@@ -200,10 +223,16 @@ def _equal(left: Any, right: Any, tolerance: Tolerance) -> Any:
 
 
 def _floats(left: Any, right: Any, tolerance: Tolerance) -> Any:
+    equal = np.asarray(left == right)
+    if tolerance.equal_nan:
+        equal = equal | (np.isnan(left) & np.isnan(right))
     if tolerance.exact:
-        equal = np.asarray(left == right)
-        return equal | (np.isnan(left) & np.isnan(right)) if tolerance.equal_nan else equal
-    return np.isclose(left, right, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=tolerance.equal_nan)
+        return equal
+    # A narrow float, or its tolerance, may overflow to infinity.
+    wide = np.result_type(left, right, np.float64)
+    left, right = left.astype(wide, copy=False), right.astype(wide, copy=False)
+    distance = abs(left - right)
+    return equal | (np.isfinite(distance) & (distance <= tolerance.atol + tolerance.rtol * abs(right)))
 
 
 def _complex(left: Any, right: Any, tolerance: Tolerance) -> Any:
@@ -258,8 +287,10 @@ def _objects(left: Any, right: Any, comparison: Comparison, where: str) -> Misma
         if mismatch:
             return mismatch
         left, right = (np.where(masks[0], np.array(None), np.ma.getdata(one)) for one in (left, right))
-    places = (
-        (f"{where}[{', '.join(map(str, index))}]" if index else where, left[index], right[index])
-        for index in np.ndindex(left.shape)
-    )
-    return counted(places, left.size, left, comparison)
+    items = zip(np.ndindex(left.shape), left.flat, right.flat, strict=True)
+    return counted(items, lambda index: f"{where}{_index(index)}", left.size, left, comparison)
+
+
+def _index(index: Sequence[Any]) -> str:
+    """Return an index as an expression; that of an array without dimensions is empty."""
+    return f"[{', '.join(map(str, index))}]" if index else ""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
+from collections import OrderedDict, UserString, deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+import numpy as np
+
 from pytest_benchgate.comparison import scalars
-from pytest_benchgate.comparison.core import Comparison, Mismatch, counted, is_of, shape, text
+from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, both, counted, is_of, shape, text
 
 BYTES = (bytes, bytearray)
 # Of elements of two sets that are compared one by one.
@@ -19,11 +21,12 @@ MOST_PAIRS = 10**6
 def recognises(value: Any) -> bool:
     """Return whether value is a container."""
     kinds = (Mapping, list, tuple, str, AbstractSet, deque, *BYTES)
-    return isinstance(value, kinds) or _is_sequence(value) or bool(_fields(value))
+    return isinstance(value, kinds) or _is_sequence(value) or bool(fields(value))
 
 
 def _is_sequence(value: Any) -> bool:
-    return isinstance(value, Sequence | deque) and not isinstance(value, str | range | bytes | bytearray)
+    # The items of a UserString are UserStrings.
+    return isinstance(value, Sequence | deque) and not isinstance(value, str | range | bytes | bytearray | UserString)
 
 
 def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
@@ -50,7 +53,7 @@ def _compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mis
     if type(got) is type(expected):
         if isinstance(got, AbstractSet):
             return _sets(got, expected, comparison, where)
-        if _fields(got):
+        if fields(got):
             return _attributes(got, expected, comparison, where)
         if _is_sequence(got):
             return _sequences(got, expected, comparison, where)
@@ -62,7 +65,7 @@ def _plain(text: str | bytes | bytearray) -> str | bytes:
     return str.__getitem__(text, slice(None)) if isinstance(text, str) else bytes(memoryview(text))
 
 
-def _fields(value: Any) -> tuple[str, ...]:
+def fields(value: Any) -> tuple[str, ...]:
     """Return the fields by which a dataclass or attrs class compares, unless it defines its own equality."""
     cls = type(value)
     code = getattr(cls.__eq__, "__code__", None)
@@ -74,7 +77,7 @@ def _fields(value: Any) -> tuple[str, ...]:
 
 
 def _attributes(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    for name in _fields(expected):
+    for name in fields(expected):
         mismatch = comparison(getattr(got, name), getattr(expected, name), f"{where}.{name}")
         if mismatch:
             return mismatch
@@ -87,10 +90,19 @@ def _letters(got: Any, expected: Any, comparison: Comparison, where: str) -> Mis
         return _lengths(got, expected, comparison, where)
     if got == expected:
         return None
-    wrong = [index for index, pair in enumerate(zip(got, expected, strict=True)) if pair[0] != pair[1]]
-    first = wrong[0]
+    wrong = _codes(got) != _codes(expected)
+    first = int(wrong.argmax())
     pair = repr(got[first]), repr(expected[first])
-    return Mismatch(len(wrong), len(got), f"{where}[{first}]", *pair, kind, shape(got), comparison.tolerance)
+    return Mismatch(
+        int(np.count_nonzero(wrong)), len(got), f"{where}[{first}]", *pair, kind, shape(got), comparison.tolerance
+    )
+
+
+def _codes(text: str | bytes) -> Any:
+    """Return the numbers of the characters as an array."""
+    if isinstance(text, bytes):
+        return np.frombuffer(text, np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def _lengths(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch:
@@ -100,9 +112,8 @@ def _lengths(got: Any, expected: Any, comparison: Comparison, where: str) -> Mis
 def _sequences(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
     if len(got) != len(expected):
         return _lengths(got, expected, comparison, where)
-    pairs = enumerate(zip(got, expected, strict=True))
-    places = ((f"{where}[{index}]", left, right) for index, (left, right) in pairs)
-    return counted(places, len(expected), got, comparison)
+    items = zip(range(len(expected)), got, expected, strict=True)
+    return counted(items, lambda index: f"{where}[{index}]", len(expected), got, comparison)
 
 
 def _mappings(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
@@ -115,11 +126,12 @@ def _mappings(got: Any, expected: Any, comparison: Comparison, where: str) -> Mi
                         type(got).__name__, shape(got), comparison.tolerance)  # fmt: skip
     for key in expected:
         # To a dictionary, True is 1.
-        if isinstance(key, bool) != isinstance(keys[key], bool):
+        if keys[key] is not key and comparison(keys[key], key, where) is not None:
             return comparison.words(f"the key {keys[key]!r}", f"the key {key!r}", got, where)
-    return counted(
-        ((f"{where}[{text(key)}]", got[key], expected[key]) for key in expected), len(expected), got, comparison
-    )
+    if isinstance(got, OrderedDict) and isinstance(expected, OrderedDict) and [*keys] != [*expected]:
+        return comparison.words(f"the keys {text([*keys])}", f"the keys {text([*expected])}", got, where)
+    items = ((key, got[key], expected[key]) for key in expected)
+    return counted(items, lambda key: f"{where}[{text(key)}]", len(expected), got, comparison)
 
 
 def _sets(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
@@ -134,7 +146,10 @@ def _sets(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismat
         else:
             unpaired.append(element)
     if len(unpaired) ** 2 > MOST_PAIRS:
-        return comparison.whole(got, expected, where)
+        if comparison.tolerance == Tolerance():
+            return comparison.whole(got, expected, where)
+        why = f"{len(unpaired)} elements are not equal, too many to look for those within the tolerance"
+        return comparison.unjudged(got, expected, where, why)
     for element in unpaired:
         found = next((one for one in left if comparison(one, element, where) is None), left)
         if found is left:
@@ -156,5 +171,13 @@ def compare_approx(got: Any, expected: Any, comparison: Comparison, where: str) 
     plain = type(got) in {bool, int, float, complex, list, tuple, dict} or scalars.kind(got) in {*"bifcUS"}
     exact = is_of(got, "numpy", "ndarray") and type(got).__module__ == "numpy"
     if recognises_approx(expected) and (plain or exact) and bool(expected == got):
-        return None
+        # To pytest, True is 1.
+        flags = both(_has_booleans, got, expected.expected)
+        if flags[0] == flags[1]:
+            return None
     return comparison.kinds(got, expected, where)
+
+
+def _has_booleans(value: Any) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+    return any(np.asarray(part).dtype.kind == "b" for part in parts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from pytest_benchgate.comparison import arrays, containers, others, scalars, sparse, tables, times, units
-from pytest_benchgate.comparison.core import Comparison, Mismatch, Same, Tolerance
+from pytest_benchgate.comparison.core import NUMBERS, Comparison, Mismatch, Same, Tolerance, Uncopied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ class Family(NamedTuple):
 
 FAMILIES = (
     Family(lambda value: isinstance(value, Same), others.compare_same),
+    Family(lambda value: isinstance(value, Uncopied), others.compare_uncopied),
     Family(containers.recognises_approx, containers.compare_approx),
     Family(units.recognises, units.compare),
     Family(tables.recognises, tables.compare),
@@ -70,7 +71,15 @@ def compare(got: Any, expected: Any, tolerance: Tolerance, where: str = "") -> M
     True
 
     """
-    comparison = Comparison(tolerance, _judge)
+    return _compared(got, expected, where, Comparison(tolerance, _judge))
+
+
+def are_equal(got: Any, expected: Any, tolerance: Tolerance) -> bool:
+    """Return whether got and expected are equal; it takes less time than compare if many elements differ."""
+    return _compared(got, expected, "", Comparison(tolerance, _judge, counts=False)) is None
+
+
+def _compared(got: Any, expected: Any, where: str, comparison: Comparison) -> Mismatch | None:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return comparison(got, expected, where)
@@ -78,9 +87,18 @@ def compare(got: Any, expected: Any, tolerance: Tolerance, where: str = "") -> M
 
 def _judge(comparison: Comparison, got: Any, expected: Any, where: str) -> Mismatch | None:
     try:
-        family = next(family for family in FAMILIES if family.recognises(expected) or family.recognises(got))
-        return family.compare(got, expected, comparison, where)
+        return _compare_of(got, expected)(got, expected, comparison, where)
     except RecursionError:
         return comparison.unjudged(type(got), type(expected), where, "they are nested too deeply")
     except Exception as error:
         return comparison.unjudged(got, expected, where, f"{type(error).__name__}: {str(error)[:200]}")
+
+
+def _compare_of(got: Any, expected: Any) -> Compare:
+    """Return what compares two values; for Python's own types at once, as there may be a million of them."""
+    kinds = {type(got), type(expected)}
+    if kinds <= NUMBERS:
+        return scalars.compare
+    if kinds in ({list}, {tuple}, {dict}, {str}):
+        return containers.compare
+    return next(family.compare for family in FAMILIES if family.recognises(expected) or family.recognises(got))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_benchgate.comparison import arrays
-from pytest_benchgate.comparison.core import Comparison, Mismatch, attribute
+from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, attribute, attributes
 
 # What libraries call a method that returns whether two values are equal as a whole.
 OWN = ("identical", "equals")
@@ -34,7 +34,16 @@ def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) ->
         return compare(got, expected.original, comparison, where)
     if not expected.state:
         return None
-    return comparison(dict(vars(got)), expected.state, f"{where}.__dict__")
+    return comparison(attributes(got), expected.state, f"{where}.__dict__")
+
+
+def compare_uncopied(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of a value and an object that cannot be copied; it may have changed like the value."""
+    if got is not expected.original:
+        return comparison(got, expected.original, where)
+    kind = type(got).__name__
+    why = f"they are one object, and a {kind} cannot be copied, so that a change of it would go unnoticed"
+    return comparison.unjudged(got, expected, where, why)
 
 
 def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
@@ -54,7 +63,7 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
         return comparison.unjudged(got, expected, where, f"{cls.__name__} has no equality of its own")
     else:
         equal = cls.__eq__(got, expected)
-    if own is not None and not equal and not comparison.tolerance.exact and arrays.is_array(got):
+    if own is not None and not equal and comparison.tolerance != Tolerance() and arrays.is_array(got):
         return arrays.compare(got, expected, comparison, where)
     # pandas' missing value.
     if cls.__name__ == "NAType" and got is expected:

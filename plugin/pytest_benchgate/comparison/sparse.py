@@ -1,4 +1,4 @@
-"""Sparse arrays of SciPy in any format, and ragged arrays of Awkward Array."""
+"""Sparse arrays of SciPy and of the library sparse, in any format, and ragged arrays of Awkward Array."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 def _is_sparse(value: Any) -> bool:
     scipy = sys.modules.get("scipy.sparse")
-    return scipy is not None and bool(scipy.issparse(value))
+    return is_of(value, "sparse", "SparseArray") or (scipy is not None and bool(scipy.issparse(value)))
+
+
+def _fill(value: Any) -> Any:
+    """Return what the entries are that are not stored; in SciPy, they are 0."""
+    return getattr(value, "fill_value", value.dtype.type(0))
 
 
 def _is_ragged(value: Any) -> bool:
@@ -41,13 +46,16 @@ def _sparse(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
         return comparison.kinds(got, expected, where)
     (left_at, left), (right_at, right) = both(_entries, got, expected)
     places, index = np.unique(np.concatenate([left_at, right_at], axis=1), axis=1, return_inverse=True)
-    filled = []
-    for values, at in ((left, np.ravel(index)[: left.size]), (right, np.ravel(index)[left.size :])):
-        filled.append(np.zeros(places.shape[1], values.dtype))
+    index, filled = np.ravel(index), []
+    fills = both(_fill, got, expected)
+    for values, at, fill in ((left, index[: left.size], fills[0]), (right, index[left.size :], fills[1])):
+        filled.append(np.full(places.shape[1], fill, values.dtype))
         filled[-1][at] = values
     mismatch = arrays.arrays(filled[0], filled[1], comparison, "")
-    if mismatch is None or not mismatch.where:
-        return mismatch and comparison.kinds(got, expected, where)
+    if mismatch is None:
+        return arrays.arrays(np.asarray(fills[0]), np.asarray(fills[1]), comparison, f"{where}.fill_value")
+    if not mismatch.where:
+        return comparison.kinds(got, expected, where)
     place = [int(axis) for axis in places[:, int(mismatch.where.strip("[]"))]]
     return Mismatch(mismatch.differ, int(np.prod(got.shape)), f"{where}{place}", mismatch.got, mismatch.expected,
                     mismatch.dtype, str(got.shape), comparison.tolerance)  # fmt: skip
@@ -55,8 +63,11 @@ def _sparse(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 def _entries(value: Any) -> tuple[Any, Any]:
     """Return the coordinates of the stored entries, one per column, and their values."""
-    entries = value.tocoo(copy=True)
-    entries.sum_duplicates()
+    if is_of(value, "sparse", "SparseArray"):
+        entries = value.asformat("coo")
+    else:
+        entries = value.tocoo(copy=True)
+        entries.sum_duplicates()
     coords = entries.coords if hasattr(entries, "coords") else (entries.row, entries.col)
     return np.stack([np.asarray(axis, np.int64) for axis in coords]), entries.data
 
