@@ -18,6 +18,7 @@ version = metadata.version("pytest-benchgate")
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
+smartquotes = False  # they would make a dash of an option's hyphens
 nitpicky = False  # autodoc's annotations name NumPy's types, whose pages would have to be fetched
 exclude_patterns = ["_build"]
 
@@ -38,6 +39,9 @@ html_theme_options = {
     "navigation_with_keys": False,
 }
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
 
 
 def _formula(self: Any, node: nodes.Element) -> None:

@@ -1,4 +1,4 @@
-"""Write what the pages take from the code: the tables of options and implementations, a simulation, and the pictures.
+"""Write what the pages take from the code: tables of options, commands and rows, a simulation, the pictures.
 
     python docs/generate.py            write it into docs/
     python docs/generate.py --check    change nothing; fail, naming the file, where something is out of date
@@ -13,18 +13,16 @@ import math
 import random
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from draw import architecture, evidence, race
-from pytest_benchgate.options import OPTIONS, RACE_OPTIONS
 from pytest_benchgate.race.statistics import Rule, Verdict, decide
+from reference import commands, options, table
 
 from logmap_cy import implementations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from pytest_benchgate.declaration import Option
+    from collections.abc import Callable
 
 DOCS = Path(__file__).parent
 BUDGET = 60  # launches
@@ -35,35 +33,6 @@ NOISES = {
     "C function, beside two busy processes": (0.012, 0.03, 5.0),
     "Python objects": (0.02, 0.025, 7.5),
 }
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
-
-
-def sentence(text: str) -> str:
-    """Return a help text as a sentence in Markdown."""
-    return text[:1].upper() + text[1:].replace("*", r"\*") + "."
-
-
-def declared(options: Iterable[Option[Any]]) -> str:
-    """Return options as a table: what they are called, where else they can be given, their defaults, what they do."""
-    found = []
-    for option in options:
-        flag = option.flag if option.is_switch else f"{option.flag}={option.metavar}"
-        places = [f"ini `{option.name}`"] * option.ini + ["marker"] * option.marker
-        shown = option.ini and not option.is_switch and option.default not in {None, ()}
-        default = f"`{option.show(option.default)}`" if shown else ""
-        found.append((f"`{flag}`" if option.command_line else "", ", ".join(places), default, sentence(option.help)))
-    return table(("option", "also", "default", "what it does"), found)
-
-
-def options() -> str:
-    """Return all options."""
-    return f"## Gates and devices\n\n{declared(OPTIONS.values())}\n\n## Races\n\n{declared(RACE_OPTIONS.values())}"
 
 
 def rows() -> str:
@@ -120,7 +89,7 @@ def simulated(slowdown: float, noise: tuple[float, float, float], seed: int) -> 
 
 
 BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
-    "options.md": {"options": options},
+    "options.md": {"options": options, "commands": commands},
     "logmap.md": {"implementations": rows},
     "statistics.md": {"simulation": simulation},
 }
