@@ -32,7 +32,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="pipes and devices are fil
 def test_a_summary_that_cannot_be_written_affects_nothing_else(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
 ) -> None:
-    if place == "/dev/full" and not FULL.exists():
+    if place == "/dev/full" and not FULL.is_char_device():
         pytest.skip("no /dev/full here")
     if place == "fifo":
         os.mkfifo(tmp_path / place)
@@ -50,7 +50,7 @@ def test_a_summary_that_cannot_be_written_affects_nothing_else(
 
 
 @posix
-@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+@pytest.mark.skipif(not FULL.is_char_device(), reason="no /dev/full here")
 def test_a_full_disk_does_not_affect_the_tables(suite: Suite) -> None:
     run = suite(SOURCE, "--benchgate-markdown=/dev/full", "--benchmark-json=/dev/full")
     run.result.assert_outcomes(passed=2)
@@ -149,7 +149,7 @@ def test_a_report_that_cannot_be_written_is_printed(tmp_path: Path) -> None:
     one = written(tmp_path / "one.json")
     (tmp_path / "file").write_text("")
     os.mkfifo(tmp_path / "fifo")
-    for place in (tmp_path, tmp_path / "file" / "x", tmp_path / "fifo", *[FULL] * FULL.exists()):
+    for place in (tmp_path, tmp_path / "file" / "x", tmp_path / "fifo", *[FULL] * FULL.is_char_device()):
         end, out, err = report(one, "-o", place)
         assert end == 1
         assert "1.00 ms" in out
