@@ -160,7 +160,7 @@ cdef inline int64_t whole(double centred, double p) noexcept nogil:
     return <int64_t>(centred + p if centred < 0 else centred)
 
 
-# The constants of the short form for IFMA: integers, in all lanes. The signed ones of 32 bits have 2**31 added first,
+# The constants of the short form for IFMA: integers, in all lanes. Signed elements of 32 bits have 2**31 added first,
 # and half_signed takes that back.
 cdef struct Prepared:
     ivec p, minus_p, inverse, mu, half, half_signed, c, back, shift

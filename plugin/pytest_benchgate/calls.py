@@ -142,6 +142,20 @@ class Call:
         return self.run(look, check)
 
 
+@dataclass(frozen=True)
+class Rounds:
+    """How often to call, as for `benchmark.pedantic`."""
+
+    rounds: int = 1
+    warmup_rounds: int = 0
+    iterations: int = 1
+
+    @property
+    def calls(self) -> int:
+        """In all of them, the warm-up included."""
+        return self.warmup_rounds + self.rounds * self.iterations
+
+
 @dataclass
 class Seen:
     """Wraps a round's setup and teardown, outside of what is timed, and keeps the arguments of the round."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate import amounts, host, lazy
-from pytest_benchgate.calls import Call, Samples, Seen
+from pytest_benchgate.calls import Call, Rounds, Samples, Seen
 from pytest_benchgate.check import Before, make_check
 from pytest_benchgate.limits import LimitClaim
 from pytest_benchgate.results import Work
@@ -160,22 +160,8 @@ class Gate:
         __tracebackhide__ = True
         with self._refusing():
             check = make_check(expect, written, rtol=rtol, atol=atol, equal_nan=equal_nan)
-            call, self.device_clock = Call(function, args, kwargs, setup, teardown), device_ns
-            if not host.is_enabled(self.benchmark):
-                return self._once(call, check)
-            contents = [] if setup else check.contents(call.own)
-            call, check = self._first(call, check, contents)
-            self._sample(call, check, contents, check_every)
-            if setup or teardown:
-                return self._rounds(call, check, contents, rounds=call.affordable(host.budget(self.benchmark)))
-            result = self.benchmark(call.function, *args, **kwargs)
-            left = self.watch.left(result)
-            check.verify(result, call.own, "after the last round")
-            if check.written or check.returned:
-                call.verified(check, contents, "in a call after the last round")
-            self._ask_device(call, result, left)
-            self.verified = True
-            return result
+            self.device_clock = device_ns
+            return self._measure(Call(function, args, kwargs, setup, teardown), check, check_every)
 
     def pedantic(
         self,
@@ -219,15 +205,9 @@ class Gate:
         __tracebackhide__ = True
         with self._refusing():
             check = make_check(expect, written, rtol=rtol, atol=atol, equal_nan=equal_nan)
-            call, self.device_clock = Call(target, tuple(args), kwargs or {}, setup, teardown), device_ns
-            if not host.is_enabled(self.benchmark):
-                return self._once(call, check)
-            contents = [] if setup else check.contents(call.own)
-            call, check = self._first(call, check, contents, calls=warmup_rounds + rounds * iterations)
-            self._sample(call, check, contents, check_every)
-            return self._rounds(
-                call, check, contents, rounds=rounds, warmup_rounds=warmup_rounds, iterations=iterations
-            )
+            self.device_clock = device_ns
+            call = Call(target, tuple(args), kwargs or {}, setup, teardown)
+            return self._measure(call, check, check_every, Rounds(rounds, warmup_rounds, iterations))
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
@@ -242,12 +222,49 @@ class Gate:
             # The gate lives as long as its test, which is until the session ends.
             self.watch.queues = []
 
-    def _sample(self, call: Call, check: Check, contents: list[Any], every: int | None) -> None:
-        """Arrange for sampled calls to be verified between the rounds to come; a race has rounds of its own."""
-        if every is not None:
-            self.samples = Samples(call, check, contents, every)
+    def _measure(self, call: Call, check: Check, check_every: int | None, rounds: Rounds | None = None) -> Any:
+        """Call once, compare, time, compare again; without rounds, as many as pytest-benchmark chooses."""
+        __tracebackhide__ = True
+        if not host.is_enabled(self.benchmark):
+            return self._once(call, check)
+        contents = [] if call.setup else check.contents(call.own)
+        call, check = self._first(call, check, contents, calls=rounds.calls if rounds else math.inf)
+        if check_every is not None:
+            self.samples = Samples(call, check, contents, check_every)
+            # A race has rounds of its own.
             if not host.is_raced(self.benchmark):
                 host.after_each_round(self.benchmark, self.samples.after_round)
+        result, arguments = self._time(call, check, rounds)
+        left = self.watch.left(result)
+        if not call.teardown:
+            check.verify(result, arguments, "after the last round")
+        if rounds or call.setup or call.teardown or check.written or check.returned:
+            call.verified(check, contents, "in a call after the last round")
+        if left:
+            self.watch.refuse_what_adds_up(call)
+        # A race takes the device's own times itself.
+        if not host.is_raced(self.benchmark):
+            self.device_ns = call.median_device_ns(result, self.device_clock, host.budget(self.benchmark).timer)
+        self.verified = True
+        return result
+
+    def _time(self, call: Call, check: Check, rounds: Rounds | None) -> tuple[Any, Arguments]:
+        """Let pytest-benchmark time the call; return the last result, and the arguments that it came from."""
+        __tracebackhide__ = True
+        if not rounds and not call.setup and not call.teardown:
+            return self.benchmark(call.function, *call.args, **call.kwargs), call.own
+        rounds = rounds or Rounds(call.affordable(host.budget(self.benchmark)))
+        seen = Seen(call, check, last=rounds.warmup_rounds + rounds.rounds)
+        result = host.pedantic(
+            self.benchmark,
+            call.function,
+            call.args,
+            call.kwargs,
+            setup=seen.setup if call.setup else None,
+            teardown=seen.teardown if call.teardown else None,
+            **asdict(rounds),
+        )
+        return result, seen.arguments or call.own
 
     def _once(self, call: Call, check: Check) -> Any:
         """Run as pytest-benchmark does where it takes no times: one call, which is checked."""
@@ -293,11 +310,12 @@ class Gate:
             handed_back = check.handed_back(result, arguments, before)
 
         self.watch = Watch()
-        while len(unfinished) < ATTEMPTS and (not unfinished or unfinished[-1] or self.watch.has_new_queues()):
+        while len(unfinished) < ATTEMPTS and (not unfinished or unfinished[-1]):
             if unfinished and not call.setup:
                 check.restore(call.own, contents)
             call.run(look, check)
         self.watch.refuse(unfinished[-1])
+        self.watch.look_for_queues()
         if wait:
             call = replace(call, function=lazy.waiting(call.function, wait))
         if calls > 1:
@@ -311,38 +329,3 @@ class Gate:
                 call.run(lambda result, arguments, _: check.verify(result, arguments, when))
             check.restore(call.own, contents)
         return call, check
-
-    def _rounds(
-        self, call: Call, check: Check, contents: list[Any], *, rounds: int, warmup_rounds: int = 0, iterations: int = 1
-    ) -> Any:
-        __tracebackhide__ = True
-        seen = Seen(call, check, last=warmup_rounds + rounds)
-        result = host.pedantic(
-            self.benchmark,
-            call.function,
-            call.args,
-            call.kwargs,
-            setup=seen.setup if call.setup else None,
-            teardown=seen.teardown if call.teardown else None,
-            rounds=rounds,
-            warmup_rounds=warmup_rounds,
-            iterations=iterations,
-        )
-        left = self.watch.left(result)
-        if not call.teardown:
-            check.verify(result, seen.arguments or call.own, "after the last round")
-        call.verified(check, contents, "in a call after the last round")
-        self._ask_device(call, result, left)
-        self.verified = True
-        return result
-
-    def _ask_device(self, call: Call, result: Any, left: str) -> None:
-        """Take the device's own times from a few further calls, outside of what is timed; a race takes its own.
-
-        Raise UnfinishedWork instead if the rounds have left work unfinished, as `left` says.
-        """
-        __tracebackhide__ = True
-        if left:
-            self.watch.refuse_what_adds_up(call)
-        if not host.is_raced(self.benchmark):
-            self.device_ns = call.median_device_ns(result, self.device_clock, host.budget(self.benchmark).timer)

@@ -48,8 +48,8 @@ def _check_arguments(judge: Any) -> None:
     except TypeError as error:
         name = getattr(judge, "__name__", "a function")
         raise TypeError(
-            f"expect is {name}, which does not take one argument, the answer ({error}); pass a function that does: "
-            f"expect=lambda answer: {name}(answer, value)"
+            f"expect is {name}, which does not take one argument, the answer ({error}); pass one that "
+            "does, as in: expect=lambda answer: numpy.allclose(answer, value)"
         ) from None
 
 

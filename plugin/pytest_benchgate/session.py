@@ -271,14 +271,14 @@ class Session:
             source = sources.of_session(self._with_times(report), host.machine_info(config))
             with self.losing(self.config.html):
                 output.write(self.config.html, page.render([source]))
-        if self.config.markdown:
-            from pytest_benchgate.reports import markdown
+        if not self.config.markdown and not summary:
+            return
+        from pytest_benchgate.reports import markdown
 
+        if self.config.markdown:
             with self.losing(self.config.markdown):
                 output.write(self.config.markdown, markdown.render(report))
         if summary and report:
-            from pytest_benchgate.reports import markdown
-
             with self.losing(summary):
                 written = summary.stat().st_size if summary.exists() else 0
                 output.append(summary, markdown.bounded(markdown.render(report), MOST_SUMMARY - written))

@@ -184,9 +184,11 @@ def _soft(place: np.ma.MaskedArray) -> Iterator[None]:
     """Let the mask of an array be taken away, which a hard one resists."""
     hard = place.hardmask
     place.soften_mask()
-    yield
-    if hard:
-        place.harden_mask()
+    try:
+        yield
+    finally:
+        if hard:
+            place.harden_mask()
 
 
 @_overwrite.register

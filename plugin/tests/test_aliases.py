@@ -260,7 +260,9 @@ RIGHT = {
         gate(lambda: np.ones(2), expect=np.full(2, 1.001), rtol=np.float32(0.01), atol=Decimal("0.1"))""",
     "a position from NumPy": "gate(np.multiply, X, 2, np.empty(100), expect=DOUBLE, written=np.int64(2))",
     "a mask that only grows": """
-        def f(out): out[0] = np.ma.masked
+        def f(out):
+            assert out.hardmask
+            out[0] = np.ma.masked
         out, expect = (np.ma.array([1.0, 2.0], mask=[mask, False], hard_mask=True) for mask in (False, True))
         gate(f, out, expect=expect, written=0)""",
     "nothing to write": "gate(lambda out: None, np.empty(0), expect=np.empty(0), written=0)",

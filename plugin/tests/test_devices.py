@@ -178,6 +178,13 @@ def test_unfinished_work_is_detected(suite: Suite) -> None:
             hosts[0]()
         gate(late, expect=None)
 
+    def test_only_round(gate, program):
+        hosts = []
+        def late():
+            if not hosts: hosts.append(Host(program, 10**7))
+            hosts[0]()
+        gate.pedantic(late, expect=None)
+
     def test_short(gate, program):
         host = Host(program, 50_000)
         gate(lambda: host() and None, expect=None)
@@ -186,8 +193,8 @@ def test_unfinished_work_is_detected(suite: Suite) -> None:
         host, calls = Host(program, 100_000), []
         def forgetful():
             calls.append(host())
-            if len(calls) < 40: host.queue.finish()
-        gate.pedantic(forgetful, expect=None, rounds=40)
+            if len(calls) < 120: host.queue.finish()
+        gate.pedantic(forgetful, expect=None, rounds=200)
 
     def test_waits(gate, run):
         gate(run, "slow", expect=lambda event: True)
@@ -197,7 +204,7 @@ def test_unfinished_work_is_detected(suite: Suite) -> None:
         gate(lambda: host().wait(), expect=None)
     """
     )
-    run.result.assert_outcomes(passed=2, failed=7)
+    run.result.assert_outcomes(passed=2, failed=8)
     assert len(run.timed()) == 2
     messages = [entry["message"] for entry in run.data["benchgate"]["withheld"]]
     assert all("before its work on the device was finished: " in message for message in messages)

@@ -208,7 +208,7 @@ MISUSE = {
     "rtol beyond floats": ("gate(len, [], expect=0, rtol=10**400)", "ValueError: rtol=1000*is not a tolerance*"),
     "judge of two": (
         "import numpy as np\n    gate(len, [], expect=np.allclose)",
-        "TypeError: expect is allclose, which does not take one argument, the answer (missing*lambda answer: allclose(answer, value)*",
+        "TypeError: expect is allclose, which does not take one argument, the answer (missing*expect=lambda answer: numpy.allclose(answer, value)*",
     ),
     "judge of none": ("gate(len, [], expect=lambda: True)", "TypeError: expect is <lambda>, which does not take one*"),
     "NaN": ("gate(float, 'nan', expect=float('nan'))", "tolerance: exact; equal_nan=True makes NaN equal to NaN;*"),

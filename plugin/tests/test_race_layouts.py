@@ -235,7 +235,7 @@ def test_a_root_that_is_a_package_is_refused_before_it_is_built(tmp_path: Path, 
 
 @pytest.mark.thorough
 def test_a_process_that_a_benchmark_starts_has_the_build(tmp_path: Path, race_cache: Path) -> None:
-    code = "import subprocess, sys\ndef run():\n    subprocess.run([sys.executable, '-c', 'import kern; kern.spin(30_000_000)'], check=True)\n"
+    code = "import subprocess, sys\ndef run():\n    subprocess.run([sys.executable, '-c', 'import kern; kern.spin(100_000_000)'], check=True)\n"
     layout = files(**{"tests/test_spin.py": f"{code}def test_spin(benchmark):\n    benchmark(run)\n"})
     assert judged(made(tmp_path, race_cache, layout).race("HEAD~1")) == ({"test_spin": "slower"}, 1)
 
@@ -252,7 +252,7 @@ def test_a_script_that_a_benchmark_starts_is_that_of_the_build(tmp_path: Path, r
     """Not that of the session's environment, which both sides would run."""
     code = "import subprocess\ndef test_script(benchmark):\n    benchmark(subprocess.run, ['kern-spin'], check=True)\n"
     layout = files(**{"tests/test_spin.py": code})
-    layout["kern/__init__.py"] += "def main():\n    spin(30_000_000)\n"
+    layout["kern/__init__.py"] += "def main():\n    spin(100_000_000)\n"
     scripts = "    held[INFO + '/entry_points.txt'] = b'[console_scripts]\\nkern-spin = kern:main\\n'\n"
     layout["backend.py"] = layout["backend.py"].replace(
         '    held[INFO + "/RECORD"]', f'{scripts}    held[INFO + "/RECORD"]'
