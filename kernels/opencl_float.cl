@@ -32,21 +32,23 @@ static inline __attribute__((always_inline)) vec FMA(vec a, vec b, vec c) {
 #define FMA(a, b, c) fma(a, b, c)
 #endif
 
-/* u = u * b modulo p, centred */
-#define MULTIPLY(u, b)                                                                                                 \
-    {                                                                                                                  \
-        vec b_ = (b), h_ = (u) * b_, l_ = FMA((u), b_, -h_);                                                           \
-        vec q_ = FMA(h_, (vec)inverse, (vec)ROUNDING) - ROUNDING;                                                      \
-        u = FMA(-q_, (vec)p, h_) + l_;                                                                                 \
-    }
+/* a product modulo p, centred, is the exact sum of two floats: what is left of its upper float, and its lower float */
+#define QUOTIENT(high) (FMA((high), (vec)inverse, (vec)ROUNDING) - ROUNDING)
+#define REMAINDER(high) FMA(-QUOTIENT(high), (vec)p, (high))
+#define LOW(a, b, high) FMA((a), (b), -(high))
 
-#define STEP(u) MULTIPLY(u, (u) + mu)
+#define STEP(u)                                                                                                        \
+    {                                                                                                                  \
+        vec high_ = (u) * (u);                                                                                         \
+        u = REMAINDER(high_) + (LOW(u, u, high_) + c);                                                                 \
+    }
 
 #define TO_FLOAT JOIN(convert_float, LANES)
 /* an integer of 16 bits to a float, which on PoCL is faster so */
 #define PIECE_TO_FLOAT(i) (AS_VEC((i) + ROUNDING_BITS) - ROUNDING)
-/* v + i * ratio rounded to an integer, of magnitude below 2^22 */
-#define QUOTIENT(v, ratio) (AS_UWORDS(FMA((v), (vec)(ratio), (vec)ROUNDING)) - ROUNDING_BITS)
+/* a sum of pieces, less the nearest integer to their quotient times p: its bits have those of ROUNDING, and the sum has
+ * p times those */
+#define REDUCED(sum, quotient) TO_FLOAT(AS_WORDS((sum) - AS_UWORDS((quotient) + ROUNDING) * (uint)p))
 #define ADD_PIECE(sum, quotient, piece, factor, ratio)                                                                 \
     {                                                                                                                  \
         uwords piece_ = AS_UWORDS(piece);                                                                              \
@@ -96,9 +98,9 @@ static inline __attribute__((always_inline)) vec FMA(vec a, vec b, vec c) {
     }
 
 __kernel void logmap(
-    __global const ELEMENT *x, __global ELEMENT *out, ulong n, ulong num, float p, float inverse, float mu, int factor0,
-    int factor1, int factor2, int factor3, float ratio0, float ratio1, float ratio2, float ratio3, float float_back,
-    uint direct_bits
+    __global const ELEMENT *x, __global ELEMENT *out, ulong n, ulong num, float p, float inverse, float c,
+    float half_mu, float half_ratio, float back, int float_offset, int factor0, int factor1, int factor2, int factor3,
+    float ratio0, float ratio1, float ratio2, float ratio3, uint direct_bits
 ) {
     size_t begin = get_global_id(0) * BLOCK;
     if (begin >= n) /* the global size is padded to whole work-groups */
@@ -117,16 +119,17 @@ __kernel void logmap(
         far = far | (AS_UWORDS(low ^ sign) >> direct_bits);
         if (WORDS == 2)
             far = far | AS_UWORDS(high ^ sign);
-        uwords q = QUOTIENT(TO_FLOAT(low), ratio0);
-        u[j] = TO_FLOAT(AS_WORDS(AS_UWORDS(low) * (uint)factor0 - q * (uint)p));
+        u[j] = REDUCED(
+            AS_UWORDS(low) * (uint)factor0 + (uint)float_offset, FMA(TO_FLOAT(low), (vec)ratio0, (vec)half_ratio)
+        );
     }
     if (any(far != 0U)) {
         UNROLL for (int j = 0; j < VECTORS; j++) {
             words low, high = 0;
             LOAD_ANY(j, low, high)
             words top = WORDS == 2 ? high : low;
-            vec quotient = 0.0f;
-            uwords sum = 0;
+            vec quotient = half_ratio;
+            uwords sum = (uint)float_offset;
             ADD_PIECE(sum, quotient, low & 0xffff, factor0, ratio0)
             if (WORDS == 2) {
                 ADD_PIECE(sum, quotient, AS_UWORDS(low) >> 16U, factor1, ratio1)
@@ -137,16 +140,15 @@ __kernel void logmap(
                 ADD_PIECE(sum, quotient, uppermost, factor3, ratio3)
             else
                 ADD_PIECE(sum, quotient, uppermost, factor1, ratio1)
-            uwords q = AS_UWORDS(quotient + ROUNDING) - ROUNDING_BITS;
-            u[j] = TO_FLOAT(AS_WORDS(sum - q * (uint)p));
+            u[j] = REDUCED(sum, quotient);
         }
     }
 
     STEPS(u, num)
 
     UNROLL for (int j = 0; j < VECTORS; j++) {
-        MULTIPLY(u[j], (vec)float_back);
-        words answers = JOIN(convert_int, LANES)(u[j]);
+        vec v = u[j] - half_mu, high = v * back;
+        words answers = JOIN(convert_int, LANES)(REMAINDER(high) + LOW(v, (vec)back, high));
         answers = answers + ((answers >> 31) & (int)p);
         if (whole)
             STORE(j, out + begin, answers)

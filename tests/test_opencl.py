@@ -241,9 +241,9 @@ for p, mu in {PARAMETERS}:
 # What relaxed arithmetic may do: leave out the rounding of a quotient, or round a product before something is added.
 RELAXED = {
     "((u) * inverse + ROUNDING) - ROUNDING": "(u) * inverse",
-    "FMA(h_, (vec)inverse, (vec)ROUNDING) - ROUNDING": "h_ * inverse",
-    "FMA((u), b_, -h_)": "(u) * b_ - h_",
-    "FMA(-q_, (vec)p, h_)": "h_ - q_ * p",
+    "(FMA((high), (vec)inverse, (vec)ROUNDING) - ROUNDING)": "((high) * inverse)",
+    "FMA((a), (b), -(high))": "((a) * (b) - (high))",
+    "FMA(-QUOTIENT(high), (vec)p, (high))": "((high) - QUOTIENT(high) * p)",
 }
 
 

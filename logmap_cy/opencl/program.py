@@ -153,7 +153,11 @@ def constants(p: int, mu: int) -> dict[str, float]:
         if floats := derived.floats:
             values |= {f"factor{i}": factor for i, factor in enumerate(floats.factors)}
             values |= {f"ratio{i}": ratio for i, ratio in enumerate(floats.ratios)}
-            values |= {"float_back": floats.back, "direct_bits": floats.direct_bits}
+            values |= {
+                "half_ratio": floats.half_ratio,
+                "float_offset": floats.offset,
+                "direct_bits": floats.direct_bits,
+            }
     if p % 2 and p < 2**31 and math.gcd(mu, p) == 1:
         r, half, back = 2**32, mu * pow(2, -1, p), pow(mu, -1, p)
         values |= {

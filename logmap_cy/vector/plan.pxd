@@ -14,7 +14,8 @@ cdef enum Form:
 cdef struct FloatConstants:
     int32_t factors[4]
     float ratios[4]
-    float inverse, mu, back
+    int32_t offset
+    float inverse, half, half_ratio, c, back
     int direct_bits
 
 cdef struct Constants:

@@ -18,7 +18,6 @@ typedef uint32_t uwords __attribute__((vector_size(8 * LANES)));
 
 /* Adding 1.5 * 2^23 rounds to the nearest integer. */
 #define FLOAT_ROUNDING 12582912.0f
-#define FLOAT_ROUNDING_BITS 0x4b400000
 
 static inline fvec f_broadcast(float a) { return a - (fvec){0}; }
 static inline words w_broadcast(int32_t a) { return a - (words){0}; }
@@ -38,12 +37,15 @@ static inline fvec f_fnma(fvec a, fvec b, fvec c) { return (fvec)vfmsq_f32((floa
 static inline fvec f_fms(fvec a, fvec b, fvec c) { return f_fma(a, b, -c); }
 #endif
 static inline fvec f_add(fvec a, fvec b) { return a + b; }
+static inline fvec f_subtract(fvec a, fvec b) { return a - b; }
 static inline fvec f_multiply(fvec a, fvec b) { return a * b; }
 /* a * inverse rounded to the nearest integer; |a * inverse| < 2^22 */
 static inline fvec f_quotient(fvec a, fvec inverse) {
     fvec m = f_broadcast(FLOAT_ROUNDING);
     return f_fma(a, inverse, m) - m;
 }
+/* the nearest integer to a, |a| < 2^22, plus the bits of 1.5 * 2^23 */
+static inline words f_bits_of_nearest(fvec a) { return (words)(a + f_broadcast(FLOAT_ROUNDING)); }
 
 /* words that wrap */
 static inline words w_add(words a, words b) { return (words)((uwords)a + (uwords)b); }
@@ -58,11 +60,6 @@ static inline words w_lift(words a, words p) { return w_add(a, p & (a < (words){
 static inline fvec w_to_float(words a) { return CONVERT(fvec, a); }
 /* integers */
 static inline words f_to_words(fvec a) { return CONVERT(words, a); }
-/* a * ratio rounded to the nearest integer, |a * ratio| < 2^22 */
-static inline words w_quotient(fvec a, fvec ratio) {
-    return w_subtract((words)f_fma(a, ratio, f_broadcast(FLOAT_ROUNDING)), w_broadcast(FLOAT_ROUNDING_BITS));
-}
-
 /* The words of 2 * LANES elements of 64 bits, a and b: even words are of a, and odd ones of b, so that no word moves to
  * another lane. */
 static inline words low_words(ivec a, ivec b) { return (words)((a & 0xffffffff) | (ivec)((uvec)b << 32)); }

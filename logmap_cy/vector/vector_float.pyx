@@ -9,9 +9,9 @@ from logmap_cy.rows.step cimport integer
 from logmap_cy.vector.plan cimport Constants, FloatConstants, Plan
 from logmap_cy.vector.simd cimport LANES, WIDTH, any_beyond, load_64, store_64, stream_64
 from logmap_cy.vector.simd_float cimport (
-    as_ivec, as_words, beyond, even_words, f_add, f_broadcast, f_fma, f_fms, f_fnma, f_multiply, f_quotient, f_to_words,
-    fvec, high_piece, high_words, low_piece, low_words, odd_words, sign, w_add, w_broadcast, w_either, w_lift,
-    w_multiply, w_quotient, w_subtract, w_to_float, w_unlike, words,
+    as_ivec, as_words, beyond, even_words, f_add, f_bits_of_nearest, f_broadcast, f_fma, f_fms, f_fnma, f_multiply,
+    f_quotient, f_subtract, f_to_words, fvec, high_piece, high_words, low_piece, low_words, odd_words, sign, w_add,
+    w_broadcast, w_either, w_lift, w_multiply, w_subtract, w_to_float, w_unlike, words,
 )
 
 cdef extern from "simd_float.h":
@@ -26,10 +26,10 @@ cdef enum:
 
 # The constants in all lanes.
 cdef struct Prepared:
-    fvec p, inverse, mu, back
+    fvec p, inverse, c, half, half_ratio, back
     fvec ratios[PIECES]
     words factors[PIECES]
-    words whole_p
+    words whole_p, offset
     int direct_bits
 
 
@@ -39,7 +39,9 @@ cdef inline Prepared prepared(const Constants* k) noexcept nogil:
         const FloatConstants* floats = &k.floats
         int i
     w.p, w.whole_p = f_broadcast(<float>k.p), w_broadcast(<int32_t>k.p)
-    w.inverse, w.mu, w.back = f_broadcast(floats.inverse), f_broadcast(floats.mu), f_broadcast(floats.back)
+    w.inverse, w.c, w.back = f_broadcast(floats.inverse), f_broadcast(floats.c), f_broadcast(floats.back)
+    w.half, w.half_ratio = f_broadcast(floats.half), f_broadcast(floats.half_ratio)
+    w.offset = w_broadcast(floats.offset)
     for i in range(PIECES):
         w.factors[i], w.ratios[i] = w_broadcast(floats.factors[i]), f_broadcast(floats.ratios[i])
     w.direct_bits = floats.direct_bits
@@ -89,18 +91,22 @@ cdef inline bint all_direct(const integer* x, int bits) noexcept nogil:
     return not any_beyond(as_ivec(seen), 0)
 
 
-cdef inline fvec product(fvec a, fvec b, fvec p, fvec inverse) noexcept nogil:
-    """a * b modulo p, centred."""
-    cdef fvec high = f_multiply(a, b)
-    return f_add(f_fnma(f_quotient(high, inverse), p, high), f_fms(a, b, high))
+cdef inline fvec remainder(fvec high, fvec p, fvec inverse) noexcept nogil:
+    """The upper float of a product modulo p, centred."""
+    return f_fnma(f_quotient(high, inverse), p, high)
 
 
-cdef inline words of_pieces(words low, words high, int count, bint is_signed, const Prepared* w) noexcept nogil:
-    """mu times the integers of two or four pieces modulo p, centred."""
+cdef inline fvec reduced(words total, fvec quotient, const Prepared* w) noexcept nogil:
+    """A sum of pieces, from the offset on, less the nearest integer to their quotient times p."""
+    return w_to_float(w_subtract(total, w_multiply(f_bits_of_nearest(quotient), w.whole_p)))
+
+
+cdef inline fvec of_pieces(words low, words high, int count, bint is_signed, const Prepared* w) noexcept nogil:
+    """mu * x + mu / 2 modulo p, centred, for x of two or four pieces."""
     cdef:
         words pieces[PIECES]
-        words total = w_broadcast(0)
-        fvec quotient = f_broadcast(0)
+        words total = w.offset
+        fvec quotient = w.half_ratio
         int i
     pieces[0], pieces[1] = low_piece(low), high_piece(low, is_signed and count == 2)
     pieces[2], pieces[3] = low_piece(high), high_piece(high, is_signed)
@@ -108,46 +114,51 @@ cdef inline words of_pieces(words low, words high, int count, bint is_signed, co
         if i < count:
             total = w_add(total, w_multiply(pieces[i], w.factors[i]))
             quotient = f_fma(w_to_float(pieces[i]), w.ratios[i], quotient)
-    return w_subtract(total, w_multiply(w_quotient(quotient, f_broadcast(1)), w.whole_p))
+    return reduced(total, quotient, w)
 
 
 cdef inline void enter(fvec* u, const integer* x, const Prepared* w) noexcept nogil:
-    """Fill u with mu * x modulo p, centred."""
+    """Fill u with mu * x + mu / 2 modulo p, centred."""
     cdef:
         bint is_signed = (<integer>-1) < 0
-        words low, quotient, high = w_broadcast(0)
+        words low, high = w_broadcast(0)
         int j
     if all_direct(x, w.direct_bits):
         for j in range(WIDTH):
             low = load_low(x + j * FLOAT_LANES)
-            quotient = w_quotient(w_to_float(low), w.ratios[0])
-            u[j] = w_to_float(w_subtract(w_multiply(low, w.factors[0]), w_multiply(quotient, w.whole_p)))
+            u[j] = reduced(
+                w_add(w.offset, w_multiply(low, w.factors[0])), f_fma(w_to_float(low), w.ratios[0], w.half_ratio), w
+            )
     else:
         for j in range(WIDTH):
             if sizeof(integer) == 8:
                 high = load_high(x + j * FLOAT_LANES)
             low = load_low(x + j * FLOAT_LANES)
-            u[j] = w_to_float(of_pieces(low, high, sizeof(integer) // 2, is_signed, w))
+            u[j] = of_pieces(low, high, sizeof(integer) // 2, is_signed, w)
 
 
 cdef inline void advance(fvec* u, int64_t num, const Prepared* w) noexcept nogil:
     """Take num steps."""
     cdef:
-        fvec p = w.p, inverse = w.inverse, mu = w.mu
+        fvec p = w.p, inverse = w.inverse, c = w.c, high
         int64_t _s
         int j
     for _s in range(num):
         for j in range(WIDTH):
-            u[j] = product(u[j], f_add(u[j], mu), p, inverse)
+            high = f_multiply(u[j], u[j])
+            u[j] = f_add(remainder(high, p, inverse), f_add(f_fms(u[j], u[j], high), c))
 
 
 cdef inline void leave(const fvec* u, integer* out, const Prepared* w, bint stream) noexcept nogil:
     """Write the remainders that u stands for, in [0, p)."""
     cdef:
+        fvec v, high
         words answers
         int j
     for j in range(WIDTH):
-        answers = f_to_words(product(u[j], w.back, w.p, w.inverse))
+        v = f_subtract(u[j], w.half)
+        high = f_multiply(v, w.back)
+        answers = f_to_words(f_add(remainder(high, w.p, w.inverse), f_fms(v, w.back, high)))
         store(out + j * FLOAT_LANES, w_lift(answers, w.whole_p), stream)
 
 
