@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+import timeit
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -101,13 +102,18 @@ class Machine:
         return self.now - begin
 
     def call(
-        self, known: Measurements, host_s: float, num: int = 10, ready: Callable[[int], float | None] | None = None
+        self,
+        known: Measurements,
+        host_s: float,
+        num: int = 10,
+        ready: Callable[[int], float | None] | None = None,
+        predict: Callable[[int], None] = lambda _: None,
     ) -> float:
         """Return the seconds of a call for which the processor would take host_s, at its first rate."""
         begin, elements = self.now, int(host_s * self.rates[0] / num)
         self.computed, self.teams, self.start = dict.fromkeys(range(len(self.rates)), 0), [], 0
         execute = functools.partial(self.execute, num=num)
-        Plan(known, elements, num, 2, ready or self.fixed.__getitem__, execute).run()
+        Plan(known, elements, num, 2, ready or self.fixed.__getitem__, predict, execute).run()
         assert sum(self.computed.values()) == elements == self.start
         return self.now - begin
 
@@ -255,6 +261,45 @@ def test_what_holds_up_one_call_or_trial_is_forgotten(times: float) -> None:
     while machine.now < end:
         machine.call(known, 0.024)
     assert max(machine.call(known, 0.024) for _ in range(20)) < 1.1 * 0.024
+
+
+def test_a_device_that_is_predicted_to_be_faster_needs_no_trial() -> None:
+    """A call of 10 ms earns no trial at first."""
+    machine, known = Machine(FAST, [0.0, 1e-4]), Measurements(2)
+    seconds = [machine.call(known, 0.01, predict=lambda i: known.expect((i,), FAST[i])) for _ in range(2)]
+    assert machine.teams[0] == (1,)
+    assert seconds[1] < 1.3 * 0.001
+    assert known.predicted == {0, 1}
+
+
+def test_a_prediction_counts_until_two_parts_are_far_below_it() -> None:
+    known = Measurements(2)
+    known.learn((0,), 1.0)
+    known.expect((1,), 1.01)
+    assert (1,) not in known.rates  # not worth a part
+    known.learn((1,), 0.1, trial=True)
+    known.expect((1,), 8.0)
+    assert known.best() == (1,)
+    known.learn((1,), 0.5)
+    assert known.best() == (1,)
+    known.learn((1,), 0.5)
+    assert known.best() == (0,)
+    known.expect((1,), 8.0)  # what was measured is known better
+    assert known.best() == (0,)
+
+
+def test_a_first_trial_that_was_held_up_is_repeated() -> None:
+    known = Measurements(2)
+    known.learn((0,), 1.0)
+    assert known.due() == (1,)
+    known.learn_from_trial((1,), 0.1)
+    assert known.due() == (1,)
+    known.learn_from_trial((1,), 3.0)
+    assert known.best() == (1,)
+    quick = Measurements(2)
+    quick.learn((0,), 1.0)
+    quick.learn_from_trial((1,), 3.0)
+    assert quick.best() == (1,)
 
 
 def test_a_device_whose_program_is_being_built_is_not_waited_for() -> None:
@@ -627,6 +672,30 @@ def test_a_process_ends_while_a_program_is_being_built() -> None:
         print("asked")
     """)
     assert (done.returncode, done.stdout, done.stderr) == (0, "asked\n", "")
+
+
+@needs_opencl
+def test_a_device_s_rate_is_predicted_beside_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly as it is measured; not where the device fails, which a call would say."""
+    x, known = np.arange(2**20), Measurements(2)
+    known.learn((0,), 1.0)
+    worker = call.find_workers(P, MU)[0][1]
+    wait_for(lambda: call.tiny_piece_s(worker, x.dtype, P, MU) is not None)
+    call.predict(known, 1, worker, x, 100, P, MU)
+    wait_for(lambda: (1,) in known.rates)
+    seconds = min(timeit.repeat(lambda: worker.compute(x, x, 100, P, MU, 1), number=1, repeat=5))
+    assert 0.1 < known.rate((1,)) / (x.size * 100 / seconds) < 10
+    asked, unknown = list[Any](), Measurements(2)
+
+    def fail(*arguments: Any) -> None:
+        asked.append(arguments)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(call, "tiny_piece_s", lambda *_: 1e-5)
+    call.predict(unknown, 1, dataclasses.replace(worker, compute=fail), x, 100, P, MU)
+    wait_for(lambda: bool(asked))
+    wait_for(lambda: not call._Program.building.locked())
+    assert not unknown.rates
 
 
 @needs_opencl

@@ -7,7 +7,8 @@ import atexit
 import functools
 import threading
 import time
-from contextlib import closing
+import timeit
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,8 @@ class _Program:
 
 
 program = functools.lru_cache(PROGRAMS)(_Program)
+# Pieces of a prediction grow until they take so many seconds.
+PREDICTED_S = 0.002
 # A driver that is at work while the process ends may crash it; one that hangs is not waited for.
 atexit.register(_Program.building.acquire, timeout=10)
 
@@ -97,6 +100,27 @@ def tiny_piece_s(worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> float
         program.cache_clear()
         raise found.failure
     return found.seconds
+
+
+def predict(known: Measurements, i: int, worker: Worker, x: Array, num: int, p: int, mu: int) -> None:
+    """Have a device's rate predicted, on a thread of its own, so that no call has to try it first."""
+    elements, dtype = len(x), x.dtype
+    count, steps, seconds = 2**9, min(num, 2**10), 0.0
+    fixed_s = tiny_piece_s(worker, dtype, p, mu) or 0.0
+
+    def run() -> None:
+        nonlocal count, seconds
+        # What fails here fails in a call, too, and is reported there.
+        with suppress(BaseException), _Program.building:
+            while seconds < PREDICTED_S and count < min(elements, 2**20):
+                count *= 8
+                data = np.zeros(count, dtype)
+                # Other work on the machine only ever slows one down.
+                seconds = min(timeit.repeat(lambda: worker.compute(data, data, steps, p, mu, 1), number=1, repeat=3))  # noqa: B023
+            step_s = max(seconds - fixed_s, seconds / 8) / (count * steps)
+            known.expect((i,), 1 / (fixed_s / (elements * num) + step_s))
+
+    _thread.start_new_thread(run, ())
 
 
 class _Call:
@@ -202,5 +226,10 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> di
     call = _Call(workers, x, out, num, p, mu, threads)
     # Twice: Ctrl-C may come before the first one has begun.
     with closing(call), closing(call):
-        Plan(known, len(x), num, threads, lambda i: tiny_piece_s(workers[i], x.dtype, p, mu), call.execute).run()
+        Plan(
+            known, len(x), num, threads,
+            ready=lambda i: tiny_piece_s(workers[i], x.dtype, p, mu),
+            predict=lambda i: predict(known, i, workers[i], x, num, p, mu),
+            execute=call.execute,
+        ).run()  # fmt: skip
     return {worker.name: share for worker, share in zip(workers, call.shares, strict=True) if share[0]}

@@ -83,6 +83,10 @@ class Measurements:
         self.workers = workers
         self.rates: dict[Team, tuple[float, ...]] = {}
         self.extrapolated: set[Team] = set()
+        # Workers whose rate is, or will be, predicted.
+        self.predicted = {0}
+        # What first trials have shown of teams that seem slower than others.
+        self.doubted: dict[Team, float] = {}
         self.worked_s = self.lost_s = self.last_trial_s = 0.0
         self.trials = 0
 
@@ -110,11 +114,28 @@ class Measurements:
         is_time = self.worked_s - self.last_trial_s >= min(self.last_trial_s, AGAIN_S)
         return others[self.trials % len(others)] if others and is_time else None
 
+    def expect(self, team: Team, rate: float) -> None:
+        """Record a rate that is predicted, if the team would be the fastest: then its next part tells."""
+        if (team not in self.rates or team in self.extrapolated) and rate > GAIN * self.rate(self.best()):
+            self.learn(team, rate, trial=True)
+
+    def learn_from_trial(self, team: Team, rate: float) -> None:
+        """Record a trial. A team that seems slow is tried twice, as other work on the machine may have held it up."""
+        if team not in self.rates and team not in self.doubted and rate < self.rate(self.best()):
+            self.doubted[team] = rate
+        else:
+            self.learn(team, max(rate, self.doubted.pop(team, 0.0)), trial=True)
+
     def learn(self, team: Team, rate: float, *, trial: bool = False) -> None:
-        """Record a rate: that of a trial replaces lower ones, that of a part those of trials, or of faster devices."""
+        """Record a rate: that of a trial replaces lower ones, that of a part those of trials, or of faster devices.
+
+        A first part after a trial, if it is half as fast, may have been held up: then the second one tells.
+        """
         rates = self.rates.get(team, ())
         known = max(rates, default=0.0)
-        if rate > known if trial else team in self.extrapolated or (team != HOST and rate < known / 2):
+        is_slow = team != HOST and rate < known / 2
+        replaces = rate > known if trial else is_slow or team in self.extrapolated
+        if replaces and (trial or not is_slow or team not in self.extrapolated or len(rates) > 1):
             rates = ()
             (self.extrapolated.add if trial else self.extrapolated.discard)(team)
         self.rates[team] = (*rates, rate)[-RECENT:]
@@ -124,8 +145,9 @@ class Measurements:
 class Plan:
     """Divide a call into parts and have each computed by a team.
 
-    `ready` returns the seconds that a tiny piece takes a device, None while its program is being built; `execute` has
-    the next elements computed by workers of so many elements a second, and returns the seconds that it took.
+    `ready` returns the seconds that a tiny piece takes a device, None while its program is being built; `predict` has
+    its rate predicted, while others compute; `execute` has the next elements computed by workers of so many elements a
+    second, and returns the seconds that it took.
     """
 
     known: Measurements
@@ -133,6 +155,7 @@ class Plan:
     num: int
     threads: int
     ready: Callable[[int], float | None]
+    predict: Callable[[int], None]
     execute: Callable[[int, dict[int, float]], float]
 
     def run(self) -> None:
@@ -141,6 +164,10 @@ class Plan:
         if HOST not in known.rates and self.left:
             known.learn(HOST, self._part(HOST, FIRST_STEPS * self.threads)[0], trial=True)
         while self.left:
+            for device in {*range(known.workers)} - known.predicted:
+                if self.ready(device) is not None:
+                    known.predicted.add(device)
+                    self.predict(device)
             if not self._try(all_steps):
                 team = HOST if self._fixed_s(known.best()) is None else known.best()
                 known.learn(team, self._part(team, LONGEST_S * known.rate(team))[0])
@@ -189,6 +216,6 @@ class Plan:
             if beyond_s > trial_s / 2 and not (len(team) > 1 and NEARLY < rate / fastest < GAIN):
                 break
             steps = done * min(max(trial_s / max(seconds - fixed_s, seconds / 8), 3), 16)
-        known.learn(team, rate, trial=True)
+        known.learn_from_trial(team, rate)
         known.last_trial_s, known.trials = known.worked_s, known.trials + 1
         return True
