@@ -7,7 +7,6 @@ import random
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_benchgate import amounts, devices
@@ -99,16 +98,6 @@ class Call:
         self.run()
         once_s = max(budget.timer() - start, 1e-9)
         return min(max(math.ceil(budget.max_time_s / once_s), budget.min_rounds), MOST_ROUNDS)
-
-    def in_a_row(self, most: int, seconds: float) -> Any:
-        """Do so many rounds, or as many as fit the time; return the last result."""
-        end = perf_counter() + seconds
-        result = self.run()
-        for _ in range(1, most):
-            if perf_counter() > end:
-                break
-            result = self.run()
-        return result
 
     def median_device_ns(
         self, result: Any, device_ns: Callable[[Any], float] | None, timer: Callable[[], float]

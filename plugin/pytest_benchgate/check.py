@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import sys
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ from pytest_benchgate.comparison import Tolerance, WrongAnswer, are_equal, compa
 from pytest_benchgate.written import Arguments, Key, argument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 OVERWRITTEN = (
     "; before this call, {keys} held the expected answer already, and was overwritten. If the function changes its "
@@ -144,6 +145,25 @@ class Check:
         named = [key for key in keys if isinstance(key, str) and key.startswith("out")]
         several = sum(isinstance(value, BUFFERS) for value in (*arguments[0], *arguments[1].values())) > 1
         return tuple(keys if several else named)
+
+    def outputs(self, function: Callable[..., Any], arguments: Arguments) -> list[tuple[Key, Any]]:
+        """Return copies of the buffers called out, by their keys, if none are named as written.
+
+        A function may fill them and hand them back in its first call only.
+        """
+        if self.written:
+            return []
+        args, kwargs = arguments
+        names: list[str] = []
+        # Not every built-in function has a signature.
+        with suppress(TypeError, ValueError):
+            names = [*inspect.signature(function).parameters] if args else []
+        keys: list[Key] = [key for key, name in enumerate(names[: len(args)]) if name.startswith("out")]
+        keys += [key for key in kwargs if key.startswith("out")]
+        return [
+            (key, snapshot.taken(value))
+            for key in keys if isinstance(value := argument(key, arguments), BUFFERS)
+        ]  # fmt: skip
 
     def returning(self, keys: tuple[Key, ...]) -> Check:
         """Return the same check for a function that fills these arguments and hands them back."""

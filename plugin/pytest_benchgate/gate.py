@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchgate import amounts, host, lazy
+from pytest_benchgate import amounts, host, lazy, written
 from pytest_benchgate.calls import Call, Rounds, Samples, Seen
 from pytest_benchgate.check import Before, make_check
 from pytest_benchgate.limits import LimitClaim
@@ -240,8 +240,9 @@ class Gate:
             check.verify(result, arguments, "after the last round")
         if rounds or call.setup or call.teardown or check.written or check.returned:
             call.verified(check, contents, "in a call after the last round")
+        # What a teardown has left is none of the function's.
         if left:
-            self.watch.refuse_what_adds_up(call)
+            self.watch.refuse_what_goes_on(call, math.inf)
         # A race takes the device's own times itself.
         if not host.is_raced(self.benchmark):
             self.device_ns = call.median_device_ns(result, self.device_clock, host.budget(self.benchmark).timer)
@@ -280,11 +281,13 @@ class Gate:
 
         result = host.pedantic(self.benchmark, call.function, call.args, call.kwargs, setup=setup)
         arguments = seen.arguments or call.own
-        with before.restoring():
-            refuse_lazy(result)
-            check.verify(result, arguments, "in its one call", before)
-        if call.teardown:
-            call.teardown(*arguments[0], **arguments[1])
+        try:
+            with before.restoring():
+                refuse_lazy(result)
+                check.verify(result, arguments, "in its one call", before)
+        finally:
+            if call.teardown:
+                call.teardown(*arguments[0], **arguments[1])
         self.verified = True
         return result
 
@@ -297,10 +300,12 @@ class Gate:
         __tracebackhide__ = True
         unfinished: list[str] = []
         handed_back: tuple[Key, ...] = ()
+        outputs = [] if call.setup else check.outputs(call.function, call.own)
+        filled: list[tuple[Key, Any]] = []
         wait: Callable[[Any], None] | None = None
 
         def look(result: Any, arguments: Arguments, before: Before) -> None:
-            nonlocal handed_back, wait
+            nonlocal handed_back, filled, wait
             __tracebackhide__ = True
             refuse_lazy(result)
             if wait := lazy.waits(result, arguments):
@@ -308,6 +313,7 @@ class Gate:
             unfinished.append(self.watch.left(result))
             check.verify(result, arguments, "on the first call, before timing", before)
             handed_back = check.handed_back(result, arguments, before)
+            filled = [one for one in outputs if written.shared(result, written.argument(one[0], arguments))]
 
         self.watch = Watch()
         while len(unfinished) < ATTEMPTS and (not unfinished or unfinished[-1]):
@@ -319,13 +325,25 @@ class Gate:
         if wait:
             call = replace(call, function=lazy.waiting(call.function, wait))
         if calls > 1:
-            self.watch.refuse_what_adds_up(call)
+            self.watch.refuse_what_goes_on(call, calls)
         if handed_back:
             check = check.returning(handed_back)
+        self._second(call, check, contents, filled, calls)
+        return call, check
+
+    def _second(
+        self, call: Call, check: Check, contents: list[Any], filled: list[tuple[Key, Any]], calls: float
+    ) -> None:
+        """Verify a second call where what the first one left in the arguments may be taken for its answer."""
+        __tracebackhide__ = True
+        if check.returned:
             call.verified(check, None, "on the second call")
         elif check.written and not call.setup:
             if calls > 1:
                 when = "on the second call, with what the first one left in its arguments (setup= gives new ones)"
                 call.run(lambda result, arguments, _: check.verify(result, arguments, when))
             check.restore(call.own, contents)
-        return call, check
+        elif filled and calls > 1:
+            for key, old in filled:
+                written.fill(written.argument(key, call.own), old, key)
+            call.verified(check, None, "on the second call, with what its arguments held before the first")

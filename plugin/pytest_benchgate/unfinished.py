@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 NOTICED_S = 5e-4
 # A busy machine may suspend this process just where it looks for unfinished work, but not each time.
 ATTEMPTS = 5
-# A busy machine may suspend this process for longer than what a short call leaves takes, but not than what 100 leave.
-IN_A_ROW, IN_A_ROW_S = (4, 100), 0.05
+# So many of these may miss it. On a busy machine, one of five takes a copy that is unmapped without waiting for it.
+MISSED = 1
+# Calls one by one, of which a tenth must leave this share of the time that a call takes, and so many seconds. After a
+# call that waits, finish() takes a hundredth of its time; after one that does not, as long as it, or nothing, where the
+# device was as quick. Copies from a device that are unmapped without waiting take a quarter.
+MOST_CALLS, CALLS_S = 40, 0.05
+SHARE, LEAST_S = 0.4, 5e-6
 
 
 class UnfinishedWork(AssertionError):
@@ -42,18 +47,10 @@ def _queues() -> list[Any]:
     return [] if cl is None else [one for one in gc.get_objects() if issubclass(type(one), cl.CommandQueue)]
 
 
-def _left(result: Any, queues: list[Any]) -> str:
-    """Return what the calls that have just returned left unfinished on devices; "" for nothing.
+def _running(result: Any) -> str:
+    """Return which event in a result is not complete, and wait for it; "" for none.
 
     Raises what pyopencl raises for an event whose work has failed.
-
-    Parameters
-    ----------
-    result
-        Of the last call; the events in it must be complete.
-    queues : list
-        All queues that the calls may use.
-
     """
     cl = sys.modules.get("pyopencl")
     if cl is None:
@@ -64,18 +61,20 @@ def _left(result: Any, queues: list[Any]) -> str:
             event.wait()
             names = {3: "queued", 2: "submitted", 1: "running"}
             return f"an event that it returned was still {names.get(status, status)}"
-    return _busy(queues)
+    return ""
+
+
+def _finish(queues: list[Any]) -> float:
+    """Wait for the queues; return the seconds that it took."""
+    begin = perf_counter()
+    for queue in queues:
+        queue.finish()
+    return perf_counter() - begin
 
 
 def _busy(queues: list[Any]) -> str:
     """Wait for the queues; return how long that took if they were busy."""
-    seconds = []
-    for _ in range(6):
-        start = perf_counter()
-        for queue in queues:
-            queue.finish()
-        seconds.append(perf_counter() - start)
-    waited_s, *idle_s = seconds
+    waited_s, *idle_s = (_finish(queues) for _ in range(6))
     if waited_s < max(NOTICED_S, 20 * statistics.median(idle_s)):
         return ""
     return f"its queue was busy for another {waited_s * 1e3:.3g} ms"
@@ -88,8 +87,17 @@ class Watch:
     queues: list[Any] = field(default_factory=_queues)
 
     def left(self, result: Any) -> str:
-        """Return what the calls that have just returned left unfinished, and wait for it; "" for nothing."""
-        return _left(result, self.queues)
+        """Return what the calls that have just returned left in queues, and wait for it; "" for nothing.
+
+        Raises
+        ------
+        UnfinishedWork
+            If an event in the result of the last one is not complete: nothing but the function can be the reason.
+
+        """
+        __tracebackhide__ = True
+        self.refuse(_running(result))
+        return _busy(self.queues)
 
     def look_for_queues(self) -> None:
         """Watch queues that were made since, as a first call makes them."""
@@ -104,16 +112,37 @@ class Watch:
                 "timed. Wait within the function: event.wait() or queue.finish()"
             )
 
-    def refuse_what_adds_up(self, call: Call) -> None:
-        """Raise UnfinishedWork if calls in a row leave anything unfinished.
+    def refuse_what_goes_on(self, call: Call, most: float) -> None:
+        """Raise UnfinishedWork if calls, so many at most, go on after they have returned.
 
         What a single call leaves may be too little to be noticed, or be done when this process goes on.
         """
         __tracebackhide__ = True
-        for most in IN_A_ROW if self.queues else ():
-            left = ""
-            for _ in range(ATTEMPTS):
-                left = self.left(call.in_a_row(most, IN_A_ROW_S))
-                if not left:
-                    break
-            self.refuse(left)
+        found: list[str] = []
+        while self.queues and found.count("") <= MISSED and len(found) < ATTEMPTS:
+            found.append(self._left_by_calls(call, min(most, MOST_CALLS)))
+        if found.count("") <= MISSED:
+            self.refuse(max(found, default=""))
+
+    def _left_by_calls(self, call: Call, most: float) -> str:
+        """Return what a tenth of some calls leave at least, each measured before its teardown; "" for nothing."""
+        calls_s: list[float] = []
+        left_s: list[float] = []
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            # What the last teardown has left.
+            _finish(self.queues)
+            begin = perf_counter()
+            result = call.function(*args, **kwargs)
+            calls_s.append(perf_counter() - begin)
+            busy_s, idle_s = _finish(self.queues), _finish(self.queues)
+            left_s.append(busy_s - idle_s)
+            return result
+
+        end = perf_counter() + CALLS_S
+        while not calls_s or (len(calls_s) < most and perf_counter() < end):
+            replace(call, function=timed).run()
+        call_s, waited_s = statistics.median(calls_s), sorted(left_s)[-1 - len(left_s) // 10]
+        if waited_s < max(SHARE * call_s, LEAST_S):
+            return ""
+        return f"its queue was busy for another {waited_s * 1e6:.3g} us after calls of {call_s * 1e6:.3g} us"

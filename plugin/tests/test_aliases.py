@@ -46,6 +46,16 @@ def test_good(benchmark): benchmark(lambda: 1)
 
 """
 WRONG = {
+    "fills out and hands it back in its first call only": """
+        def f(values, out):
+            for i, value in enumerate(values): out[i] = value
+            return out
+        gate(f, iter([1.0, 2.0]), out=np.zeros(2), expect=np.array([1.0, 2.0]))""",
+    "the same by position, and in pedantic": """
+        def f(values, out):
+            for value in values: out.append(value)
+            return out
+        gate.pedantic(f, (iter([1, 2]), []), rounds=3, expect=[1, 2])""",
     "expect is the argument, changed in place": """
         x = np.arange(5.0)
         gate(lambda x: np.add(x, 1, out=x), x, expect=x)""",
@@ -278,6 +288,9 @@ RIGHT = {
         x = [1]
         x.append(x)
         gate(lambda: 1, expect=lambda answer: answer == 1)""",
+    "out is what it reads, and what it hands back": """
+        gate(lambda low, out: np.maximum(out, low, out=out), 0.0, out=np.array([-1.0, 2.0]), expect=np.array([0.0, 2.0]))""",
+    "no more calls than the rounds want": "gate.pedantic(next, (iter([1] * 9),), rounds=2, expect=1)",
     "sampled": "gate(np.multiply, X, 2, out=np.empty(100), expect=DOUBLE, written='out', check_every=3)",
     "sampled, with setup and teardown": """
         gate(np.ndarray.sort, setup=lambda: ((X[::-1].copy(),), {}), teardown=lambda x: None, expect=X, written=0, check_every=2)""",

@@ -186,7 +186,7 @@ def test_unfinished_work_is_detected(suite: Suite) -> None:
         gate.pedantic(late, expect=None)
 
     def test_short(gate, program):
-        host = Host(program, 50_000)
+        host = Host(program, 10_000)
         gate(lambda: host() and None, expect=None)
 
     def test_waits_at_first(gate, program):
@@ -199,13 +199,22 @@ def test_unfinished_work_is_detected(suite: Suite) -> None:
     def test_waits(gate, run):
         gate(run, "slow", expect=lambda event: True)
 
+    def test_waits_but_for_its_teardown(gate, program):
+        host, other = Host(program, 10_000), Host(program, 10**6)
+        gate(lambda: host().wait(), expect=None, teardown=lambda: other() and None)
+        other.queue.finish()
+
+    def test_a_few_rounds(gate, program):
+        host, calls = Host(program, 10), iter(range(9))
+        gate.pedantic(lambda: (host().wait(), next(calls))[0], expect=None, rounds=2)
+
     def test_waits_with_a_queue_of_its_own(gate, program):
         host = Host(program, 10_000)
         gate(lambda: host().wait(), expect=None)
     """
     )
-    run.result.assert_outcomes(passed=2, failed=8)
-    assert len(run.timed()) == 2
+    run.result.assert_outcomes(passed=4, failed=8)
+    assert len(run.timed()) == 4
     messages = [entry["message"] for entry in run.data["benchgate"]["withheld"]]
     assert all("before its work on the device was finished: " in message for message in messages)
     assert all("an event that it returned was still" in message for message in messages[:2])

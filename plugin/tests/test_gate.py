@@ -176,10 +176,16 @@ def test_disabled_calls_once_and_still_checks(suite: Suite) -> None:
 
         def test_wrong_pedantic(gate):
             gate.pedantic(lambda: 1, expect=2, rounds=9)
+
+        def test_wrong_with_teardown(gate):
+            gate(lambda: 1, expect=2, teardown=lambda: calls.append(2))
+
+        def test_torn_down():
+            assert calls == [1, 2]
         """,
         "--benchmark-disable", "-W", "error",
     )  # fmt: skip
-    run.result.assert_outcomes(passed=2, failed=2)
+    run.result.assert_outcomes(passed=3, failed=3)
     assert "wrong answer in its one call" in run.text
 
 
