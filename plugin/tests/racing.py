@@ -37,17 +37,22 @@ SETUP = (
     "from setuptools import Extension, setup\n"
     "setup(packages=['kern'], ext_modules=[Extension('kern._kern', ['kern/_kern.c'])])\n"
 )
+# Each step waits for the one before, so that no processor runs it faster at some places of the code than at others; AMD's
+# take a sum in memory from a register where the loop lies well.
 TEMPLATE = """\
 #include <Python.h>
+
+static volatile unsigned long result;
 
 static PyObject *
 spin(PyObject *module, PyObject *count)
 {
     long steps = PyLong_AsLong(count) * @WORK@;
-    volatile long total = 0;
+    unsigned long total = 0;
     for (long i = 0; i < steps; i++) {
-        total += i;
+        total = (total * 31 + i) ^ (total >> 3);
     }
+    result = total;
     return Py_NewRef(Py_None);
 }
 

@@ -148,7 +148,7 @@ def test_everything_else_comes_from_the_session(session: Session) -> None:
 def test_a_failed_build_shows_the_compiler_s_output(session: Session) -> None:
     session.build()
     before = entries(session.project.cache)
-    session.project.write(**{"kern/_kern.c": KERNEL.replace("volatile long total", "volatile lnog total")})
+    session.project.write(**{"kern/_kern.c": KERNEL.replace("unsigned long total", "unsigned lnog total")})
     with pytest.raises(BuildFailed, match=r"unknown type name|undeclared") as raised:
         session.build()
     assert str(raised.value).startswith("head could not be built: ")

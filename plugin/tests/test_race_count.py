@@ -130,7 +130,7 @@ def test_each_benchmark_has_its_verdict(kern: Project) -> None:
     spin = raced["spin"]
     assert spin.instructions is not None and spin.explanation is not None  # noqa: PT018
     base, head = spin.instructions
-    assert head - base == pytest.approx(2 * 2000 * 6, rel=0.5)
+    assert head - base == pytest.approx(2 * 2000 * 8, rel=0.5)
     assert raced["last"].instructions == pytest.approx(spin.instructions, rel=0.01)
     (first,) = spin.explanation.functions
     assert (first.function, first.file) == ("spin", "kern/_kern.c")
@@ -195,7 +195,8 @@ def test_equal_builds_have_equal_counts_in_shards(plain: Project, capsys: pytest
     assert "4 same: " in capsys.readouterr().out
     whole = counted(plain.run("--race=HEAD"))
     assert [one.verdict for one in whole] == ["same"] * 4
-    assert all(abs(one.change or 0) < 0.001 for one in whole)
+    # Two instructions of 1,900 may be the heap's.
+    assert all(abs(one.change or 0) < 0.003 for one in whole)
 
 
 @pytest.mark.thorough

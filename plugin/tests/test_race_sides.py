@@ -228,7 +228,7 @@ def test_an_environment_that_lacks_the_plugin(plain: Project) -> None:
 
 def test_a_crash_of_the_extension_is_reported(kern: Project) -> None:
     kern.write(
-        **{"kern/_kern.c": KERNEL.replace("volatile long total = 0;", "volatile long total = *(volatile long *)8;")}
+        **{"kern/_kern.c": KERNEL.replace("unsigned long total = 0;", "unsigned long total = *(volatile long *)8;")}
     )
     run = kern.race("HEAD")
     assert run.verdicts == {"test_spin": "error"}
