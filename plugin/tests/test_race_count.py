@@ -135,7 +135,7 @@ def test_each_benchmark_has_its_verdict(kern: Project) -> None:
     (first,) = spin.explanation.functions
     assert (first.function, first.file) == ("spin", "kern/_kern.c")
     # Python 3.13 executes a few instructions more in some calls.
-    assert raced["same"].change == pytest.approx(0, abs=0.001)
+    assert raced["same"].change == pytest.approx(0, abs=0.003)
     assert raced["same"].explanation is None
 
     message, _, section = run.text.partition("- benchgate -")
