@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pytest_benchgate import amounts, devices
 from pytest_benchgate.check import Before
 from pytest_benchgate.comparison import text
+from pytest_benchgate.contents import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_benchgate.check import Check
+    from pytest_benchgate.contents import Contents
     from pytest_benchgate.host import Budget
     from pytest_benchgate.written import Arguments
 
@@ -118,11 +120,11 @@ class Call:
             spent.append(amounts.nanoseconds(found[0]))
         return statistics.median(spent)
 
-    def verified(self, check: Check, contents: list[Any] | None, when: str) -> Any:
+    def verified(self, check: Check, contents: list[Contents] | None, when: str) -> Any:
         """Do one round whose answer must be right; contents are those of the written arguments, put back before it."""
         __tracebackhide__ = True
         if contents is not None and not self.setup:
-            check.restore(self.own, contents)
+            restore(contents)
 
         def look(result: Any, arguments: Arguments, before: Before) -> None:
             __tracebackhide__ = True
@@ -178,7 +180,7 @@ class Samples:
 
     call: Call
     check: Check
-    contents: list[Any]
+    contents: list[Contents]
     every: int
     rounds: int = 0
     verified: int = 0

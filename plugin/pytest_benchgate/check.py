@@ -16,6 +16,7 @@ import numpy as np
 
 from pytest_benchgate import judge, snapshot, written
 from pytest_benchgate.comparison import Tolerance, WrongAnswer, are_equal, compare, text
+from pytest_benchgate.contents import Contents
 from pytest_benchgate.written import Arguments, Key, argument
 
 if TYPE_CHECKING:
@@ -39,14 +40,14 @@ class Before:
         The arguments that held the expected answer, and are not named as written.
     words : str
         For the message of a wrong answer: which arguments were overwritten.
-    kept : list
-        What was overwritten: each place, a copy of what it held, and its key.
+    kept : list of Contents
+        What was overwritten.
 
     """
 
     holding: tuple[Key, ...] = ()
     words: str = ""
-    kept: list[tuple[Any, Any, Key]] = field(default_factory=list)
+    kept: list[Contents] = field(default_factory=list)
 
     @contextmanager
     def restoring(self) -> Iterator[None]:
@@ -55,9 +56,9 @@ class Before:
         try:
             yield
         except BaseException:
-            for place, old, key in self.kept:
+            for contents in self.kept:
                 with suppress(Exception):
-                    written.fill(place, old, key)
+                    contents.restore()
             raise
 
 
@@ -109,14 +110,9 @@ class Check:
             hint = "" if answer is not None else "\nThe function returned None: written= names the arguments it fills."
             raise WrongAnswer(f"wrong answer {when}: {mismatch}{hint}{before.words}")
 
-    def contents(self, arguments: Arguments) -> list[Any]:
-        """Return copies of what the written arguments hold now."""
-        return [snapshot.taken(argument(key, arguments)) for key in self.written or ()]
-
-    def restore(self, arguments: Arguments, contents: list[Any]) -> None:
-        """Put the copies back."""
-        for key, old in zip(self.written or (), contents, strict=True):
-            written.fill(argument(key, arguments), old, key)
+    def contents(self, arguments: Arguments) -> list[Contents]:
+        """Return what the written arguments hold now."""
+        return [Contents(argument(key, arguments), key) for key in self.written or ()]
 
     def prepare(self, arguments: Arguments) -> Before:
         """Overwrite each argument that the call must fill and that holds the right answer already.
@@ -124,14 +120,14 @@ class Check:
         Otherwise an answer that an earlier call or test left there would count as this call's.
         """
         overwritten = self._stale(arguments)
-        kept = [(argument(key, arguments), snapshot.taken(argument(key, arguments)), key) for key in overwritten]
-        for place, _, key in kept:
+        kept = [Contents(argument(key, arguments), key) for key in overwritten]
+        for contents in kept:
             with Before(kept=kept).restoring():
-                if not written.overwrite(place) or key in self._stale(arguments):
+                if not contents.overwrite() or contents.key in self._stale(arguments):
                     raise TypeError(
-                        f"argument {key!r}, a {type(place).__name__}, holds the expected answer before the call and "
-                        "cannot be overwritten, so that a call that writes nothing would pass; return a fresh one "
-                        "from setup="
+                        f"argument {contents.key!r}, a {type(contents.place).__name__}, holds the expected "
+                        "answer before the call and cannot be overwritten, so that a call that writes nothing would "
+                        "pass; return a fresh one from setup="
                     )
         words = OVERWRITTEN.format(keys=", ".join(f"argument {key!r}" for key in overwritten)) if overwritten else ""
         return Before(() if self.written or self.returned else self._holding(arguments), words, kept)
@@ -146,8 +142,8 @@ class Check:
         several = sum(isinstance(value, BUFFERS) for value in (*arguments[0], *arguments[1].values())) > 1
         return tuple(keys if several else named)
 
-    def outputs(self, function: Callable[..., Any], arguments: Arguments) -> list[tuple[Key, Any]]:
-        """Return copies of the buffers called out, by their keys, if none are named as written.
+    def outputs(self, function: Callable[..., Any], arguments: Arguments) -> list[Contents]:
+        """Return what the buffers called out hold, if none are named as written.
 
         A function may fill them and hand them back in its first call only.
         """
@@ -161,7 +157,7 @@ class Check:
         keys: list[Key] = [key for key, name in enumerate(names[: len(args)]) if name.startswith("out")]
         keys += [key for key in kwargs if key.startswith("out")]
         return [
-            (key, snapshot.taken(value))
+            Contents(value, key)
             for key in keys if isinstance(value := argument(key, arguments), BUFFERS)
         ]  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_benchgate import amounts, host, lazy, written
 from pytest_benchgate.calls import Call, Rounds, Samples, Seen
 from pytest_benchgate.check import Before, make_check
+from pytest_benchgate.contents import restore
 from pytest_benchgate.limits import LimitClaim
 from pytest_benchgate.results import Work
 from pytest_benchgate.unfinished import ATTEMPTS, Watch, refuse_lazy
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_benchgate.check import Check
+    from pytest_benchgate.contents import Contents
     from pytest_benchgate.host import BenchmarkFixture
     from pytest_benchgate.written import Arguments, Key
 
@@ -291,7 +293,7 @@ class Gate:
         self.verified = True
         return result
 
-    def _first(self, call: Call, check: Check, contents: list[Any], calls: float = math.inf) -> tuple[Call, Check]:
+    def _first(self, call: Call, check: Check, contents: list[Contents], calls: float = math.inf) -> tuple[Call, Check]:
         """Call once and compare, for which all work must be done when the call returns.
 
         Return the call and the check from then on: the call with a wait for its device, where its library has one.
@@ -301,7 +303,7 @@ class Gate:
         unfinished: list[str] = []
         handed_back: tuple[Key, ...] = ()
         outputs = [] if call.setup else check.outputs(call.function, call.own)
-        filled: list[tuple[Key, Any]] = []
+        filled: list[Contents] = []
         wait: Callable[[Any], None] | None = None
 
         def look(result: Any, arguments: Arguments, before: Before) -> None:
@@ -313,12 +315,12 @@ class Gate:
             unfinished.append(self.watch.left(result))
             check.verify(result, arguments, "on the first call, before timing", before)
             handed_back = check.handed_back(result, arguments, before)
-            filled = [one for one in outputs if written.shared(result, written.argument(one[0], arguments))]
+            filled = [one for one in outputs if written.shared(result, one.place)]
 
         self.watch = Watch()
         while len(unfinished) < ATTEMPTS and (not unfinished or unfinished[-1]):
             if unfinished and not call.setup:
-                check.restore(call.own, contents)
+                restore(contents)
             call.run(look, check)
         self.watch.refuse(unfinished[-1])
         self.watch.look_for_queues()
@@ -331,9 +333,7 @@ class Gate:
         self._second(call, check, contents, filled, calls)
         return call, check
 
-    def _second(
-        self, call: Call, check: Check, contents: list[Any], filled: list[tuple[Key, Any]], calls: float
-    ) -> None:
+    def _second(self, call: Call, check: Check, contents: list[Contents], filled: list[Contents], calls: float) -> None:
         """Verify a second call where what the first one left in the arguments may be taken for its answer."""
         __tracebackhide__ = True
         if check.returned:
@@ -342,8 +342,7 @@ class Gate:
             if calls > 1:
                 when = "on the second call, with what the first one left in its arguments (setup= gives new ones)"
                 call.run(lambda result, arguments, _: check.verify(result, arguments, when))
-            check.restore(call.own, contents)
+            restore(contents)
         elif filled and calls > 1:
-            for key, old in filled:
-                written.fill(written.argument(key, call.own), old, key)
+            restore(filled)
             call.verified(check, None, "on the second call, with what its arguments held before the first")

@@ -40,10 +40,7 @@ def expected(value: Any) -> Any:
 
 
 def taken(value: Any) -> Any:
-    """Return a copy of value; an object without an equality of its own stays, with a copy of its state.
-
-    In a copy of such a copy, these objects have their former state again.
-    """
+    """Return a copy of value; an object without an equality of its own stays, with a copy of its state."""
     return _copied(value, {})
 
 
@@ -52,10 +49,6 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         return value
     if id(value) in memo:
         return memo[id(value)]
-    if isinstance(value, Same):
-        return value.restored(taken(value.state))
-    if isinstance(value, Uncopied):
-        raise TypeError(f"a {type(value.original).__name__} cannot be copied")
     if has_identity(value):
         return Same(value, _state(value))
     for made in (_wrapper,) if type(value) in WRAPPERS else (_by_parts, _deep, _buffer):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from conftest import Suite
 
 PRELUDE = """
-import array, collections, ctypes, dataclasses, functools, itertools, operator, threading, types, unittest.mock
+import array, collections, ctypes, dataclasses, enum, functools, itertools, operator, threading, types, unittest.mock
 import numpy as np
 import pytest
 from numpy.polynomial import Polynomial
@@ -41,6 +41,22 @@ class Locked:
 class Uncopied(Locked):
     def __eq__(self, other): return self.n == other.n
     def __reduce_ex__(self, protocol): raise TypeError("no copies")
+
+class Grid:
+    def __init__(self, values):
+        self.u, self.n, self.kid = values, 1, Kid(self)
+        self.inner = self.u[1:-1]
+
+class Kid:
+    def __init__(self, parent): self.parent = parent
+
+class Solver:
+    def __init__(self, values): self.grid, self.lock = Grid(values), threading.Lock()
+
+@dataclasses.dataclass(frozen=True)
+class Frozen: u: object
+
+class Colour(enum.Enum): RED = 1
 
 def test_good(benchmark): benchmark(lambda: 1)
 
@@ -158,6 +174,15 @@ WRONG = {
     "a list of arrays": "gate(lambda outs: None, [DOUBLE.copy(), X.copy()], expect=[DOUBLE, X], written=0)",
     "a tuple of arrays": "gate(lambda outs: None, (DOUBLE.copy(), X.copy()), expect=(DOUBLE, X), written=0)",
     "an object in a list": "gate(lambda out: None, [Slots(1)], expect=lambda out: out[0].n == 1, written=0)",
+    "a tuple in a list": "gate(lambda out: None, [(1, 2)], expect=[(1, 2)], written=0)",
+    "an object with an array": "gate(lambda g: None, Grid(X.copy()), expect=lambda g: (g.u == X).all(), written=0)",
+    "an object in an object": "gate(lambda s: None, Solver(X.copy()), expect=lambda s: (s.grid.u == X).all(), written=0)",
+    "a parent of its child": "gate(lambda k: None, Grid(X.copy()).kid, expect=lambda k: (k.parent.u == X).all(), written=0)",
+    "a frozen dataclass": "gate(lambda d: None, Frozen(X.copy()), expect=lambda d: (d.u == X).all(), written=0)",
+    "an array and a view of it, of which the border is written": """
+        u = np.arange(9)
+        def f(d): d["u"][0], d["u"][-1] = 0, 8
+        gate(f, {"u": u, "inner": u[1:-1]}, expect=lambda d: (d["u"] == range(9)).all(), written=0)""",
     "a bytearray": "gate(lambda out: None, bytearray(b'ab'), expect=bytearray(b'ab'), written=0)",
     "an array.array": "gate(lambda out: None, array.array('d', [1, 2]), expect=array.array('d', [1, 2]), written=0)",
     "a memoryview": "gate(lambda out: None, memoryview(bytearray(b'ab')), expect=memoryview(b'ab'), written=0)",
@@ -275,14 +300,76 @@ RIGHT = {
             out[0] = np.ma.masked
         out, expect = (np.ma.array([1.0, 2.0], mask=[mask, False], hard_mask=True) for mask in (False, True))
         gate(f, out, expect=expect, written=0)""",
+    "a masked array without a mask": """
+        def f(out):
+            assert out.mask is np.ma.nomask
+            out.data[:] = X
+        gate(f, np.ma.zeros(100), expect=np.ma.array(X), written=0)""",
+    "an object in an object": """
+        def f(s): s.grid.u[:] = X
+        solver = Solver(np.zeros(100))
+        grid = solver.grid
+        gate(f, solver, expect=lambda s: (s.grid.u == X).all(), written=0)
+        assert solver.grid is grid""",
+    "an object in an object, in a round": """
+        def f(s): s.grid.u[:] = X
+        gate.pedantic(f, (Solver(np.zeros(100)),), rounds=1, expect=lambda s: (s.grid.u == X).all(), written=0)""",
+    "an object in an object that held the answer": """
+        def f(s): s.grid.u[:] = X
+        gate(f, Solver(X.copy()), expect=lambda s: (s.grid.u == X).all(), written=0)""",
+    "setup hands out an object": """
+        def f(s): s.grid.u[:] = X
+        solver = Solver(np.zeros(100))
+        gate(f, setup=lambda: ((solver,), {}), expect=lambda s: (s.grid.u == X).all(), written=0)""",
+    "a parent and its child": """
+        def f(g): g.kid.parent.u[:] = X
+        gate(f, Grid(np.zeros(100)), expect=lambda g: (g.u == X).all() and g.kid.parent is g, written=0)""",
+    "an object with a view of its own array": """
+        def f(g): g.inner[:] = X[1:-1]
+        gate(f, Grid(np.zeros(100)), expect=lambda g: (g.u[1:-1] == X[1:-1]).all(), written=0)""",
+    "an object whose memory is held elsewhere": """
+        grid = Grid(np.zeros(100))
+        view = memoryview(grid.u)
+        def f(g): np.asarray(view)[:] = X
+        gate(f, grid, expect=lambda g: (g.u == X).all(), written=0)""",
+    "a bound method in an object": """
+        grid = Grid(np.zeros(100))
+        grid.calls = [functools.partial(np.copyto, grid.u, X), grid.u.sort]
+        def f(g): [call() for call in g.calls]
+        gate(f, grid, expect=lambda g: (g.u == X).all(), written=0)""",
+    "a namespace whose array is held elsewhere": """
+        space = types.SimpleNamespace(u=np.zeros(100))
+        u = space.u
+        def f(s): u[:] = X
+        gate(f, space, expect=lambda s: (s.u == X).all(), written=0)""",
+    "a frozen dataclass": """
+        def f(d): d.u[:] = X
+        gate(f, Frozen(np.zeros(100)), expect=lambda d: (d.u == X).all(), written=0)""",
+    "a dictionary with an array and a view of it": """
+        u = np.zeros(100)
+        def f(d): d["inner"][:] = X[1:-1]
+        gate(f, {"u": u, "inner": u[1:-1]}, expect=lambda d: (d["u"][1:-1] == X[1:-1]).all(), written=0)""",
+    "a list whose array is replaced by an input": """
+        x = X.copy()
+        def f(out): out[0] = x
+        gate(f, [np.zeros(100)], expect=[X], written=0)
+        assert (x == X).all()""",
+    "a member of an enumeration": """
+        def f(out): out[0] = Colour.RED
+        gate(f, [Colour.RED], expect=lambda out: out[0] is Colour.RED, written=0)
+        assert Colour.RED.value == 1""",
+    "an object with constants": """
+        grid = Grid(np.zeros(100))
+        grid.constant, grid.marker = np.broadcast_to(1.0, 3), object()
+        marker = grid.marker
+        def f(g): g.u[:] = X
+        gate(f, grid, expect=lambda g: (g.u == X).all() and g.marker is marker, written=0)""",
     "nothing to write": "gate(lambda out: None, np.empty(0), expect=np.empty(0), written=0)",
     "only itself is equal to it": """
         one = object()
         gate(lambda: one, expect=one)
         """,
     "members and modules": """
-        import enum
-        class Colour(enum.Enum): RED = 1
         gate(lambda: [Colour.RED, np, int, None, ...], expect=[Colour.RED, np, int, None, ...])""",
     "a list that contains itself": """
         x = [1]

@@ -130,14 +130,6 @@ class Same:
         """Return the object's own repr."""
         return repr(self.original)
 
-    def restored(self, state: dict[str, Any] | None) -> Any:
-        """Return the object, with these attributes."""
-        for name in attributes(self.original) if state is not None else ():
-            delattr(self.original, name)
-        for name, item in (state or {}).items():
-            setattr(self.original, name, item)
-        return self.original
-
 
 @dataclass(frozen=True)
 class Uncopied:
