@@ -1,8 +1,8 @@
 /* Residues as floats, VECTORS vectors of LANES elements a work-item: logmap_cy/vector/float_plan.py has the arithmetic
  * and the bound within which it is exact.
  *
- * The host defines what vectors.h wants; LANES is 4, 8 or 16. It gives the constants of float_plan.py as arguments, so
- * that another p needs no other program.
+ * The host defines what vectors.h wants, and SQUARE; LANES is 4, 8 or 16. It gives the constants of float_plan.py as
+ * arguments, so that another p needs no other program.
  */
 #ifdef __FAST_RELAXED_MATH__
 #error "opencl_float depends on exact rounding; remove -cl-fast-relaxed-math from PYOPENCL_BUILD_OPTIONS"
@@ -37,11 +37,19 @@ static inline __attribute__((always_inline)) vec FMA(vec a, vec b, vec c) {
 #define REMAINDER(high) FMA(-QUOTIENT(high), (vec)p, (high))
 #define LOW(a, b, high) FMA((a), (b), -(high))
 
+#if SQUARE
 #define STEP(u)                                                                                                        \
     {                                                                                                                  \
         vec high_ = (u) * (u);                                                                                         \
-        u = REMAINDER(high_) + (LOW(u, u, high_) + c);                                                                 \
+        u = REMAINDER(high_) + (LOW(u, u, high_) + float_c);                                                           \
     }
+#else
+#define STEP(u)                                                                                                        \
+    {                                                                                                                  \
+        vec factor_ = (u) + linear, high_ = (u) * factor_;                                                             \
+        u = REMAINDER(high_) + LOW(u, factor_, high_);                                                                 \
+    }
+#endif
 
 #define TO_FLOAT JOIN(convert_float, LANES)
 /* an integer of 16 bits to a float, which on PoCL is faster so */
@@ -98,9 +106,9 @@ static inline __attribute__((always_inline)) vec FMA(vec a, vec b, vec c) {
     }
 
 __kernel void logmap(
-    __global const ELEMENT *x, __global ELEMENT *out, ulong n, ulong num, float p, float inverse, float c,
-    float half_mu, float half_ratio, float back, int float_offset, int factor0, int factor1, int factor2, int factor3,
-    float ratio0, float ratio1, float ratio2, float ratio3, uint direct_bits
+    __global const ELEMENT *x, __global ELEMENT *out, ulong n, ulong num, float p, float inverse, float linear,
+    float float_c, float float_half, float float_half_ratio, float float_back, int float_offset, int factor0,
+    int factor1, int factor2, int factor3, float ratio0, float ratio1, float ratio2, float ratio3, uint direct_bits
 ) {
     size_t begin = get_global_id(0) * BLOCK;
     if (begin >= n) /* the global size is padded to whole work-groups */
@@ -120,7 +128,7 @@ __kernel void logmap(
         if (WORDS == 2)
             far = far | AS_UWORDS(high ^ sign);
         u[j] = REDUCED(
-            AS_UWORDS(low) * (uint)factor0 + (uint)float_offset, FMA(TO_FLOAT(low), (vec)ratio0, (vec)half_ratio)
+            AS_UWORDS(low) * (uint)factor0 + (uint)float_offset, FMA(TO_FLOAT(low), (vec)ratio0, (vec)float_half_ratio)
         );
     }
     if (any(far != 0U)) {
@@ -128,7 +136,7 @@ __kernel void logmap(
             words low, high = 0;
             LOAD_ANY(j, low, high)
             words top = WORDS == 2 ? high : low;
-            vec quotient = half_ratio;
+            vec quotient = float_half_ratio;
             uwords sum = (uint)float_offset;
             ADD_PIECE(sum, quotient, low & 0xffff, factor0, ratio0)
             if (WORDS == 2) {
@@ -147,8 +155,8 @@ __kernel void logmap(
     STEPS(u, num)
 
     UNROLL for (int j = 0; j < VECTORS; j++) {
-        vec v = u[j] - half_mu, high = v * back;
-        words answers = JOIN(convert_int, LANES)(REMAINDER(high) + LOW(v, (vec)back, high));
+        vec v = u[j] - float_half, high = v * float_back;
+        words answers = JOIN(convert_int, LANES)(REMAINDER(high) + LOW(v, (vec)float_back, high));
         answers = answers + ((answers >> 31) & (int)p);
         if (whole)
             STORE(j, out + begin, answers)

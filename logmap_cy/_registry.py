@@ -54,7 +54,7 @@ ODD_31_BITS = Domain(
     "odd p < 2**31 that shares no factor with mu", lambda p, mu: p < 2**31 and p % 2 == 1 and math.gcd(p, mu) == 1
 )
 SINGLE = Domain(
-    "odd p <= 2**21 that shares no factor with mu, and beyond it where the bound of single precision closes",
+    "p <= 2**21 that shares no factor with mu, and beyond it where the bound of single precision closes",
     lambda p, mu: p <= 2**24 and plan(p, mu).floats is not None,
 )
 PRODUCT_63_BITS = Domain(

@@ -296,6 +296,11 @@ def test_a_first_trial_that_was_held_up_is_repeated() -> None:
     assert known.due() == (1,)
     known.learn_from_trial((1,), 3.0)
     assert known.best() == (1,)
+    slow = Measurements(2)
+    slow.learn((0,), 1.0)
+    for rate in (0.5, 0.1):
+        slow.learn_from_trial((1,), rate)
+    assert slow.rate((1,)) == 0.5
     quick = Measurements(2)
     quick.learn((0,), 1.0)
     quick.learn_from_trial((1,), 3.0)

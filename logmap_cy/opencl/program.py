@@ -153,11 +153,8 @@ def constants(p: int, mu: int) -> dict[str, float]:
         if floats := derived.floats:
             values |= {f"factor{i}": factor for i, factor in enumerate(floats.factors)}
             values |= {f"ratio{i}": ratio for i, ratio in enumerate(floats.ratios)}
-            values |= {
-                "half_ratio": floats.half_ratio,
-                "float_offset": floats.offset,
-                "direct_bits": floats.direct_bits,
-            }
+            values |= {f"float_{name}": getattr(floats, name) for name in ("half", "half_ratio", "c", "back", "offset")}
+            values |= {"linear": floats.linear, "SQUARE": floats.linear == 0, "direct_bits": floats.direct_bits}
     if p % 2 and p < 2**31 and math.gcd(mu, p) == 1:
         r, half, back = 2**32, mu * pow(2, -1, p), pow(mu, -1, p)
         values |= {
@@ -177,7 +174,7 @@ def definitions(text: str, dtype: np.dtype[Any], shape: tuple[int, int], values:
     """Return the build options that define the capital names in a kernel's text."""
     defined = {"ELEMENT": ELEMENTS[dtype.str[1:]], "LANES": str(shape[0]), "VECTORS": str(shape[1])}
     defined |= {name: f"{int(values[name])}UL" for name in ("P", "MU")}
-    defined |= {name: str(int(values[name])) for name in ("ONE_REMAINDER", "FORM") if name in values}
+    defined |= {name: str(int(values[name])) for name in ("ONE_REMAINDER", "FORM", "SQUARE") if name in values}
     return [f"-D{name}={value}" for name, value in defined.items() if re.search(rf"\b{name}\b", text)]
 
 

@@ -15,7 +15,7 @@ cdef struct FloatConstants:
     int32_t factors[4]
     float ratios[4]
     int32_t offset
-    float inverse, half, half_ratio, c, back
+    float inverse, half, half_ratio, linear, c, back
     int direct_bits
 
 cdef struct Constants:

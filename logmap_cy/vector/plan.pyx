@@ -57,7 +57,8 @@ cdef class Plan:
         if floats:
             for i in range(4):
                 k.floats.factors[i], k.floats.ratios[i] = floats.factors[i], floats.ratios[i]
-            k.floats.inverse, k.floats.c, k.floats.back = floats.inverse, floats.c, floats.back
+            k.floats.inverse, k.floats.back = floats.inverse, floats.back
+            k.floats.linear, k.floats.c = floats.linear, floats.c
             k.floats.half, k.floats.half_ratio, k.floats.offset = floats.half, floats.half_ratio, floats.offset
             k.floats.direct_bits = floats.direct_bits
 

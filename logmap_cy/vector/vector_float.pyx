@@ -26,11 +26,12 @@ cdef enum:
 
 # The constants in all lanes.
 cdef struct Prepared:
-    fvec p, inverse, c, half, half_ratio, back
+    fvec p, inverse, linear, c, half, half_ratio, back
     fvec ratios[PIECES]
     words factors[PIECES]
     words whole_p, offset
     int direct_bits
+    bint is_square
 
 
 cdef inline Prepared prepared(const Constants* k) noexcept nogil:
@@ -39,7 +40,8 @@ cdef inline Prepared prepared(const Constants* k) noexcept nogil:
         const FloatConstants* floats = &k.floats
         int i
     w.p, w.whole_p = f_broadcast(<float>k.p), w_broadcast(<int32_t>k.p)
-    w.inverse, w.c, w.back = f_broadcast(floats.inverse), f_broadcast(floats.c), f_broadcast(floats.back)
+    w.inverse, w.back = f_broadcast(floats.inverse), f_broadcast(floats.back)
+    w.linear, w.c, w.is_square = f_broadcast(floats.linear), f_broadcast(floats.c), floats.linear == 0
     w.half, w.half_ratio = f_broadcast(floats.half), f_broadcast(floats.half_ratio)
     w.offset = w_broadcast(floats.offset)
     for i in range(PIECES):
@@ -102,7 +104,7 @@ cdef inline fvec reduced(words total, fvec quotient, const Prepared* w) noexcept
 
 
 cdef inline fvec of_pieces(words low, words high, int count, bint is_signed, const Prepared* w) noexcept nogil:
-    """mu * x + mu / 2 modulo p, centred, for x of two or four pieces."""
+    """mu * x + half modulo p, centred, for x of two or four pieces."""
     cdef:
         words pieces[PIECES]
         words total = w.offset
@@ -118,7 +120,7 @@ cdef inline fvec of_pieces(words low, words high, int count, bint is_signed, con
 
 
 cdef inline void enter(fvec* u, const integer* x, const Prepared* w) noexcept nogil:
-    """Fill u with mu * x + mu / 2 modulo p, centred."""
+    """Fill u with mu * x + half modulo p, centred."""
     cdef:
         bint is_signed = (<integer>-1) < 0
         words low, high = w_broadcast(0)
@@ -137,8 +139,8 @@ cdef inline void enter(fvec* u, const integer* x, const Prepared* w) noexcept no
             u[j] = of_pieces(low, high, sizeof(integer) // 2, is_signed, w)
 
 
-cdef inline void advance(fvec* u, int64_t num, const Prepared* w) noexcept nogil:
-    """Take num steps."""
+cdef inline void square(fvec* u, int64_t num, const Prepared* w) noexcept nogil:
+    """Take num steps where linear is 0."""
     cdef:
         fvec p = w.p, inverse = w.inverse, c = w.c, high
         int64_t _s
@@ -147,6 +149,19 @@ cdef inline void advance(fvec* u, int64_t num, const Prepared* w) noexcept nogil
         for j in range(WIDTH):
             high = f_multiply(u[j], u[j])
             u[j] = f_add(remainder(high, p, inverse), f_add(f_fms(u[j], u[j], high), c))
+
+
+cdef inline void multiply(fvec* u, int64_t num, const Prepared* w) noexcept nogil:
+    """Take num steps where c is 0."""
+    cdef:
+        fvec p = w.p, inverse = w.inverse, linear = w.linear, high, factor
+        int64_t _s
+        int j
+    for _s in range(num):
+        for j in range(WIDTH):
+            factor = f_add(u[j], linear)
+            high = f_multiply(u[j], factor)
+            u[j] = f_add(remainder(high, p, inverse), f_fms(u[j], factor, high))
 
 
 cdef inline void leave(const fvec* u, integer* out, const Prepared* w, bint stream) noexcept nogil:
@@ -166,9 +181,15 @@ cdef inline void block(
     const integer* x, integer* out, int64_t num, const Constants* k, const Prepared* w, bint stream
 ) noexcept nogil:
     cdef fvec u[MOST_WIDTH]
-    enter(u, x, w)
-    advance(u, num, w)
-    leave(u, out, w, stream)
+    # Each form with its own way in and out, so that compilers keep u in registers.
+    if w.is_square:
+        enter(u, x, w)
+        square(u, num, w)
+        leave(u, out, w, stream)
+    else:
+        enter(u, x, w)
+        multiply(u, num, w)
+        leave(u, out, w, stream)
 
 
 cdef int check(Plan derived, p, mu) except -1:

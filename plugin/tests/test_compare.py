@@ -6,6 +6,7 @@ import array
 import sys
 import tracemalloc
 from collections import OrderedDict
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -163,6 +164,19 @@ def test_a_written_element_takes_few_calls(place: Any) -> None:
     assert compare(place, old, EXACT) is not None
     assert calls(contents[0].restore) < 10 * ELEMENTS
     assert compare(place, old, EXACT) is None
+
+
+def test_an_object_gets_its_attributes_back() -> None:
+    """Also those that were removed, and none that were added."""
+    place = SimpleNamespace(n=1, values=np.zeros(3))
+    values, contents = place.values, Contents(place, 0)
+    place.added, place.values = 2, None
+    del place.n
+    values += 1
+    contents.restore()
+    assert vars(place).keys() == {"n", "values"}
+    assert place.values is values
+    assert (place.n, values.tolist()) == (1, [0, 0, 0])
 
 
 @pytest.mark.parametrize("shape", [(2**22,), (1, 2**22), (2, 1, 2**21), (2**22, 1)])

@@ -186,7 +186,7 @@ def test_unfinished_work_is_detected(suite: Suite) -> None:
         gate.pedantic(late, expect=None)
 
     def test_short(gate, program):
-        host = Host(program, 10_000)
+        host = Host(program, 50_000)
         gate(lambda: host() and None, expect=None)
 
     def test_waits_at_first(gate, program):
