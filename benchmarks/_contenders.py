@@ -13,6 +13,7 @@ from _peers import PEERS, Unavailable
 
 from logmap_cy import _threads, implementations, logmap
 from logmap_cy._registry import widest
+from logmap_cy.hybrid.call import find_workers
 from logmap_cy.opencl.job import Kernel
 
 if TYPE_CHECKING:
@@ -44,7 +45,14 @@ class Contender:
     @property
     def multiply_adds(self) -> int:
         """The multiply-adds in doubles that one step of one element costs as much as."""
-        return FLOAT_MULTIPLY_ADDS if "_float" in self.name else MULTIPLY_ADDS
+        name = processor_row() if self.name in {"auto", "hybrid"} else self.name
+        return FLOAT_MULTIPLY_ADDS if "_float" in name else MULTIPLY_ADDS
+
+
+def processor_row() -> str:
+    """Return the name of the row that auto, and the hybrid's processor, take here."""
+    (processor, *_), _ = find_workers(P, MU)
+    return processor.name
 
 
 @functools.cache

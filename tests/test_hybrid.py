@@ -690,6 +690,17 @@ def test_a_device_s_rate_is_predicted_beside_the_call(monkeypatch: pytest.Monkey
     wait_for(lambda: (1,) in known.rates)
     seconds = min(timeit.repeat(lambda: worker.compute(x, x, 100, P, MU, 1), number=1, repeat=5))
     assert 0.1 < known.rate((1,)) / (x.size * 100 / seconds) < 10
+    # No more elements than the call has, as a device is slower with few; 256 are a tiny piece.
+    sizes, few = list[int](), Measurements(2)
+    few.learn((0,), 1.0)
+
+    def compute(data: Array, *arguments: Any) -> None:
+        sizes.append(len(data))
+        worker.compute(data, *arguments)
+
+    call.predict(few, 1, dataclasses.replace(worker, compute=compute), x[:100], 10**6, P, MU)
+    wait_for(lambda: (1,) in few.rates)
+    assert {100} <= set(sizes) <= {100, 256}
     asked, unknown = list[Any](), Measurements(2)
 
     def fail(*arguments: Any) -> None:

@@ -104,16 +104,16 @@ def tiny_piece_s(worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> float
 
 def predict(known: Measurements, i: int, worker: Worker, x: Array, num: int, p: int, mu: int) -> None:
     """Have a device's rate predicted, on a thread of its own, so that no call has to try it first."""
-    elements, dtype = len(x), x.dtype
-    count, steps, seconds = 2**9, min(num, 2**10), 0.0
+    elements, dtype, steps = len(x), x.dtype, min(num, 2**10)
+    most = min(elements, 2**20)
     fixed_s = tiny_piece_s(worker, dtype, p, mu) or 0.0
 
     def run() -> None:
-        nonlocal count, seconds
         # What fails here fails in a call, too, and is reported there.
         with suppress(BaseException), _Program.building:
-            while seconds < PREDICTED_S and count < min(elements, 2**20):
-                count *= 8
+            count, seconds = 2**9, 0.0
+            while not seconds or (seconds < PREDICTED_S and count < most):
+                count = min(8 * count, most)
                 data = np.zeros(count, dtype)
                 # Other work on the machine only ever slows one down.
                 seconds = min(timeit.repeat(lambda: worker.compute(data, data, steps, p, mu, 1), number=1, repeat=3))  # noqa: B023
