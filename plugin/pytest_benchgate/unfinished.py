@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 NOTICED_S = 5e-4
 # A busy machine may suspend this process just where it looks for unfinished work, but not each time.
 ATTEMPTS = 5
-# So many of these may miss it. On a busy machine, one of five takes a copy that is unmapped without waiting for it.
+# So many of the attempts may find nothing: on a busy machine, one finds what is none, a copy unmapped without waiting.
 MISSED = 1
-# Calls one by one, of which a tenth must leave this share of the time that a call takes, and so many seconds. After a
-# call that waits, finish() takes a hundredth of its time; after one that does not, as long as it, or nothing, where the
-# device was as quick. Copies from a device that are unmapped without waiting take a quarter.
+# So many further calls are made, for so many seconds at most, each followed by finish(). Work is unfinished if that
+# takes SHARE of the time of a call, and LEAST_S, after a tenth of them. After a call that waits it takes a hundredth,
+# after a copy that is unmapped without waiting a quarter, and after one that does not wait up to several times as long.
 MOST_CALLS, CALLS_S = 40, 0.05
 SHARE, LEAST_S = 0.4, 5e-6
 
