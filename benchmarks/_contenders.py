@@ -51,7 +51,7 @@ class Contender:
 
 def processor_row() -> str:
     """Return the name of the row that auto, and the hybrid's processor, take here."""
-    (processor, *_), _ = find_workers(P, MU)
+    (processor, *_), _ = find_workers(P, MU, idle=False)
     return processor.name
 
 

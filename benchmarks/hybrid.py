@@ -82,9 +82,9 @@ def contenders(x: Array) -> dict[str, Callable[[Array, Array, int], Shares | Non
     def alone(row: str, device: Device | None, x: Array, out: Array, num: int) -> None:
         logmap(x, num, P, MU, out=out, implementation=row, device=device)
 
-    workers, _ = call.find_workers(P, MU)
+    workers, _ = call.find_workers(P, MU, idle=True)
     for worker in workers[1:]:
-        while call.tiny_piece_s(worker, x.dtype, P, MU) is None:
+        while call.costs(worker, x.dtype, P, MU) is None:
             time.sleep(0.01)
     found: dict[str, Callable[[Array, Array, int], Shares | None]] = {
         f"{worker.name}, alone": functools.partial(alone, worker.name.split(": ")[1], worker.device)

@@ -22,8 +22,9 @@ import pytest
 
 from logmap_cy import implementations, logmap, release_opencl
 from logmap_cy.hybrid import call, sharing
-from logmap_cy.hybrid.sharing import Measurements, Pieces, Plan
+from logmap_cy.hybrid.sharing import Costs, Measurements, Pieces, Plan
 from logmap_cy.opencl import job, program
+from logmap_cy.opencl.device import discover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +68,8 @@ class Machine:
         begin = self.now
         self.teams.append(tuple(expected))
         pieces = Pieces(self.start, elements, expected, dict.fromkeys(expected, 2**62))
-        arrivals = {worker: begin + (self.thread_start_s if worker else 0.0) for worker in expected}
+        # The calling thread computes, too.
+        arrivals = {worker: begin + self.thread_start_s * (worker != min(expected)) for worker in expected}
         pieces_begun: dict[int, tuple[slice, float]] = {}
         # Fixed seconds, then elements times steps, that are left of each one's piece.
         costs: dict[int, float] = {}
@@ -97,23 +99,28 @@ class Machine:
                     self.computed[worker] = self.computed.get(worker, 0) + piece.stop - piece.start
                     arrivals[worker] = until
             self.now = until
-        if tuple(expected) != (0,):
+        if len(expected) > 1:
             self.now += self.thread_start_s
         return self.now - begin
+
+    def costs(self, device: int, times: float = 1.0) -> Costs:
+        return Costs(self.fixed[device], step_s=times / self.rates[device])
 
     def call(
         self,
         known: Measurements,
         host_s: float,
         num: int = 10,
-        ready: Callable[[int], float | None] | None = None,
-        predict: Callable[[int], None] = lambda _: None,
+        costs: Callable[[int], Costs | None] | None = None,
     ) -> float:
-        """Return the seconds of a call for which the processor would take host_s, at its first rate."""
+        """Return the seconds of a call for which the processor would take host_s, at its first rate.
+
+        Devices are expected to cost what they do at first.
+        """
         begin, elements = self.now, int(host_s * self.rates[0] / num)
         self.computed, self.teams, self.start = dict.fromkeys(range(len(self.rates)), 0), [], 0
         execute = functools.partial(self.execute, num=num)
-        Plan(known, elements, num, 2, ready or self.fixed.__getitem__, predict, execute).run()
+        Plan(known, elements, num, 2, costs or self.costs, execute).run()
         assert sum(self.computed.values()) == elements == self.start
         return self.now - begin
 
@@ -214,17 +221,19 @@ def test_a_large_fixed_cost_is_for_large_calls_only() -> None:
     assert sum(seconds) < 1.05 * len(seconds) * 0.004
 
 
-def test_a_device_whose_small_pieces_take_longer_than_expected_is_found() -> None:
-    """As a graphics card's do: as long as thousands of times as many elements."""
-    machine, known = Machine([100 * G, 1000 * G], [0.0, 1.1e-3]), Measurements(2)
-    seconds = [machine.call(known, 0.01, 1000, ready=lambda worker: 0.8e-3) for _ in range(100)]
-    assert seconds[0] == pytest.approx(0.01)
-    assert sum(seconds[:20]) < 1.1 * 20 * 0.01
-    assert max(seconds[-20:]) < 0.3 * 0.01
+@pytest.mark.parametrize("times", [0.1, 0.5, 2, 10])
+@pytest.mark.parametrize("device", [1.4 * G, 8.4 * G, 21 * G, 140 * G])
+def test_expectations_that_are_wrong_are_corrected(times: float, device: float) -> None:
+    """A device seems slower while the processor is at work, and may be slower than small pieces were."""
+    machine, known = Machine([14 * G, device], [0.0, 1e-4], shared_cores(0.9)), Measurements(2)
+    seconds = [machine.call(known, 0.024, costs=lambda i: machine.costs(i, times)) for _ in range(100)]
+    best = 0.024 * min(1, 14 * G / device)
+    assert sum(seconds[-50:]) < 1.05 * 50 * (best + 1e-4)
+    assert sum(seconds[:2]) < 2.3 * 0.024 + 0.024 * 14 * G / device * (times < 1)
 
 
 def test_a_first_call_that_takes_milliseconds_is_not_divided() -> None:
-    machine, known = Machine(FAST, [0.0, 1e-4]), Measurements(2)
+    machine, known = Machine(EQUAL, [0.0, 1e-4]), Measurements(2)
     machine.call(known, 0.001)
     assert machine.teams == [(0,)]
 
@@ -263,58 +272,28 @@ def test_what_holds_up_one_call_or_trial_is_forgotten(times: float) -> None:
     assert max(machine.call(known, 0.024) for _ in range(20)) < 1.1 * 0.024
 
 
-def test_a_device_that_is_predicted_to_be_faster_needs_no_trial() -> None:
-    """A call of 10 ms earns no trial at first."""
-    machine, known = Machine(FAST, [0.0, 1e-4]), Measurements(2)
-    seconds = [machine.call(known, 0.01, predict=lambda i: known.expect((i,), FAST[i])) for _ in range(2)]
-    assert machine.teams[0] == (1,)
-    assert seconds[1] < 1.3 * 0.001
-    assert known.predicted == {0, 1}
+def test_a_device_that_is_expected_to_be_far_faster_has_nearly_all_of_the_first_call() -> None:
+    """A call of 10 ms, of which finding out the processor's rate would be one."""
+    machine, known = Machine([112 * G, 1120 * G], [0.0, 1e-4]), Measurements(2)
+    assert machine.call(known, 0.01, 1000) < 1.2 * 0.001
+    assert machine.teams == [(0,), (1,)]
+    assert machine.call(known, 0.01, 1000) < 1.2 * 0.001
 
 
-def test_a_prediction_counts_until_two_parts_are_far_below_it() -> None:
-    known = Measurements(2)
-    known.learn((0,), 1.0)
-    known.expect((1,), 1.01)
-    assert (1,) not in known.rates  # not worth a part
-    known.learn((1,), 0.1, trial=True)
-    known.expect((1,), 8.0)
-    assert known.best() == (1,)
-    known.learn((1,), 0.5)
-    assert known.best() == (1,)
-    known.learn((1,), 0.5)
-    assert known.best() == (0,)
-    known.expect((1,), 8.0)  # what was measured is known better
-    assert known.best() == (0,)
-
-
-def test_a_first_trial_that_was_held_up_is_repeated() -> None:
-    known = Measurements(2)
-    known.learn((0,), 1.0)
-    assert known.due() == (1,)
-    known.learn_from_trial((1,), 0.1)
-    assert known.due() == (1,)
-    known.learn_from_trial((1,), 3.0)
-    assert known.best() == (1,)
-    slow = Measurements(2)
-    slow.learn((0,), 1.0)
-    for rate in (0.5, 0.1):
-        slow.learn_from_trial((1,), rate)
-    assert slow.rate((1,)) == 0.5
-    quick = Measurements(2)
-    quick.learn((0,), 1.0)
-    quick.learn_from_trial((1,), 3.0)
-    assert quick.best() == (1,)
+def test_costs_are_fixed_and_of_elements_and_of_steps() -> None:
+    costs = Costs(1e-3, 1e-9, 1e-12)
+    assert costs.rate(10**6, 1000) == pytest.approx(1e9 / (1e-3 + 1e-3 + 1e-3))
+    assert costs.rate(1, 1) == pytest.approx(1e3, rel=1e-3)
 
 
 def test_a_device_whose_program_is_being_built_is_not_waited_for() -> None:
     machine, known = Machine(FAST, [0.0, 1e-4]), Measurements(2)
     asked: list[int] = []
-    assert machine.call(known, 1.0, ready=asked.append) < 1.01
+    assert machine.call(known, 1.0, costs=asked.append) < 1.01
     assert set(machine.teams) == {(0,)}
     assert set(asked) == {1}
     assert machine.call(known, 1.0) < 0.2
-    assert machine.call(known, 1.0, ready=asked.append) < 1.01  # released, or other parameters
+    assert machine.call(known, 1.0, costs=asked.append) < 1.01  # released, or other parameters
     assert set(machine.teams) == {(0,)}
 
 
@@ -354,7 +333,7 @@ needs_opencl = pytest.mark.skipif(
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Worker, ...]]:
     """Give the workers for P and MU with each device twice, as if there were two; nothing is known of them."""
-    real, _ = call.find_workers(P, MU)
+    real, _ = call.find_workers(P, MU, idle=True)
     both = list(real)
     for worker in real[1:]:
         assert isinstance(worker.compute, job.Kernel)
@@ -371,7 +350,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Worker, ...]]:
 
 
 def use(workers: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call, "find_workers", lambda p, mu: (workers, (p, mu)))
+    monkeypatch.setattr(call, "find_workers", lambda p, mu, *, idle: (workers, (p, mu)))
 
 
 @pytest.fixture
@@ -518,7 +497,7 @@ def test_each_worker_is_measured_alone_and_with_others(workers: tuple[Worker, ..
 def test_small_calls_are_left_to_the_processor(
     workers: tuple[Worker, ...], monkeypatch: pytest.MonkeyPatch, oracle: Oracle
 ) -> None:
-    x = np.arange(30_011)
+    x = np.arange(2**20)
     out = np.zeros_like(x)
     wait_for(lambda: len(call.compute(x, out, 10, P, MU, 1)) > 1)
     monkeypatch.setattr(call, "SMALL_S", 1e9)
@@ -672,46 +651,34 @@ def test_a_process_ends_while_a_program_is_being_built() -> None:
     done = python(f"""
         import numpy as np
         from logmap_cy.hybrid import call
-        worker = call.find_workers({P}, {MU})[0][1]
-        assert call.tiny_piece_s(worker, np.dtype(np.int64), {P}, {MU}) is None
+        worker = call.find_workers({P}, {MU}, idle=True)[0][1]
+        assert call.costs(worker, np.dtype(np.int64), {P}, {MU}) is None
         print("asked")
     """)
     assert (done.returncode, done.stdout, done.stderr) == (0, "asked\n", "")
 
 
 @needs_opencl
-def test_a_device_s_rate_is_predicted_beside_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nearly as it is measured; not where the device fails, which a call would say."""
-    x, known = np.arange(2**20), Measurements(2)
-    known.learn((0,), 1.0)
-    worker = call.find_workers(P, MU)[0][1]
-    wait_for(lambda: call.tiny_piece_s(worker, x.dtype, P, MU) is not None)
-    call.predict(known, 1, worker, x, 100, P, MU)
-    wait_for(lambda: (1,) in known.rates)
-    seconds = min(timeit.repeat(lambda: worker.compute(x, x, 100, P, MU, 1), number=1, repeat=5))
-    assert 0.1 < known.rate((1,)) / (x.size * 100 / seconds) < 10
-    # No more elements than the call has, as a device is slower with few; 256 are a tiny piece.
-    sizes, few = list[int](), Measurements(2)
-    few.learn((0,), 1.0)
+@pytest.mark.parametrize("count", [2**12, 2**20])
+@pytest.mark.parametrize("num", [1, 1000])
+def test_a_device_s_costs_are_nearly_what_it_takes(count: int, num: int) -> None:
+    x, worker = np.arange(count), call.find_workers(P, MU, idle=True)[0][1]
+    wait_for(lambda: call.costs(worker, x.dtype, P, MU) is not None)
+    expected = call.costs(worker, x.dtype, P, MU)
+    assert expected
+    seconds = min(timeit.repeat(lambda: worker.compute(x, x, num, P, MU, 1), number=1, repeat=5))
+    assert 0.1 < expected.rate(count, num) / (count * num / seconds) < 10
 
-    def compute(data: Array, *arguments: Any) -> None:
-        sizes.append(len(data))
-        worker.compute(data, *arguments)
 
-    call.predict(few, 1, dataclasses.replace(worker, compute=compute), x[:100], 10**6, P, MU)
-    wait_for(lambda: (1,) in few.rates)
-    assert {100} <= set(sizes) <= {100, 256}
-    asked, unknown = list[Any](), Measurements(2)
+@needs_opencl
+def test_drivers_on_the_processor_s_cores_share_where_these_would_be_idle() -> None:
+    def kinds(*, idle: bool) -> list[str]:
+        (_, *devices), _ = call.find_workers(P, MU, idle=idle)
+        return [worker.device.kind for worker in devices if worker.device]
 
-    def fail(*arguments: Any) -> None:
-        asked.append(arguments)
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(call, "tiny_piece_s", lambda *_: 1e-5)
-    call.predict(unknown, 1, dataclasses.replace(worker, compute=fail), x, 100, P, MU)
-    wait_for(lambda: bool(asked))
-    wait_for(lambda: not call._Program.building.locked())
-    assert not unknown.rates
+    every = [device.kind for device in discover().devices]
+    assert kinds(idle=True) == every
+    assert kinds(idle=False) == [kind for kind in every if kind != "cpu"]
 
 
 @needs_opencl
@@ -741,7 +708,7 @@ def test_kinds_of_work_are_told_apart_and_bounded() -> None:
 @pytest.mark.parametrize(("p", "mu"), [(P, MU), (P - 1, MU), (2**31 - 1, 5), (2**32, 3)])
 def test_each_worker_is_exact_for_p_and_mu(p: int, mu: int) -> None:
     rows = {row.name: row for row in implementations()}
-    (host, *devices), _ = call.find_workers(p, mu)
+    (host, *devices), _ = call.find_workers(p, mu, idle=True)
     assert host.name.startswith("cpu: ")
     assert devices
     for worker in (host, *devices):

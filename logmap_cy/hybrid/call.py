@@ -8,7 +8,7 @@ import functools
 import threading
 import time
 import timeit
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from logmap_cy import _registry, _threads
 from logmap_cy._drive import SMALL, schedule
-from logmap_cy.hybrid.sharing import FIRST_STEPS, HOST, SMALL_S, Measurements, Pieces, Plan
+from logmap_cy.hybrid.sharing import FIRST_STEPS, HOST, SMALL_S, Costs, Measurements, Pieces, Plan
 from logmap_cy.opencl.device import discover
 from logmap_cy.opencl.program import PROGRAMS
 from logmap_cy.vector.plan import plan
@@ -36,16 +36,23 @@ class Worker:
     steps_per_call: int
     device: Device | None = None
 
-    def failed(self, error: BaseException) -> RuntimeError:
-        """Return the error to be raised instead."""
-        new = RuntimeError(f"{self.name} on {self.device and self.device.name} failed: {type(error).__name__}: {error}")
-        new.__cause__ = error
-        return new
+    def run(self, *arguments: Any) -> None:
+        """Compute; RuntimeError where a device fails."""
+        try:
+            self.compute(*arguments)
+        except Exception as error:
+            if self.device is None:
+                raise
+            where = f"{self.name} on {self.device.name}"
+            raise RuntimeError(f"{where} failed: {type(error).__name__}: {error}") from error
 
 
 @functools.lru_cache(maxsize=1024)
-def find_workers(p: int, mu: int) -> tuple[tuple[Worker, ...], tuple[object, ...]]:
-    """Return the workers for p and mu, the processor first, and what such calls have in common."""
+def find_workers(p: int, mu: int, *, idle: bool) -> tuple[tuple[Worker, ...], tuple[object, ...]]:
+    """Return the workers for p and mu, the processor first, and what such calls have in common.
+
+    Drivers that run on the processor's cores have the same instructions, and gain only where some cores are idle.
+    """
     rows = {row.name: row for row in _registry.ROWS}
 
     def fastest(names: tuple[str, ...], device: Device | None) -> Worker:
@@ -54,7 +61,8 @@ def find_workers(p: int, mu: int) -> tuple[tuple[Worker, ...], tuple[object, ...
         return Worker(f"{device or 'cpu'}: {row}", row.load(device), row.steps_per_call, device)
 
     kernels = ("opencl_float", "opencl_double", "opencl_uint", "opencl_loop")
-    workers = fastest(_registry.AUTO, None), *(fastest(kernels, device) for device in discover().devices)
+    devices = (device for device in discover().devices if idle or device.kind != "cpu")
+    workers = fastest(_registry.AUTO, None), *(fastest(kernels, device) for device in devices)
     return workers, (*(worker.name for worker in workers), plan(p, mu).integers["FORM"], mu * (p - 1) * p < 2**64)
 
 
@@ -63,64 +71,55 @@ measurements = functools.lru_cache(256)(lambda workers, *kind: Measurements(work
 
 
 class _Program:
-    """A device's program, which is built on a thread of its own while the processor computes."""
+    """A device's program, built and measured on a thread of its own while the processor computes."""
 
     building = threading.Lock()
 
     def __init__(self, *key: Any) -> None:
-        # The seconds that a tiny piece takes; None while the program is being built.
-        self.seconds: float | None = None
-        self.failure: RuntimeError | None = None
+        # None while the program is being built, an error where that failed.
+        self.found: Costs | BaseException | None = None
         _thread.start_new_thread(self.build, key)
 
     def build(self, worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> None:
-        """Have the program built by computing tiny pieces; the first one pays for what is done once."""
-        x = np.zeros(256, dtype)
+        """Have the program built by computing a piece, and measure what others cost."""
+
+        def seconds(count: int, num: int) -> float:
+            x = np.zeros(count, dtype)
+            # Other work on the machine only ever slows one down.
+            return min(timeit.repeat(lambda: worker.run(x, x, num, p, mu, 1), number=1, repeat=3))
+
         try:
             with self.building:
-                worker.compute(x, x, 1, p, mu, 1)
-                begin = time.perf_counter()
-                worker.compute(x, x, 1, p, mu, 1)
-                self.seconds = time.perf_counter() - begin
+                fixed_s = seconds(256, 1)
+                # More elements, then more steps, until most of the time is theirs.
+                count, num, one_s, all_s = 256, 1, fixed_s, 0.0
+                while one_s < MEASURED_S and count < MOST:
+                    count *= 8
+                    one_s = seconds(count, 1)
+                while all_s < 2 * one_s and num < 2**12:
+                    num *= 8
+                    all_s = seconds(count, num)
+                # What is less than an eighth is lost in the noise.
+                element_s = max(one_s - fixed_s, one_s / 8) / count
+                self.found = Costs(fixed_s, element_s, max(all_s - one_s, all_s / 8) / (count * (num - 1)))
         except BaseException as error:  # noqa: BLE001
-            self.failure = worker.failed(error)
+            self.found = error
 
 
 program = functools.lru_cache(PROGRAMS)(_Program)
-# Pieces of a prediction grow until they take so many seconds.
-PREDICTED_S = 0.002
+# Measured pieces grow until they take so many seconds, or have so many elements.
+MEASURED_S, MOST = 0.002, 2**20
 # A driver that is at work while the process ends may crash it; one that hangs is not waited for.
 atexit.register(_Program.building.acquire, timeout=10)
 
 
-def tiny_piece_s(worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> float | None:
-    """Return how long it takes the worker; None while its program is being built, from now on."""
-    found = program(worker, dtype, p, mu)
-    if found.failure:
+def costs(worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> Costs | None:
+    """Return what pieces cost on a device; None while its program is being built, from now on."""
+    found = program(worker, dtype, p, mu).found
+    if isinstance(found, BaseException):
         program.cache_clear()
-        raise found.failure
-    return found.seconds
-
-
-def predict(known: Measurements, i: int, worker: Worker, x: Array, num: int, p: int, mu: int) -> None:
-    """Have a device's rate predicted, on a thread of its own, so that no call has to try it first."""
-    elements, dtype, steps = len(x), x.dtype, min(num, 2**10)
-    most = min(elements, 2**20)
-    fixed_s = tiny_piece_s(worker, dtype, p, mu) or 0.0
-
-    def run() -> None:
-        # What fails here fails in a call, too, and is reported there.
-        with suppress(BaseException), _Program.building:
-            count, seconds = 2**9, 0.0
-            while not seconds or (seconds < PREDICTED_S and count < most):
-                count = min(8 * count, most)
-                data = np.zeros(count, dtype)
-                # Other work on the machine only ever slows one down.
-                seconds = min(timeit.repeat(lambda: worker.compute(data, data, steps, p, mu, 1), number=1, repeat=3))  # noqa: B023
-            step_s = max(seconds - fixed_s, seconds / 8) / (count * steps)
-            known.expect((i,), 1 / (fixed_s / (elements * num) + step_s))
-
-    _thread.start_new_thread(run, ())
+        raise found
+    return found
 
 
 class _Call:
@@ -136,7 +135,7 @@ class _Call:
         # The threads that devices compute on, and an item from each that has ended.
         self.active: set[int] = set()
         self.ended: SimpleQueue[None] = SimpleQueue()
-        self.failure: RuntimeError | None = None
+        self.failure: BaseException | None = None
 
     def execute(self, elements: int, rates: dict[int, float]) -> float:
         """Have the next elements computed by workers of these elements a second; return the seconds that it took."""
@@ -145,10 +144,10 @@ class _Call:
         self.pieces = pieces = Pieces(self.start, elements, rates, most)
         if all((device := self.workers[i].device) and device.kind == "cpu" for i in rates):
             _threads.rest()
-        for i in rates.keys() - {0}:
-            _thread.start_new_thread(self.compute_on_device, (i, pieces))
-        if 0 in rates:
-            self.compute(0, pieces)
+        mine, *others = sorted(rates)
+        for i in others:
+            _thread.start_new_thread(self.compute_beside, (i, pieces))
+        self.compute(mine, pieces)
         while pieces.unfinished and not self.failure:
             self.ended.get()
         self.close()
@@ -169,19 +168,19 @@ class _Call:
                 if self.pieces is not pieces:
                     return
                 out = self.out[piece][part]
-                worker.compute(self.x[piece][part] if first else out, out, steps, self.p, self.mu, self.threads)
+                worker.run(self.x[piece][part] if first else out, out, steps, self.p, self.mu, self.threads)
             seconds = time.perf_counter() - begin
             with self.lock:
                 self.shares[i] = self.shares[i][0] + count, self.shares[i][1] + seconds
                 pieces.finish(i, count, seconds)
 
-    def compute_on_device(self, i: int, pieces: Pieces) -> None:
+    def compute_beside(self, i: int, pieces: Pieces) -> None:
         """Compute pieces on a thread of its own; leave an error to the calling thread."""
         self.active.add(_thread.get_ident())
         try:
             self.compute(i, pieces)
         except BaseException as error:  # noqa: BLE001
-            self.failure = self.workers[i].failed(error)
+            self.failure = error
             self.pieces = None
         self.active.discard(_thread.get_ident())
         self.ended.put(None)
@@ -214,22 +213,15 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> di
         raise ValueError(f"out has {len(out)} elements, x has {len(x)}; pass arrays of one length")
     if reason := discover().reason:
         raise RuntimeError(reason)
-    workers, kind = find_workers(p, mu)
+    workers, kind = find_workers(p, mu, idle=threads < _threads.cores())
     known = measurements(len(workers), *kind, x.dtype, len(x).bit_length(), num.bit_length(), threads)
-    if len(x) * num < (SMALL_S * known.rate(HOST) if HOST in known.rates else FIRST_STEPS * threads):
-        begin = time.perf_counter()
-        for part, steps, first in schedule(len(x), num, workers[0].steps_per_call):
-            workers[0].compute((x if first else out)[part], out[part], steps, p, mu, threads)
-        seconds = max(time.perf_counter() - begin, 1e-9)
-        known.rates.setdefault(HOST, (len(x) * num / seconds,))
-        return {workers[0].name: (len(x), seconds)}
+    least = SMALL_S * known.rate(HOST) if HOST in known.rates else FIRST_STEPS * threads
     call = _Call(workers, x, out, num, p, mu, threads)
     # Twice: Ctrl-C may come before the first one has begun.
     with closing(call), closing(call):
-        Plan(
-            known, len(x), num, threads,
-            ready=lambda i: tiny_piece_s(workers[i], x.dtype, p, mu),
-            predict=lambda i: predict(known, i, workers[i], x, num, p, mu),
-            execute=call.execute,
-        ).run()  # fmt: skip
+        if len(workers) > 1 and len(x) * num >= least:
+            Plan(known, len(x), num, threads, lambda i: costs(workers[i], x.dtype, p, mu), call.execute).run()
+        elif len(x):
+            seconds = call.execute(len(x), {0: 1.0})
+            known.rates.setdefault(HOST, (len(x) * num / max(seconds, 1e-9),))
     return {worker.name: share for worker, share in zip(workers, call.shares, strict=True) if share[0]}

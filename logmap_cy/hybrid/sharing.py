@@ -6,7 +6,6 @@ Workers that share cores or memory may do less together than the best of them al
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -24,13 +23,14 @@ SMALL_S = 0.001
 LONGEST_S = 0.1
 # A piece takes so many seconds, and this fraction of its worker's share, at least: fixed costs make small ones slow.
 PIECE_S, PIECE_FRACTION = 0.0005, 1 / 64
-# Steps that each thread of the processor does in a first part: a millisecond or more, so that its rate is told.
-FIRST_STEPS = 2**23
+# Steps that each thread of the processor does in a first part: a millisecond or more, so that its rate is told. Where a
+# device would take less than THREAD_RATE, in steps a second, lets expect of the processor, a fraction of its time.
+FIRST_STEPS, FIRST_FRACTION, THREAD_RATE = 2**23, 1 / 20, 8e9
 # Fractions of a call that trials of one and of several workers take, and the least seconds that tell something.
 TRIAL_FRACTION, TEAM_FRACTION, TRIAL_S = 1 / 32, 1 / 10, 0.0005
-# Each device must make a team GAIN times faster: less is noise. With NEARLY the best one's rate it is tried for longer.
-GAIN, NEARLY = 1.04, 0.8
-# Fraction of the time worked that first trials may lose; seconds worked between later ones, which come sooner at first.
+# Each device must make a team so many times faster: less is noise.
+GAIN = 1.04
+# Fraction of the time worked that trials may lose; seconds worked between later ones, which come sooner at first.
 BUDGET, AGAIN_S = 0.04, 2.0
 # Measurements of a team that are kept. The best one counts, as other processes only ever slow a team down.
 RECENT = 3
@@ -76,66 +76,63 @@ def whole_grains(elements: float, left: int) -> int:
     return left if left - count < GRAIN else count
 
 
+@dataclass(frozen=True)
+class Costs:
+    """The seconds that a device takes for a piece, for each of its elements, and for each step of an element."""
+
+    fixed_s: float
+    element_s: float = 0.0
+    step_s: float = 0.0
+
+    def rate(self, elements: int, num: int) -> float:
+        """Return the steps a second that are expected of it with so many elements of num steps."""
+        return elements * num / (self.fixed_s + elements * (self.element_s + num * self.step_s))
+
+
 class Measurements:
     """The rates, in steps a second, that teams of so many workers have shown at one kind of work."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self.rates: dict[Team, tuple[float, ...]] = {}
+        # What is expected of single devices, which counts until they are measured.
+        self.expected: dict[Team, float] = {}
         self.extrapolated: set[Team] = set()
-        # Workers whose rate is, or will be, predicted.
-        self.predicted = {0}
-        # What first trials have shown of teams that seem slower than others.
-        self.doubted: dict[Team, float] = {}
         self.worked_s = self.lost_s = self.last_trial_s = 0.0
         self.trials = 0
 
     def rate(self, team: Team) -> float:
-        """Return the rate of a measured team."""
-        return max(self.rates[team])
+        """Return the rate of a team, measured or else expected; 0 where nothing is known."""
+        return max(self.rates.get(team, ()), default=self.expected.get(team, 0.0))
 
     def best(self) -> Team:
         """Return the fastest team; the processor where devices gain too little, or nothing is known."""
-        return max(list(self.rates), key=lambda team: self.rate(team) / GAIN ** len({*team} - {0}), default=HOST)
+        return max(self._teams(), key=lambda team: self.rate(team) / GAIN ** len({*team} - {0}))
 
     def due(self) -> Team | None:
         """Return the team to try next, or None: one that was never measured, or else each in turn.
 
-        These are each worker alone and, once that is known, the fastest two, the fastest three ...
+        These are each worker alone, the fastest two, the fastest three ... that may be faster than the best one.
         """
-        workers, best = range(self.workers), self.best()
-        teams: list[Team] = [(worker,) for worker in workers]
-        if all(team in self.rates for team in teams):
-            ranked = sorted(workers, key=lambda worker: self.rate((worker,)), reverse=True)
-            teams += [tuple(sorted(ranked[: last + 1])) for last in workers[1:]]
-        if unknown := [team for team in teams if team not in self.rates]:
+        best, ranked = self.best(), sorted(self._teams(most=1), key=self.rate, reverse=True)
+        fastest = (ranked[:last] for last in range(2, len(ranked) + 1))
+        gain = (teams for teams in fastest if sum(map(self.rate, teams)) > GAIN * self.rate(best))
+        others = [team for team in (*ranked, *(tuple(sorted(i for (i,) in teams)) for teams in gain)) if team != best]
+        if unknown := [team for team in others if team not in self.rates]:
             return unknown[0]
-        others = [team for team in teams if team != best]
         is_time = self.worked_s - self.last_trial_s >= min(self.last_trial_s, AGAIN_S)
         return others[self.trials % len(others)] if others and is_time else None
 
-    def expect(self, team: Team, rate: float) -> None:
-        """Record a rate that is predicted, if the team would be the fastest: then its next part tells."""
-        if (team not in self.rates or team in self.extrapolated) and rate > GAIN * self.rate(self.best()):
-            self.learn(team, rate, trial=True)
-
-    def learn_from_trial(self, team: Team, rate: float) -> None:
-        """Record a trial. A team that seems slow is tried twice, as other work on the machine may have held it up."""
-        if team not in self.rates and team not in self.doubted and rate < self.rate(self.best()):
-            self.doubted[team] = rate
-        else:
-            self.learn(team, max(rate, self.doubted.pop(team, 0.0)), trial=True)
+    def _teams(self, most: int = 2**62) -> list[Team]:
+        """Return the teams of up to so many workers whose rates are known, without devices that cannot be used now."""
+        teams = {HOST, *self.expected, *self.rates}
+        return [team for team in teams if len(team) <= most and all((i,) in self.expected for i in team if i)]
 
     def learn(self, team: Team, rate: float, *, trial: bool = False) -> None:
-        """Record a rate: that of a trial replaces lower ones, that of a part those of trials, or of faster devices.
-
-        A first part after a trial, if it is half as fast, may have been held up: then the second one tells.
-        """
+        """Record a rate: that of a trial replaces lower ones, that of a part those of trials, or of faster devices."""
         rates = self.rates.get(team, ())
         known = max(rates, default=0.0)
-        is_slow = team != HOST and rate < known / 2
-        replaces = rate > known if trial else is_slow or team in self.extrapolated
-        if replaces and (trial or not is_slow or team not in self.extrapolated or len(rates) > 1):
+        if rate > known if trial else team in self.extrapolated or (team != HOST and rate < known / 2):
             rates = ()
             (self.extrapolated.add if trial else self.extrapolated.discard)(team)
         self.rates[team] = (*rates, rate)[-RECENT:]
@@ -145,77 +142,57 @@ class Measurements:
 class Plan:
     """Divide a call into parts and have each computed by a team.
 
-    `ready` returns the seconds that a tiny piece takes a device, None while its program is being built; `predict` has
-    its rate predicted, while others compute; `execute` has the next elements computed by workers of so many elements a
-    second, and returns the seconds that it took.
+    `costs` returns those of a device, None while its program is being built; `execute` has the next elements computed
+    by workers of so many elements a second, and returns the seconds that it took.
     """
 
     known: Measurements
     left: int
     num: int
     threads: int
-    ready: Callable[[int], float | None]
-    predict: Callable[[int], None]
+    costs: Callable[[int], Costs | None]
     execute: Callable[[int, dict[int, float]], float]
 
     def run(self) -> None:
         """Have all elements computed."""
-        known, all_steps = self.known, self.left * self.num
-        if HOST not in known.rates and self.left:
-            known.learn(HOST, self._part(HOST, FIRST_STEPS * self.threads)[0], trial=True)
+        known, elements = self.known, self.left
         while self.left:
-            for device in {*range(known.workers)} - known.predicted:
-                if self.ready(device) is not None:
-                    known.predicted.add(device)
-                    self.predict(device)
-            if not self._try(all_steps):
-                team = HOST if self._fixed_s(known.best()) is None else known.best()
-                known.learn(team, self._part(team, LONGEST_S * known.rate(team))[0])
+            costs = {i: found for i in range(1, known.workers) if (found := self.costs(i))}
+            known.expected = {(i,): found.rate(elements, self.num) for i, found in costs.items()}
+            if HOST not in known.rates:
+                steps, usual = float(FIRST_STEPS * self.threads), THREAD_RATE * self.threads
+                if (fastest := max(known.expected.values(), default=0.0)) > usual:
+                    steps = min(steps, FIRST_FRACTION * elements * self.num * usual / fastest)
+                done, seconds = self._part(HOST, steps)
+                known.learn(HOST, done / seconds, trial=True)
+            elif not self._try(elements * self.num, costs):
+                team = known.best()
+                done, seconds = self._part(team, LONGEST_S * known.rate(team))
+                known.learn(team, done / seconds)
 
-    def _part(self, team: Team, steps: float) -> tuple[float, int, float]:
-        """Have a team compute about so many steps, in all; return its rate, the steps and the seconds."""
+    def _part(self, team: Team, steps: float) -> tuple[int, float]:
+        """Have a team compute about so many steps, in all; return the steps and the seconds."""
         count = whole_grains(steps / self.num, self.left)
-        rates = {i: self.known.rate((i,)) / self.num if (i,) in self.known.rates else 1.0 for i in team}
-        seconds = max(self.execute(count, rates), 1e-9)
+        seconds = max(self.execute(count, {i: self.known.rate((i,)) / self.num or 1.0 for i in team}), 1e-9)
         self.left -= count
         self.known.worked_s += seconds
-        return count * self.num / seconds, count * self.num, seconds
+        return count * self.num, seconds
 
-    def _fixed_s(self, team: Team) -> float | None:
-        """Return the seconds that a tiny piece takes the team; None while a program of it is being built."""
-        times = [self.ready(worker) for worker in team if worker]
-        return None if None in times else max((time for time in times if time), default=0.0)
-
-    def _try(self, all_steps: int) -> bool:
-        """Measure the team that is due, if the time for that was earned; return whether it was.
-
-        It gets few elements, as it may be very slow, then more until they take longer than fewer did: before that, what
-        counts is how long a driver takes to wake up, and a device is as fast with thousands of times as many.
-        """
+    def _try(self, all_steps: int, costs: dict[int, Costs]) -> bool:
+        """Measure the team that is due, if the time for that was earned; return whether it was."""
         known, team = self.known, self.known.due()
-        if team is None:
+        if team is None or self.left * self.num < all_steps / 2:
             return False
-        fastest = known.rate(known.best())
+        fastest, expected = known.rate(known.best()), max(known.rate((i,)) for i in team)
         whole_s = min(all_steps / fastest, LONGEST_S)
-        cost_s = max(whole_s * TRIAL_FRACTION, TRIAL_S) * len(team)
+        fixed_s = max((costs[i].fixed_s for i in team if i in costs), default=0.0)
         # Devices take a while to wake up; meanwhile the processor of their team works.
-        trial_s = max(cost_s, whole_s * TEAM_FRACTION * (len(team) > 1))
-        budget_s = inf if team in known.rates else BUDGET * (known.worked_s + all_steps / fastest) - known.lost_s
-        if cost_s > budget_s or trial_s > self.left * self.num / fastest / 3:
+        trial_s = max(whole_s * (TEAM_FRACTION if len(team) > 1 else TRIAL_FRACTION), TRIAL_S * len(team), 2 * fixed_s)
+        if trial_s / len(team) > BUDGET * (known.worked_s + all_steps / fastest) - known.lost_s:
             return False
-        if (fixed_s := self._fixed_s(team)) is None or cost_s + 3 * fixed_s > budget_s:
-            return False
-        steps, rate, least_s = trial_s * fastest / 256, 0.0, inf
-        while steps <= self.left * self.num / 3:
-            _, done, seconds = self._part(team, steps)
-            known.lost_s += max(seconds - done / fastest, 0.0)
-            least_s = min(least_s, seconds)
-            beyond_s = seconds - least_s
-            rate = all_steps / (least_s + all_steps * max(beyond_s, seconds / 8) / done)
-            # A team that seems nearly as fast as the processor costs little, and may be faster in longer parts.
-            if beyond_s > trial_s / 2 and not (len(team) > 1 and NEARLY < rate / fastest < GAIN):
-                break
-            steps = done * min(max(trial_s / max(seconds - fixed_s, seconds / 8), 3), 16)
-        known.learn_from_trial(team, rate)
+        done, seconds = self._part(team, min(trial_s * expected, self.left * self.num / 3))
+        known.lost_s += max(seconds - done / fastest, 0.0)
+        # Of a few elements the fixed costs are the most; of all that are left they are little.
+        known.learn(team, all_steps / (fixed_s + all_steps * max(seconds - fixed_s, seconds / 8) / done), trial=True)
         known.last_trial_s, known.trials = known.worked_s, known.trials + 1
         return True
