@@ -10,6 +10,7 @@ import time
 import timeit
 from contextlib import closing
 from dataclasses import dataclass
+from math import inf
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -85,19 +86,23 @@ class _Program:
 
         def seconds(count: int, num: int) -> float:
             x = np.zeros(count, dtype)
-            # Other work on the machine only ever slows one down.
-            return min(timeit.repeat(lambda: worker.run(x, x, num, p, mu, 1), number=1, repeat=3))
+            # The processor's threads slow this one down, most of the time by a turn of milliseconds.
+            least, end = inf, time.perf_counter() + REPEATED_S
+            while time.perf_counter() < end:
+                least = min(least, timeit.timeit(lambda: worker.run(x, x, num, p, mu, 1), number=1))
+            return least
 
         try:
             with self.building:
+                seconds(256, 1)
                 fixed_s = seconds(256, 1)
                 # More elements, then more steps, until most of the time is theirs.
                 count, num, one_s, all_s = 256, 1, fixed_s, 0.0
                 while one_s < MEASURED_S and count < MOST:
-                    count *= 8
+                    count *= 64
                     one_s = seconds(count, 1)
                 while all_s < 2 * one_s and num < 2**12:
-                    num *= 8
+                    num *= 16
                     all_s = seconds(count, num)
                 # What is less than an eighth is lost in the noise.
                 element_s = max(one_s - fixed_s, one_s / 8) / count
@@ -107,8 +112,8 @@ class _Program:
 
 
 program = functools.lru_cache(PROGRAMS)(_Program)
-# Measured pieces grow until they take so many seconds, or have so many elements.
-MEASURED_S, MOST = 0.002, 2**20
+# Measured pieces are repeated for so many seconds; they grow until they take so many, or have so many elements.
+REPEATED_S, MEASURED_S, MOST = 0.02, 0.002, 2**20
 # A driver that is at work while the process ends may crash it; one that hangs is not waited for.
 atexit.register(_Program.building.acquire, timeout=10)
 
