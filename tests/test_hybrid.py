@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import itertools
 import os
+import statistics
 import subprocess
 import sys
 import textwrap
@@ -51,6 +52,8 @@ class Machine:
     # Rates that hold from a time on.
     changes: dict[float, list[float]] = field(default_factory=dict)
     thread_start_s: float = 5e-5
+    # Seconds that a worker's very first piece takes in addition.
+    first: dict[int, float] = field(default_factory=dict)
     now: float = 0.0
     # Of the last call: elements computed by each worker, where the next piece starts, and the teams.
     computed: dict[int, int] = field(default_factory=dict)
@@ -81,7 +84,8 @@ class Machine:
                     assert piece.start == self.start
                     self.start = piece.stop
                     pieces_begun[worker] = piece, self.now
-                    costs[worker], works[worker] = self.fixed[worker], (piece.stop - piece.start) * num
+                    costs[worker] = self.fixed[worker] + self.first.pop(worker, 0.0)
+                    works[worker] = (piece.stop - piece.start) * num
             rates = {worker: self.rate(worker, set(pieces_begun)) for worker in pieces_begun}
             ends = {worker: self.now + (costs[worker] or works[worker] / rates[worker]) for worker in pieces_begun}
             until = min(at for at in [*ends.values(), *arrivals.values(), *self.changes] if at > self.now)
@@ -230,6 +234,15 @@ def test_expectations_that_are_wrong_are_corrected(times: float, device: float) 
     best = 0.024 * min(1, 14 * G / device)
     assert sum(seconds[-50:]) < 1.05 * 50 * (best + 1e-4)
     assert sum(seconds[:2]) < 2.3 * 0.024 + 0.024 * 14 * G / device * (times < 1)
+
+
+def test_a_first_piece_that_takes_long_does_not_speak_against_a_device() -> None:
+    """As it did on an H100, whose rate seemed low beside the processor's threads."""
+    machine, known = Machine([90 * G, 400 * G], [0.0, 2e-4], first={1: 0.016}), Measurements(2)
+    seconds = [machine.call(known, 0.012, 1000, costs=lambda i: machine.costs(i, 8)) for _ in range(40)]
+    assert machine.teams[-1] != (0,)
+    assert statistics.median(seconds) < 0.004
+    assert max(seconds) < 0.03
 
 
 def test_a_first_call_that_takes_milliseconds_is_not_divided() -> None:

@@ -87,9 +87,10 @@ class _Program:
         def seconds(count: int, num: int) -> float:
             x = np.zeros(count, dtype)
             # The processor's threads slow this one down, most of the time by a turn of milliseconds.
-            least, end = inf, time.perf_counter() + REPEATED_S
-            while time.perf_counter() < end:
+            least, calls, begin = inf, 0, time.perf_counter()
+            while calls < REPEATS or time.perf_counter() < begin + REPEATED_S:
                 least = min(least, timeit.timeit(lambda: worker.run(x, x, num, p, mu, 1), number=1))
+                calls += 1
             return least
 
         try:
@@ -112,8 +113,10 @@ class _Program:
 
 
 program = functools.lru_cache(PROGRAMS)(_Program)
-# Measured pieces are repeated for so many seconds; they grow until they take so many, or have so many elements.
-REPEATED_S, MEASURED_S, MOST = 0.02, 0.002, 2**20
+# Measured pieces are repeated so often and for so many seconds, as the first of a size takes several times as long.
+REPEATS, REPEATED_S = 4, 0.02
+# They grow until they take so many seconds, or have so many elements.
+MEASURED_S, MOST = 0.002, 2**20
 # A driver that is at work while the process ends may crash it; one that hangs is not waited for.
 atexit.register(_Program.building.acquire, timeout=10)
 

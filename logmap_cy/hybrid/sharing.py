@@ -190,9 +190,12 @@ class Plan:
         trial_s = max(whole_s * (TEAM_FRACTION if len(team) > 1 else TRIAL_FRACTION), TRIAL_S * len(team), 2 * fixed_s)
         if trial_s / len(team) > BUDGET * (known.worked_s + all_steps / fastest) - known.lost_s:
             return False
-        done, seconds = self._part(team, min(trial_s * expected, self.left * self.num / 3))
-        known.lost_s += max(seconds - done / fastest, 0.0)
-        # Of a few elements the fixed costs are the most; of all that are left they are little.
-        known.learn(team, all_steps / (fixed_s + all_steps * max(seconds - fixed_s, seconds / 8) / done), trial=True)
+        # A device's first piece is slow: what a thread needs for it is set up.
+        for _ in range(2 if len(team) == 1 and team not in known.rates else 1):
+            done, seconds = self._part(team, min(trial_s * expected, self.left * self.num / 3))
+            known.lost_s += max(seconds - done / fastest, 0.0)
+            # Of a few elements the fixed costs are the most; of all that are left they are little.
+            rate = all_steps / (fixed_s + all_steps * max(seconds - fixed_s, seconds / 8) / done)
+            known.learn(team, rate, trial=True)
         known.last_trial_s, known.trials = known.worked_s, known.trials + 1
         return True
