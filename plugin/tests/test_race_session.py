@@ -388,12 +388,17 @@ def test_the_json_is_there_after_a_crash(plain: Project) -> None:
     once = PLAIN["tests/test_calc.py"].replace(
         "def ", "import pytest\n@pytest.mark.benchgate(race_max_launches=1)\ndef "
     )
+    running = plain.folder / "running"
     tests = (
-        f"{once}@pytest.mark.benchgate(race_threshold='0.001%')\ndef test_slow(benchmark):\n    benchmark(calc.count)\n"
+        f"{once}@pytest.mark.benchgate(race_threshold='0.001%')\ndef test_slow(benchmark):\n"
+        f"    open({str(running)!r}, 'a').write('x')\n    benchmark(calc.count)\n"
     )
     plain.commit(**{"tests/test_calc.py": tests, "pytest.ini": PLAIN["pytest.ini"] + "race_threshold = 100%\n"})
     session = plain.start("--race=HEAD")
     wait_for(lambda: (plain.json.exists() and '"verdict": ' in plain.json.read_text()) or session.poll() is not None)
+    # In the midst of a launch: after a kill while a process is started, the scratch folder is removed for 15 s.
+    launched = running.stat().st_size
+    wait_for(lambda: running.stat().st_size > launched)
     kill(session)
     session.communicate()
     data = json.loads(plain.json.read_text())
