@@ -14,6 +14,7 @@ beyond its documentation, and tests/test_host.py fails when it changes:
   `get_machine_info` and `storage`, for when it writes nothing, or cannot write;
 - `_raw` and `_raw_pedantic` of a fixture, which take the times;
 - the arguments of BenchmarkFixture and `_make_stats`, for the times that a race has taken;
+- `get_tag` and `get_machine_id` in its modules, of which a worker needs nothing;
 - pytest's `Metafunc._arg2fixturedefs`: whether a test gets a fixture of ours or one of the same name from its suite;
 - pytest's `create_terminal_writer`, for the progress of what a race builds before there is a terminal reporter;
 - pytest's `FixtureDef.finish`; see teardowns.py.
@@ -28,6 +29,8 @@ from pathlib import Path
 from types import CodeType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest_benchmark.plugin
+import pytest_benchmark.session
 from _pytest.config import create_terminal_writer
 
 # The other modules import it from here.
@@ -298,6 +301,15 @@ def take_no_times(config: pytest.Config) -> None:
     session = getattr(config, "_benchmarksession", None)
     if session is not None:
         session.disabled = True
+
+
+def save_nothing() -> None:
+    """Let pytest-benchmark start without the names under which it saves runs; called before it declares its options.
+
+    For them it starts git six times and `file` once.
+    """
+    for module, name in ((pytest_benchmark.plugin, "get_tag"), (pytest_benchmark.session, "get_machine_id")):
+        setattr(module, name, lambda: "unsaved")
 
 
 def measure_no_coverage(early_config: pytest.Config) -> None:

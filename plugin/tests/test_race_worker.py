@@ -565,6 +565,22 @@ def test_a_timeout_for_each_test_does_not_end_a_race(
         assert kinds(race(channel, "test_it", 2)) == [Ready, Timed, Done]
 
 
+def test_it_starts_without_git(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest-benchmark would ask for the names of runs that are saved, by six processes of git and one of `file`."""
+    pytester.makepyfile(test_it=ONE)
+    asked = pytester.path / "asked"
+    for name in ("git", "file"):
+        program = pytester.path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho {name} $* >>'{asked}'\nexit 1\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{pytester.path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    with started() as (channel, _):
+        collected(channel)
+        assert kinds(race(channel, "test_it", 2)) == [Ready, Timed, Done]
+    assert not asked.exists(), asked.read_text()
+
+
 def test_a_plugin_that_runs_failed_tests_again_does_not_have_one_timed_twice(pytester: pytest.Pytester) -> None:
     """pytest-rerunfailures; a second "ready" would be taken for the answer to another order."""
     pytester.makepyfile(

@@ -136,8 +136,8 @@ class Repository:
 
     def _clone(self, folder: Path) -> None:
         """Make a repository that shares all objects; `git clone --shared` does not for shallow ones, as in CI."""
-        common = self.root / git("rev-parse", "--git-common-dir", cwd=self.root)
-        kind = git("rev-parse", "--show-object-format", cwd=self.root)
+        place, _, kind = git("rev-parse", "--git-common-dir", "--show-object-format", cwd=self.root).rpartition("\n")
+        common = self.root / place
         git("init", "--quiet", "--template=", f"--object-format={kind}", str(folder), cwd=self.root)
         objects = folder / ".git" / "objects" / "info"
         objects.mkdir(parents=True, exist_ok=True)
@@ -148,16 +148,13 @@ class Repository:
                 shutil.copyfile(common / name, folder / ".git" / name)
         self._configure(folder)
         refs = git("for-each-ref", "--format=create %(refname) %(objectname)", "refs/tags", cwd=self.root)
-        git("update-ref", "--stdin", cwd=folder, given=refs and f"{refs}\n")
+        if refs:
+            git("update-ref", "--stdin", cwd=folder, given=f"{refs}\n")
 
     def _configure(self, folder: Path) -> None:
         """Give a clone what it needs of this repository's configuration."""
-        found = [
-            entry.partition("\n")
-            for name in (CONTENT, r"^remote\.origin\.url$")
-            for entry in self._configured(name).split("\0")
-            if entry
-        ]
+        configured = self._configured(rf"{CONTENT}|^remote\.origin\.url$")
+        found = [entry.partition("\n") for entry in configured.split("\0") if entry]
         settings = {"remote.origin.url": str(self.root), **{key: value or "true" for key, _, value in found}}
         for key, value in {**settings, "core.hooksPath": os.devnull}.items():
             git("config", key, value, cwd=folder)

@@ -39,6 +39,11 @@ class Fixtures:
         return RacedBenchmark.of(benchmark, request.config.stash[STATE])
 
 
+def pytest_addoption() -> None:
+    """Spare each start what only saved runs need. This plugin is loaded first, and pytest-benchmark asks in its own."""
+    host.save_nothing()
+
+
 # Before pytest-cov, which starts in this hook.
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
