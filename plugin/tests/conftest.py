@@ -34,6 +34,8 @@ TOGETHER = {
     *("test_claims.py", "test_claims_limits.py", "test_page_browser.py", "test_race_device.py"),
     "test_race_session.py",
 }
+# Files with tests that take a minute: they are started first, so that none runs alone at the end.
+LONG = {"test_five_minutes.py", "test_tutorial.py"}
 # Variables that the inner runs do not get; the last would double the time of each race.
 OURS = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE"}
 # A plugin of the inner runs: what pytest-benchmark takes a quarter of a second to find out.
@@ -114,6 +116,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the further cases of what other tests show, each of which builds and races for seconds."""
+    items.sort(key=lambda item: item.path.name not in LONG)
     if config.getoption("thorough"):
         return
     left_out = [item for item in items if item.get_closest_marker("thorough")]
