@@ -20,17 +20,20 @@ bench: $(TOX)  ## verify and benchmark every implementation, and make a page of 
 	$(TOX) run -e bench
 	@echo 'page: $(CURDIR)/bench.html'
 
-# One run of tox installs everything, so that the wheel is built once. Types need one processor, and tests do not always
-# need two.
+# What is installed first, by one run of tox, so that each wheel is built once; pip leaves one of two processors idle.
+INSTALL = -e types,$(ENV),plugin-$(ENV),lint
+test-all: INSTALL = --skip-env '^($(filter-out plugin-$(ENV),plugin-py312))$$'
+
+# Types need one processor, and tests do not always need two.
 test: $(TOX)  ## lint, types and the tests of both distributions, on one Python
-	$(TOX) run-parallel --parallel 2 --notest -e types,$(ENV),plugin-$(ENV),lint
+	$(TOX) run-parallel --parallel 2 --notest $(INSTALL)
 	$(TOX) run-parallel --parallel 3 --parallel-live --skip-pkg-install -e lint,types,$(ENV)
 	$(TOX) run --skip-pkg-install -e plugin-$(ENV)
 
 # The first four need one processor most of the time.
 test-all: test  ## and on every Python found, from an sdist, thorough cases, planted slowdowns ...
-	$(TOX) run-parallel --parallel 2 -e docs,serial,editable,sdist
-	$(TOX) run --skip-env '^(lint|types|docs|serial|editable|sdist|(plugin-)?$(ENV)|plugin-py312)$$'
+	$(TOX) run-parallel --parallel 2 --skip-pkg-install -e docs,serial,editable,sdist
+	$(TOX) run --skip-pkg-install --skip-env '^(lint|types|docs|serial|editable|sdist|(plugin-)?$(ENV)|plugin-py312)$$'
 
 $(TOX):
 	@$(or $(PYTHON),false) $(IS_NEW) || { echo 'Python 3.11 or newer was not found: make PYTHON=/path/to/python3'; exit 1; }
