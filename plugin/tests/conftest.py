@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.launching.plan import Side
 
 FAST = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider")
-# Files whose tests share a race or a browser, which takes seconds to start.
+# Files whose tests share a race, a browser, or the imports of large libraries, which take seconds.
 TOGETHER = {
-    *("test_claims.py", "test_claims_limits.py", "test_page_browser.py", "test_race_device.py"),
+    *("test_claims.py", "test_claims_limits.py", "test_kinds.py", "test_page_browser.py", "test_race_device.py"),
     "test_race_session.py",
 }
 # Files with tests that take a minute: they are started first, so that none runs alone at the end.
