@@ -28,6 +28,8 @@ PIECE_S, PIECE_FRACTION = 0.0005, 1 / 64
 FIRST_STEPS, FIRST_FRACTION, THREAD_RATE = 2**23, 1 / 20, 8e9
 # Fractions of a call that trials of one and of several workers take, and the least seconds that tell something.
 TRIAL_FRACTION, TEAM_FRACTION, TRIAL_S = 1 / 32, 1 / 10, 0.0005
+# Further trials of a team that took up to so much longer than the best are longer, and lose this fraction of a call.
+SLOWER, LOST_FRACTION = 1.0, 1 / 16
 # Each device must make a team so many times faster: less is noise.
 GAIN = 1.04
 # Fraction of the time worked that trials may lose; seconds worked between later ones, which come sooner at first.
@@ -187,7 +189,10 @@ class Plan:
         whole_s = min(all_steps / fastest, LONGEST_S)
         fixed_s = max((costs[i].fixed_s for i in team if i in costs), default=0.0)
         # Devices take a while to wake up; meanwhile the processor of their team works.
-        trial_s = max(whole_s * (TEAM_FRACTION if len(team) > 1 else TRIAL_FRACTION), TRIAL_S * len(team), 2 * fixed_s)
+        fraction = TEAM_FRACTION if len(team) > 1 else TRIAL_FRACTION
+        if team in known.rates and (slower := fastest / known.rate(team) - 1) < SLOWER:
+            fraction = LOST_FRACTION / max(slower, LOST_FRACTION)
+        trial_s = max(whole_s * fraction, TRIAL_S * len(team), 2 * fixed_s)
         if trial_s / len(team) > BUDGET * (known.worked_s + all_steps / fastest) - known.lost_s:
             return False
         # A device's first piece is slow: what a thread needs for it is set up.
