@@ -75,6 +75,8 @@ class _Program:
     """A device's program, built and measured on a thread of its own while the processor computes."""
 
     building = threading.Lock()
+    # Whether the process ends, so that nothing more is measured.
+    ending = False
 
     def __init__(self, *key: Any) -> None:
         # None while the program is being built, an error where that failed.
@@ -85,6 +87,8 @@ class _Program:
         """Have the program built by computing a piece, and measure what others cost."""
 
         def seconds(count: int, num: int) -> float:
+            if self.ending:
+                raise InterruptedError
             x = np.zeros(count, dtype)
             # The processor's threads slow this one down, most of the time by a turn of milliseconds.
             least, calls, begin = inf, 0, time.perf_counter()
@@ -117,8 +121,13 @@ program = functools.lru_cache(PROGRAMS)(_Program)
 REPEATS, REPEATED_S = 4, 0.02
 # They grow until they take so many seconds, or have so many elements.
 MEASURED_S, MOST = 0.002, 2**20
-# A driver that is at work while the process ends may crash it; one that hangs is not waited for.
-atexit.register(_Program.building.acquire, timeout=10)
+
+
+@atexit.register
+def _end() -> None:
+    """Wait for a driver, which may crash a process that ends while it is at work; not for one that hangs."""
+    _Program.ending = True
+    _Program.building.acquire(timeout=10)
 
 
 def costs(worker: Worker, dtype: np.dtype[Any], p: int, mu: int) -> Costs | None:

@@ -23,9 +23,11 @@ SMALL_S = 0.001
 LONGEST_S = 0.1
 # A piece takes so many seconds, and this fraction of its worker's share, at least: fixed costs make small ones slow.
 PIECE_S, PIECE_FRACTION = 0.0005, 1 / 64
-# Steps that each thread of the processor does in a first part: a millisecond or more, so that its rate is told. Where a
-# device would take less than THREAD_RATE, in steps a second, lets expect of the processor, a fraction of its time.
-FIRST_STEPS, FIRST_FRACTION, THREAD_RATE = 2**23, 1 / 20, 8e9
+# Steps that each thread of the processor does in a first part: a millisecond or more, so that its rate is told.
+FIRST_STEPS = 2**23
+# Steps a second that a thread usually does. If a device is expected to be faster than all threads, the first part takes
+# this fraction of the device's time.
+THREAD_RATE, FIRST_FRACTION = 8e9, 1 / 20
 # Fractions of a call that trials of one and of several workers take, and the least seconds that tell something.
 TRIAL_FRACTION, TEAM_FRACTION, TRIAL_S = 1 / 32, 1 / 10, 0.0005
 # Further trials of a team that took up to so much longer than the best are longer, and lose this fraction of a call.
