@@ -293,6 +293,35 @@ def test_a_device_that_is_expected_to_be_far_faster_has_nearly_all_of_the_first_
     assert machine.call(known, 0.01, 1000) < 1.2 * 0.001
 
 
+def test_a_part_tells_more_than_a_trial_and_what_cannot_gain_is_not_tried() -> None:
+    known = Measurements(2)
+    known.expected = {(1,): 1.0}
+    known.learn((0,), 1.0)
+    known.learn((1,), 3.0, trial=True)
+    known.learn((1,), 1.9)
+    assert known.rate((1,)) == 1.9
+    slow = Measurements(2)
+    slow.expected = {(1,): 0.01}
+    slow.learn((0,), 1.0)
+    slow.learn((1,), 0.01)
+    assert slow.due() == (1,)
+
+
+def test_what_trials_lose_is_counted() -> None:
+    machine, known = Machine(SLOW, [0.0, 1e-4]), Measurements(2)
+    machine.call(known, 0.24)
+    machine.call(known, 0.24)
+    assert (1,) in known.rates
+    assert known.lost_s > 0
+
+
+def test_nothing_is_tried_at_the_end_of_a_call() -> None:
+    """Of a few elements the fixed costs are all that shows."""
+    machine, known = Machine([14 * G, 8.4 * G], [0.0, 1e-4], shared_cores(0.9)), Measurements(2)
+    machine.call(known, 1.0, costs=lambda i: machine.costs(i) if machine.now > 0.6 else None)
+    assert set(machine.teams) == {(0,)}
+
+
 def test_costs_are_fixed_and_of_elements_and_of_steps() -> None:
     costs = Costs(1e-3, 1e-9, 1e-12)
     assert costs.rate(10**6, 1000) == pytest.approx(1e9 / (1e-3 + 1e-3 + 1e-3))
@@ -680,6 +709,44 @@ def test_a_device_s_costs_are_nearly_what_it_takes(count: int, num: int) -> None
     assert expected
     seconds = min(timeit.repeat(lambda: worker.compute(x, x, num, P, MU, 1), number=1, repeat=5))
     assert 0.1 < expected.rate(count, num) / (count * num / seconds) < 10
+
+
+def test_costs_are_measured_without_what_a_first_piece_takes() -> None:
+    seen: set[int] = set()
+
+    def compute(x: Array, _out: Array, num: int, *_: object) -> None:
+        seconds = 1e-4 + len(x) * (4e-9 + num * 1e-10) + 0.03 * (len(x) not in seen)
+        seen.add(len(x))
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+
+    worker = call.Worker("made up", compute, 2**29)
+    wait_for(lambda: call.costs(worker, np.dtype(np.int64), P, MU) is not None)
+    found = call.costs(worker, np.dtype(np.int64), P, MU)
+    assert found
+    for measured, real in [(found.fixed_s, 1e-4), (found.element_s, 4e-9), (found.step_s, 1e-10)]:
+        assert real / 3 < measured < 3 * real
+
+
+def test_a_program_that_failed_is_built_again() -> None:
+    left = [ZeroDivisionError]
+
+    def compute(*_: object) -> None:
+        if left:
+            raise left.pop()
+
+    worker = call.Worker("made up", compute, 2**29)
+    with pytest.raises(ZeroDivisionError):
+        wait_for(lambda: call.costs(worker, np.dtype(np.int64), P, MU) is not None)
+    wait_for(lambda: call.costs(worker, np.dtype(np.int64), P, MU) is not None)
+
+
+def test_nothing_is_measured_while_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call._Program, "ending", True)
+    worker = call.Worker("made up", lambda *_: None, 2**29)
+    with pytest.raises(InterruptedError):
+        wait_for(lambda: call.costs(worker, np.dtype(np.int64), P, MU) is not None)
 
 
 @needs_opencl
