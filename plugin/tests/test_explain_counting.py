@@ -13,7 +13,6 @@ import pytest
 from pytest_benchgate.explain import counting, python_calls, requests, valgrind
 from pytest_benchgate.explain.count import THREADS_NS
 from pytest_benchgate.explain.profile import ProfileError, read, total
-from pytest_benchgate.explained import EQUAL
 from pytest_benchgate.race.launching.results import Counted, CountedSide
 
 if TYPE_CHECKING:
@@ -129,10 +128,9 @@ def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:
     assert [ns > THREADS_NS for ns in others_ns] == [False, False, True]
     profiles = [tmp_path / f"callgrind.{process}.{number}" for number in (1, 2, 3, 4, 9)]
     first, second, third, double = map(total, profiles[:4])
-    assert [read(profile).total for profile in profiles[:4]] == [first, second, third, double]
-    assert first == pytest.approx(second, rel=0.01)
-    # Python 3.13 executes two instructions more in one call of some thousand.
-    assert second == pytest.approx(third, rel=EQUAL)
+    # What callgrind has left of calls before in the lines of a profile.
+    assert [read(profile).total for profile in profiles[:4]] == pytest.approx([first, second, third, double], rel=0.01)
+    assert first == second == third
     assert double == pytest.approx(2 * third, rel=0.1)
     for reading in (read, total):
         with pytest.raises(ProfileError, match=r"callgrind\.\d+\.9 cannot be read: No such file"):
@@ -224,7 +222,7 @@ def counted(base: int, head: int, spread: float = 0.0) -> Counted:
 @pytest.mark.parametrize(
     ("found", "may_be"),
     [(counted(10_000, 10_018), True), (counted(10_018, 10_000), True), (counted(10_000, 10_001), False),
-     (counted(10_000, 10_018, 0.002), False), (counted(10_000, 10_600), False)],
+     (counted(10_000, 10_018, 0.002), False), (counted(10_000, 11_600), False)],
 )  # fmt: skip
 def test_only_a_small_difference_is_counted_again(found: Counted, may_be: bool) -> None:  # noqa: FBT001
     assert found.may_be_chance == may_be
@@ -233,7 +231,7 @@ def test_only_a_small_difference_is_counted_again(found: Counted, may_be: bool) 
 def test_a_start_that_executes_more_is_not_a_difference_of_the_builds() -> None:
     for found in (counted(10_000, 10_018).with_start(counted(10_000, 10_000)),
                   counted(10_000, 10_000).with_start(counted(10_000, 10_018))):  # fmt: skip
-        assert (found.number, found.may_be_chance) == (0.0, False)
+        assert (found.number, found.may_be_chance) == (0.0, True)
         assert found.error == pytest.approx(0.0018, rel=0.01)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_benchgate.explain import python_calls
+from pytest_benchgate.explain import heap, python_calls
 from pytest_benchgate.explain.requests import (
     DUMP_STATS,
     START_INSTRUMENTATION,
@@ -49,6 +49,7 @@ def instructions(once: Callable[[Caller], object], warm: int, calls: int) -> int
 
     for _ in range(warm):
         once(plain)
+    settled = heap.settle()
     requests.request(START_INSTRUMENTATION)
     try:
         others_ns = _others_ns()
@@ -57,6 +58,7 @@ def instructions(once: Callable[[Caller], object], warm: int, calls: int) -> int
         return _others_ns() - others_ns
     finally:
         requests.request(STOP_INSTRUMENTATION)
+        del settled
 
 
 def functions(

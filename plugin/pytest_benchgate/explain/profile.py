@@ -20,7 +20,8 @@ SPECIFICATION = re.compile(r"(ob|fl|fi|fe|fn|cob|cfi|cfl|cfn)=\s*(?:\((\d+)\))?\
 CALLS = re.compile(r"calls=\s*(\d+)\s+\S.*")
 JUMP = re.compile(r"(jump|jcnd)=.*")
 NAME = re.compile(r"^c?fn=\(\d+\) (.+)$", re.MULTILINE)
-TOTALS = re.compile(rb"^totals: (\d+)", re.MULTILINE)  # where only instructions are counted
+SUMMARY = re.compile(rb"^summary: (\d+)$", re.MULTILINE)  # where only instructions are counted
+TOTALS = re.compile(rb"^totals: ", re.MULTILINE)
 LAST_BYTES = 1000
 HEADER = re.compile(r"([A-Za-z][\w -]*):\s*(.*)")
 POSITION = r"0x[0-9a-fA-F]+|\d+|[+-](?:0x[0-9a-fA-F]+|\d+)|\*"
@@ -99,13 +100,18 @@ def read(path: Path) -> Profile:
 
 
 def total(path: Path) -> int:
-    """Return the instructions in all of a profile, without reading more than its last line; raise ProfileError."""
+    """Return the instructions in all of a profile, without parsing its lines; raise ProfileError.
+
+    These are what callgrind's summary says. Its totals, the sum of all lines, contain some of what the process has
+    executed since the profile before, an instruction for each block that ends in a jump.
+    """
     try:
-        match = TOTALS.search(path.read_bytes()[-LAST_BYTES:])
+        text = path.read_bytes()
     except OSError as error:
         raise ProfileError(f"{path} cannot be read: {error.strerror}") from error
-    if match is None:
-        raise ProfileError(f'{path} ends without "totals:"; it is cut off')
+    match = SUMMARY.search(text)
+    if match is None or TOTALS.search(text[-LAST_BYTES:]) is None:
+        raise ProfileError(f'{path} has no "summary:", or ends without "totals:"; it is cut off')
     return int(match[1])
 
 

@@ -104,6 +104,10 @@ class Race:
         if isinstance(launched.result, Counted):
             counted = launched.result
             verdict = self.rule.decide_by_count(counted.number, counted.error)
+            if verdict is Verdict.UNSURE:
+                # An alarm needs all starts, a pass those that agree.
+                agreed = self.rule.decide_by_count(counted.number, counted.agreement)
+                verdict = agreed if agreed is Verdict.SAME else verdict
             return replace(self, seconds=seconds, counted=counted, decision=Decision(verdict, 1, 1.0))
         race, timed = replace(self, seconds=seconds), launched.result
         if self.split is not None and not self.launches and timed.device is not None:

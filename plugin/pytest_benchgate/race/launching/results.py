@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import pairwise
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.explained import EQUAL
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# In ln(ratio): where a process has its memory has changed counts by 1.6 %.
-CHANCE = 0.05
+# In ln(ratio): where Python's memory lies has changed counts by 1.7 %, and a full pool of it by 8 %.
+CHANCE = 0.1
 
 
 class FailureKind(Enum):
@@ -106,9 +108,9 @@ class CountedSide:
     Attributes
     ----------
     instructions : int
-        How many, of the call that executes least; 0 if they were not counted.
+        How many, of the call that executes least; 0 if they were not counted. Of several starts, the median.
     spread : float
-        The relative difference between the two calls that execute least.
+        The relative difference between the two calls that execute least; of several starts, the largest.
     profile : Path | None
         The file that callgrind wrote of that call.
     files : frozenset[str]
@@ -117,6 +119,8 @@ class CountedSide:
         How often each Python function was entered in another call.
     lines : Mapping[str, int]
         How many bytecode instructions each line of raced Python functions executed in it.
+    starts : tuple[int, ...]
+        The instructions of each start, from the least, if there were several.
 
     """
 
@@ -126,6 +130,27 @@ class CountedSide:
     files: frozenset[str]
     functions: Mapping[str, int]
     lines: Mapping[str, int]
+    starts: tuple[int, ...] = ()
+
+    @property
+    def error(self) -> float:
+        """How exact the instructions are: the largest relative difference between calls, or between starts."""
+        return max(self.spread, 1 - self.starts[0] / max(self.starts[-1], 1) if self.starts else 0)
+
+    @property
+    def agreement(self) -> float:
+        """The relative difference between the median of three starts and the one nearest to it; of fewer, the error."""
+        if len(self.starts) <= 2:  # noqa: PLR2004
+            return self.error
+        gaps = [after - before for before, after in pairwise(self.starts) if self.instructions in {before, after}]
+        return max(self.spread, min(gaps) / max(self.instructions, 1))
+
+    def with_start(self, other: CountedSide) -> CountedSide:
+        """Return this side with another start of it."""
+        starts = tuple(sorted((*(self.starts or (self.instructions,)), other.instructions)))
+        middle = median_low(starts)
+        one = min(other, self, key=lambda side: abs(side.instructions - middle))
+        return replace(one, instructions=middle, spread=max(self.spread, other.spread), starts=starts)
 
 
 @dataclass(frozen=True)
@@ -143,24 +168,24 @@ class Counted:
 
     @property
     def error(self) -> float:
-        """How exact the number is: the larger spread of the two sides, and at least EQUAL."""
-        return max(self.base.spread, self.head.spread, EQUAL)
+        """How exact the number is: the larger error of the two sides, and at least EQUAL."""
+        return max(self.base.error, self.head.error, EQUAL)
+
+    @property
+    def agreement(self) -> float:
+        """How exact the number is by those starts that agree best, and at least EQUAL."""
+        return max(self.base.agreement, self.head.agreement, EQUAL)
 
     @property
     def may_be_chance(self) -> bool:
-        """Whether the sides differ, but by no more than processes of one build may: where their memory lies matters."""
-        return self.error < abs(self.number) < CHANCE
+        """Whether sides or starts differ, but by no more than processes of one build may."""
+        spread = max(self.base.spread, self.head.spread, EQUAL)
+        return abs(self.number) < CHANCE and spread < max(abs(self.number), self.error)
 
     def with_start(self, other: Counted) -> Counted:
         """Return what this and another start of both sides tell together."""
-        return Counted(_least(self.base, other.base), _least(self.head, other.head), self.alike and other.alike)
-
-
-def _least(first: CountedSide, second: CountedSide) -> CountedSide:
-    """Return a side of the second start with the least instructions of both, as exact as these agree."""
-    least, most = sorted((first.instructions, second.instructions))
-    spread = max(first.spread, second.spread, (most - least) / max(most, 1))
-    return replace(second, instructions=least, spread=spread)
+        base, head = self.base.with_start(other.base), self.head.with_start(other.head)
+        return Counted(base, head, self.alike and other.alike)
 
 
 @dataclass(frozen=True)
