@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 NOTICED_S = 5e-4
 # A busy machine may suspend this process just where it looks for unfinished work, but not each time.
 ATTEMPTS = 5
-# So many of the attempts may find nothing: on a busy machine, one finds what is none, a copy unmapped without waiting.
+# So many of these looks may find nothing, and the work is still refused: some miss a copy that is unmapped without
+# waiting. More may not, as a look on a busy machine may also see work that is not there.
 MISSED = 1
 # So many further calls are made, for so many seconds at most, each followed by finish(). Work is unfinished if that
 # takes SHARE of the time of a call, and LEAST_S, after a tenth of them. After a call that waits it takes a hundredth,
