@@ -300,6 +300,31 @@ def taken(project: Project, folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*.h")}
 
 
+def test_changes_within_a_submodule_are_a_part_of_head(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in Levenshtein, whose algorithms are those of its submodule rapidfuzz-cpp."""
+    with_library(project, tmp_path, monkeypatch)
+    project.git("submodule", "--quiet", "update", "--init", "--recursive")
+    inside, found = project.root / "vendor" / "lib", repository(project)
+    clean = found.check_out_working_tree(tmp_path / "clean")
+    (inside / "lib.h").write_text("slower\n")
+    (inside / "new.h").write_text("new\n")
+    changed = found.check_out_working_tree(tmp_path / "changed")
+    (inside / "nested" / "deep.h").write_text("slower, too\n")
+    before = project.git("status", "--porcelain"), project.git("status", "--porcelain", cwd=inside)
+    nested = found.check_out_working_tree(tmp_path / "nested")
+    assert len({clean.tree, changed.tree, nested.tree}) == 3
+    assert (clean.revision, changed.label, changed.revision) == (clean.commit, "the working tree", "")
+    assert (tmp_path / "changed" / "vendor" / "lib" / "lib.h").read_text() == "slower\n"
+    assert (tmp_path / "changed" / "vendor" / "lib" / "nested" / "deep.h").read_text() == "deep\n"
+    git.clean(tmp_path / "nested")
+    assert (tmp_path / "nested" / "vendor" / "lib" / "new.h").read_text() == "new\n"
+    assert (tmp_path / "nested" / "vendor" / "lib" / "nested" / "deep.h").read_text() == "slower, too\n"
+    assert (project.git("status", "--porcelain"), project.git("status", "--porcelain", cwd=inside)) == before
+    assert found.check_out_working_tree(tmp_path / "again").tree == nested.tree
+
+
 def test_submodules_that_are_not_initialised_come_from_their_remotes(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

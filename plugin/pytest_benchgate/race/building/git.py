@@ -122,6 +122,7 @@ class Repository:
                 f"{error}\nhead is the working tree with all new files; remove those that git cannot add, or list them "
                 "in .gitignore or .git/info/exclude"
             ) from error
+        self._check_out_changed_submodules(folder, both)
         content = git(*both, "write-tree", cwd=self.root)
         changed = content != self._tree(head)
         commit = (
@@ -133,6 +134,18 @@ class Repository:
         edited = changed and git("diff-tree", "-r", "--name-only", "--diff-filter=a", head, commit, cwd=folder)
         label = "the working tree" if changed else f"the working tree ({head[:10]})"
         return Tree(commit, content, label, "" if edited else head)
+
+    def _check_out_changed_submodules(self, folder: Path, both: tuple[str, ...]) -> None:
+        """Check out the submodules that have changes or new files, and theirs, as they are."""
+        for line in git(*both, "ls-files", "--stage", "-z", cwd=self.root).split("\0"):
+            entry, _, path = line.partition("\t")
+            inside = self.root / path
+            if not entry.startswith("160000") or not (inside / ".git").exists():
+                continue
+            # It takes no lock, and leaves the index of the user's submodule alone.
+            if git("--no-optional-locks", "status", "--porcelain", cwd=inside):
+                tree = Repository(inside).check_out_working_tree(folder / path)
+                git(*both, "update-index", "--cacheinfo", f"160000,{tree.commit},{path}", cwd=self.root)
 
     def _clone(self, folder: Path) -> None:
         """Make a repository that shares all objects; `git clone --shared` does not for shallow ones, as in CI."""
