@@ -113,6 +113,25 @@ def test_a_package_that_extends_its_path_finds_nothing_in_the_sources(tmp_path: 
     assert shared.origin == str(tmp_path / "other" / "kern" / "more.py")
 
 
+def test_a_package_in_a_namespace_is_its_own_by_the_short_name_that_pytest_gives_it(
+    place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in zope.interface, whose tests are in the package: src/zope is put on the path."""
+    for folder in ("wheel", "tree/src"):
+        (tmp_path / folder / "space" / "deep").mkdir()
+        (tmp_path / folder / "space" / "deep" / "__init__.py").write_text("")
+    tests = tmp_path / "tree" / "src" / "space" / "deep" / "tests"
+    tests.mkdir()
+    for name in ("__init__.py", "test_deep.py"):
+        (tests / name).write_text("")
+    home = sys.meta_path[0]
+    assert isinstance(home, Home)
+    home.roots = (*home.roots, "space.deep")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "tree" / "src" / "space"), *sys.path])
+    assert place("deep.tests.test_deep") == "tree/src/space/deep/tests/test_deep.py"
+    assert sys.modules["deep"].__file__ == str(tmp_path / "wheel" / "space" / "deep" / "__init__.py")
+
+
 def test_a_namespace_is_found_that_is_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The session imports a project that is not installed, and has no folder on its path for it."""
     for name in ("wheel/space/deep/kern.py", "other/space/more.py"):

@@ -94,10 +94,11 @@ class Home:
 
         Raises ModuleNotFoundError for a module that is in the source tree and not in the wheel.
         """
-        *parents, last = name.split(".")
-        if not self.owns(name):
+        full = self._full(name)
+        *parents, last = full.split(".")
+        if not self.owns(full):
             # A namespace, which may be nowhere else: the session does not have this folder on its path.
-            namespace = any(root.startswith(f"{name}.") for root in self.roots)
+            namespace = any(root.startswith(f"{full}.") for root in self.roots)
             places = [*(sys.path if path is None else path), os.path.join(self.folder, *parents)]
             return PathFinder.find_spec(name, places, target) if namespace else None
         tests = next((place for place in self._in_sources(parents, last) if self._holds_tests(place, last)), None)
@@ -114,9 +115,24 @@ class Home:
                 name=name,
             )
         # A module that only the other side has may be installed in the session's environment.
-        if name in self.roots:
+        if full in self.roots:
             raise ModuleNotFoundError(f"No module named {name!r}: this side of the race has none", name=name)
         return None
+
+    def _full(self, name: str) -> str:
+        """Return the name in the wheel of a module.
+
+        pytest imports a package in a namespace, if it has tests in it, as kern in place of space.kern.
+        """
+        top, dot, rest = name.partition(".")
+        for root in self.roots:
+            parents, _, last = root.rpartition(".")
+            if parents and last == top and top not in self.roots:
+                spec = PathFinder.find_spec(top)
+                place = os.path.dirname(os.path.dirname(os.path.realpath(spec.origin))) if spec and spec.origin else ""
+                if self._is_source(place) and place.endswith(os.path.join(os.sep, *parents.split("."))):
+                    return f"{root}{dot}{rest}"
+        return name
 
     def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
         """Yield the project's metadata, such as its version, if this environment is not on the path."""
