@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 TEST = "tests/test_calc.py::test_count"
-FEW = ("--race-alpha=0.9", "--race-threshold=50%", "--race-max-launches=20", "--race-explain=off")
+EXPLAINED = ("--race-alpha=0.9", "--race-threshold=50%", "--race-max-launches=20")
+FEW = (*EXPLAINED, "--race-explain=off")
 BROKEN = "def count(:\n"
 # Slower in two steps of about 45 %; the first 256 turns take half as long as the others.
 STEPS = [PLAIN["calc.py"].replace("300", turns) for turns in ("382", "501")]
@@ -111,8 +112,12 @@ def test_a_slow_commit_on_a_branch_or_its_merge(plain: Project) -> None:
     plain.git("merge", "--quiet", "--no-ff", "--message", "A merge", "side")
     merge = plain.git("rev-parse", "HEAD")
     plain.commit(**{"main.txt": "2\n"})
-    status, text, content = ended(bisect(plain, few=(*FEW, "--race-explain=auto")), plain)
+    status, text, content = ended(bisect(plain, few=EXPLAINED), plain)
     assert (status, content["suspects"][0]["id"]) == (0, slow), text
+    # Of several commits at once it would be of no use.
+    parent = plain.git("rev-parse", f"{slow}^")
+    for trial in (*content["trials"], content["confirmation"]):
+        assert (trial["against"] == parent) is bool(trial["raced"]["explanation"]), trial
     status, text, content = ended(bisect(plain, "--first-parent"), plain)
     assert (status, content["suspects"][0]["id"]) == (0, merge), text
     assert content["commits"] == 3
