@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import sysconfig
@@ -81,11 +82,12 @@ SCRIPT = """\
 import importlib.util, os, sys
 from pytest_benchgate.explain import counting
 
-for path in sys.argv[1:]:
+for path in sys.argv[2:]:
     spec = importlib.util.spec_from_file_location("kern", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert counting.instructions(lambda call: call(module.run, (7,), {}), 2, 3) is not None
+    for name in sys.argv[1].split():
+        assert counting.instructions(lambda call: call(getattr(module, name), (7,), {}), 2, 3) is not None
 print(os.getpid())
 """
 
@@ -143,17 +145,17 @@ def build(folder: Path, language: str, text: str, *flags: str) -> Path:
     return module
 
 
-def counted(folder: Path, modules: Sequence[Path]) -> list[Counted]:
-    """Return one call of each module's function, all of them in one process."""
+def counted(folder: Path, modules: Sequence[Path], names: Sequence[str] = ("run",)) -> list[Counted]:
+    """Return one call of each of these functions of each module, all of them in one process."""
     try:
         prefix = valgrind.prefix(folder, 600)
     except Unsupported as error:
         pytest.skip(f"instructions cannot be counted here: {error}")
-    command = [*prefix, sys.executable, "-c", SCRIPT, *map(str, modules)]
+    command = [*prefix, sys.executable, "-c", SCRIPT, " ".join(names), *map(str, modules)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = []
-    for index, module in enumerate(modules, 1):
+    for index, (module, _) in enumerate(itertools.product(modules, names), 1):
         # As in a race, the call that does least of three.
         numbers = range(3 * index - 2, 3 * index + 1)
         profiles = [read(folder / f"callgrind.{int(done.stdout)}.{number}") for number in numbers]
