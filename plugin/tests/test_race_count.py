@@ -199,10 +199,10 @@ def test_equal_builds_have_equal_counts_in_shards(plain: Project, capsys: pytest
     plain.commit(**{"tests/test_calc.py": EQUAL_TESTS, "pytest.ini": f"{PLAIN['pytest.ini']}race_count = true\n"})
     files = [plain.folder / f"{part}.json" for part in (1, 2)]
     for part, file in enumerate(files, 1):
-        run = plain.run("--race=HEAD", f"--race-shard={part}/2", f"--race-json={file}")
+        run = plain.run("--race=HEAD", f"--race-shard={part}/2", f"--race-json={file}", "-k", "size")
         assert run.returncode == 0, run.text
     assert cli.main(["report", *map(str, files)]) == 0
-    assert "16 same: " in capsys.readouterr().out
+    assert "3 same: " in capsys.readouterr().out
     run = plain.run("--race=HEAD")
     whole = counted(run)
     assert [one.verdict for one in whole] == ["same"] * 16, run.text
