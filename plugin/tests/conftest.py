@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 from hypothesis import settings
 from pytest_benchmark import plugin as pytest_benchmark
-from racing import FEW_PLUGINS, KERN, PLAIN, PLUGINS, Project
+from racing import FEW_PLUGINS, KERN, PLAIN, PLUGINS, SOON, Project
 
 # It puts a finder of its own in the place of Python's. Imported first by a test that uses pytester, which takes that finder
 # away again, it would leave none, and no metadata of any distribution would be found from then on.
@@ -185,6 +185,14 @@ def race_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kern(tmp_path: Path, race_cache: Path) -> Iterator[Project]:
     """Give a project with a C extension; its races must leave nothing behind."""
     project = Project.make(tmp_path / "kern", race_cache, KERN)
+    yield project
+    assert project.left_behind() == []
+
+
+@pytest.fixture
+def soon(tmp_path: Path, race_cache: Path) -> Iterator[Project]:
+    """Give `kern` with another build backend, which takes less time."""
+    project = Project.make(tmp_path / "kern", race_cache, SOON)
     yield project
     assert project.left_behind() == []
 

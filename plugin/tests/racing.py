@@ -76,6 +76,42 @@ KERN = {
     "kern/_kern.c": KERNEL,
     "tests/test_kern.py": "def test_spin(benchmark):\n    import kern\n    benchmark(kern.spin, 2000)\n",
 }
+# Builds the wheel in a fifth of the time that setuptools takes, for projects that are built many times.
+BACKEND = """\
+import os, pathlib, subprocess, sysconfig, zipfile
+TOP, PACKED, OPTIONAL = pathlib.Path({top!r}), {packed!r}, False
+INFO = "kern-1.0.dist-info"
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    held = {{}}
+    for name in PACKED:
+        for file in sorted([*TOP.glob(name), *TOP.glob(name + "/*.py")]):
+            if file.is_file():
+                held[file.relative_to(TOP).as_posix()] = file.read_bytes()
+        for source in TOP.glob(name + "/*.c"):
+            made = pathlib.Path(folder, "made.so")
+            compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC")).split()
+            options = ["-shared", "-fPIC", "-O1", "-I" + sysconfig.get_path("include")]
+            if not subprocess.run([*compiler, *options, str(source), "-o", str(made)], check=not OPTIONAL).returncode:
+                suffix = sysconfig.get_config_var("EXT_SUFFIX")
+                held[source.relative_to(TOP).with_suffix("").as_posix() + suffix] = made.read_bytes()
+                made.unlink()
+    held[INFO + "/METADATA"] = b"Metadata-Version: 2.1\\nName: kern\\nVersion: 1.0\\n"
+    held[INFO + "/WHEEL"] = b"Wheel-Version: 1.0\\nGenerator: here\\nRoot-Is-Purelib: false\\nTag: py3-none-any\\n"
+    held[INFO + "/RECORD"] = "".join(name + ",,\\n" for name in [*held, INFO + "/RECORD"]).encode()
+    with zipfile.ZipFile(pathlib.Path(folder, "kern-1.0-py3-none-any.whl"), "w") as wheel:
+        for name, data in held.items():
+            wheel.writestr(name, data)
+    return "kern-1.0-py3-none-any.whl"
+"""
+BY_BACKEND = (
+    "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    "[project]\nname = 'kern'\nversion = '1.0'\n"
+)
+# KERN, without setuptools.
+SOON = {name: text for name, text in KERN.items() if name != "setup.py"} | {
+    "pyproject.toml": BY_BACKEND,
+    "backend.py": BACKEND.format(top=".", packed=["kern"]),
+}
 # Python files only, raced from their source: no build to wait for.
 PLAIN = {
     ".gitignore": IGNORED,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pytest_benchgate.race.building import extensions
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
-from racing import IGNORED, KERN, KERNEL, PYPROJECT, QUICK, SLOW_KERNEL, Project, Run
+from racing import BACKEND, BY_BACKEND, IGNORED, KERN, KERNEL, PYPROJECT, QUICK, SLOW_KERNEL, Project, Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,42 +32,12 @@ except ImportError:
 TEST = "from {package} import spin\ndef test_spin(benchmark):\n    benchmark(spin, 2000)\n"
 
 
-# Builds the wheel in a fifth of the time that setuptools takes, and there are many of them here.
-BACKEND = """\
-import os, pathlib, subprocess, sysconfig, zipfile
-TOP, PACKED, OPTIONAL = pathlib.Path({top!r}), {packed!r}, False
-INFO = "kern-1.0.dist-info"
-def build_wheel(folder, config_settings=None, metadata_directory=None):
-    held = {{}}
-    for name in PACKED:
-        for file in sorted([*TOP.glob(name), *TOP.glob(name + "/*.py")]):
-            if file.is_file():
-                held[file.relative_to(TOP).as_posix()] = file.read_bytes()
-        for source in TOP.glob(name + "/*.c"):
-            made = pathlib.Path(folder, "made.so")
-            compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC")).split()
-            options = ["-shared", "-fPIC", "-O1", "-I" + sysconfig.get_path("include")]
-            if not subprocess.run([*compiler, *options, str(source), "-o", str(made)], check=not OPTIONAL).returncode:
-                suffix = sysconfig.get_config_var("EXT_SUFFIX")
-                held[source.relative_to(TOP).with_suffix("").as_posix() + suffix] = made.read_bytes()
-                made.unlink()
-    held[INFO + "/METADATA"] = b"Metadata-Version: 2.1\\nName: kern\\nVersion: 1.0\\n"
-    held[INFO + "/WHEEL"] = b"Wheel-Version: 1.0\\nGenerator: here\\nRoot-Is-Purelib: false\\nTag: py3-none-any\\n"
-    held[INFO + "/RECORD"] = "".join(name + ",,\\n" for name in [*held, INFO + "/RECORD"]).encode()
-    with zipfile.ZipFile(pathlib.Path(folder, "kern-1.0-py3-none-any.whl"), "w") as wheel:
-        for name, data in held.items():
-            wheel.writestr(name, data)
-    return "kern-1.0-py3-none-any.whl"
-"""
-
-
 def files(package: str = "kern", top: str = "", packed: Sequence[str] = (), **more: str) -> dict[str, str]:
     """Return a project with a package in the folder `top`, and tests of it; `more` by path, `packed` by name."""
     folder = top + package.replace(".", "/")
     return {
         ".gitignore": IGNORED,
-        "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
-        "[project]\nname = 'kern'\nversion = '1.0'\n",
+        "pyproject.toml": BY_BACKEND,
         "backend.py": BACKEND.format(top=top or ".", packed=[package.replace(".", "/"), *packed]),
         f"{folder}/__init__.py": FALLBACK.format(package=package),
         f"{folder}/_kern.c": KERNEL,

@@ -39,14 +39,14 @@ def moody(count: int) -> str:
 
 
 @pytest.fixture
-def alarmed(kern: Project) -> Project:
+def alarmed(soon: Project) -> Project:
     """A project whose working tree is slower by a function that nobody calls, which moves another one."""
     # Which of the two is slow depends on the compiler.
     for before, after in ((4, 5), (5, 6)):
-        kern.commit(**{"kern/_kern.c": moody(before)})
-        kern.write(**{"kern/_kern.c": moody(after)})
-        if kern.race("HEAD", "--race-placements=0").verdicts == {"test_spin": "slower"}:
-            return kern
+        soon.commit(**{"kern/_kern.c": moody(before)})
+        soon.write(**{"kern/_kern.c": moody(after)})
+        if soon.race("HEAD", "--race-placements=0").verdicts == {"test_spin": "slower"}:
+            return soon
     pytest.fail("neither is slower than the one before")
 
 
@@ -62,9 +62,9 @@ def test_a_slowdown_that_comes_from_where_the_code_lies(alarmed: Project) -> Non
 
 
 @pytest.mark.thorough
-def test_a_slowdown_in_all_places(kern: Project) -> None:
-    kern.write(**{"kern/_kern.c": SLOW_KERNEL})
-    run = kern.race("HEAD", "--race-placements=6")
+def test_a_slowdown_in_all_places(soon: Project) -> None:
+    soon.write(**{"kern/_kern.c": SLOW_KERNEL})
+    run = soon.race("HEAD", "--race-placements=6")
     raced = run.raced("test_spin")
     assert (raced["verdict"], len(raced["placements"]), run.returncode) == ("slower", 6, 1)
     assert min(raced["placements"]) > math.log(2)

@@ -26,10 +26,10 @@ FEW = "--race-placements=6"
 
 
 @pytest.mark.thorough
-def test_a_function_whose_speed_depends_on_its_place(kern: Project) -> None:
-    kern.write(**{"kern/_kern.c": moody(4)})
-    markdown = kern.folder / "race.md"
-    run = kern.race("relinked", FEW, f"--benchgate-markdown={markdown}")
+def test_a_function_whose_speed_depends_on_its_place(soon: Project) -> None:
+    soon.write(**{"kern/_kern.c": moody(4)})
+    markdown = soon.folder / "race.md"
+    run = soon.race("relinked", FEW, f"--benchgate-markdown={markdown}")
     assert (run.returncode, run.verdicts) == (0, {"test_spin": "placement"}), run.text
     raced = run.raced("test_spin")
     assert (len(raced["placements"]), len(raced["numbers"]), raced["failed"]) == (6, 18, False)
@@ -50,8 +50,8 @@ def test_a_function_whose_speed_depends_on_its_place(kern: Project) -> None:
 
 
 @pytest.mark.thorough
-def test_a_function_that_its_place_does_not_matter_for(kern: Project) -> None:
-    run = kern.race("relinked", FEW, "-v")
+def test_a_function_that_its_place_does_not_matter_for(soon: Project) -> None:
+    run = soon.race("relinked", FEW, "-v")
     assert (run.returncode, run.verdicts) == (0, {"test_spin": "same"}), run.text
     assert max(map(abs, run.raced("test_spin")["placements"])) < math.log(1.5)
     # Few launches may differ by chance.
@@ -61,10 +61,10 @@ def test_a_function_that_its_place_does_not_matter_for(kern: Project) -> None:
 
 
 @pytest.mark.thorough
-def test_what_fails_is_an_error(kern: Project) -> None:
+def test_what_fails_is_an_error(soon: Project) -> None:
     test = KERN["tests/test_kern.py"] + "def test_fails(benchmark):\n    benchmark(int, 'x')\n"
-    kern.write(**{"tests/test_kern.py": test})
-    run = kern.race("relinked", FEW)
+    soon.write(**{"tests/test_kern.py": test})
+    run = soon.race("relinked", FEW)
     assert (run.returncode, run.verdicts) == (ExitStatus.ERROR, {"test_spin": "same", "test_fails": "error"}), run.text
 
 
