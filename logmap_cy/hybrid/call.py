@@ -18,7 +18,7 @@ import numpy as np
 
 from logmap_cy import _registry, _threads
 from logmap_cy._drive import SMALL, schedule
-from logmap_cy.hybrid.sharing import FIRST_STEPS, HOST, SMALL_S, Costs, Measurements, Pieces, Plan
+from logmap_cy.hybrid.sharing import HOST, SMALL_S, Costs, Measurements, Pieces, Plan
 from logmap_cy.opencl.device import discover
 from logmap_cy.opencl.program import PROGRAMS
 from logmap_cy.vector.plan import plan
@@ -68,7 +68,7 @@ def find_workers(p: int, mu: int, *, idle: bool) -> tuple[tuple[Worker, ...], tu
 
 
 # What so many workers have shown at one kind of work.
-measurements = functools.lru_cache(256)(lambda workers, *kind: Measurements(workers))  # noqa: ARG005
+measurements = functools.lru_cache(256)(lambda workers, threads, *kind: Measurements(workers, threads))  # noqa: ARG005
 
 
 class _Program:
@@ -230,15 +230,19 @@ def compute(x: Array, out: Array, num: int, p: int, mu: int, threads: int) -> di
         raise ValueError(f"out has {len(out)} elements, x has {len(x)}; pass arrays of one length")
     if reason := discover().reason:
         raise RuntimeError(reason)
+    if not len(x):
+        return {}
     workers, kind = find_workers(p, mu, idle=threads < _threads.cores())
-    known = measurements(len(workers), *kind, x.dtype, len(x).bit_length(), num.bit_length(), threads)
-    least = SMALL_S * known.rate(HOST) if HOST in known.rates else FIRST_STEPS * threads
+    known = measurements(len(workers), threads, *kind, x.dtype, len(x).bit_length(), num.bit_length())
+    if len(workers) == 1 or len(x) * num < SMALL_S * known.rate(HOST):
+        begin, host = time.perf_counter(), workers[0]
+        for part, steps, first in schedule(len(x), num, host.steps_per_call):
+            host.run((x if first else out)[part], out[part], steps, p, mu, threads)
+        seconds = max(time.perf_counter() - begin, 1e-9)
+        known.rates.setdefault(HOST, (len(x) * num / seconds,))
+        return {host.name: (len(x), seconds)}
     call = _Call(workers, x, out, num, p, mu, threads)
     # Twice: Ctrl-C may come before the first one has begun.
     with closing(call), closing(call):
-        if len(workers) > 1 and len(x) * num >= least:
-            Plan(known, len(x), num, threads, lambda i: costs(workers[i], x.dtype, p, mu), call.execute).run()
-        elif len(x):
-            seconds = call.execute(len(x), {0: 1.0})
-            known.rates.setdefault(HOST, (len(x) * num / max(seconds, 1e-9),))
+        Plan(known, len(x), num, lambda i: costs(workers[i], x.dtype, p, mu), call.execute).run()
     return {worker.name: share for worker, share in zip(workers, call.shares, strict=True) if share[0]}

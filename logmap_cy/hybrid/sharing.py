@@ -18,16 +18,14 @@ HOST: Team = (0,)
 # Elements. Pieces are multiples of it, so that no two workers write to the same cache line.
 GRAIN = 512
 # Seconds. A call that the processor alone completes sooner is not divided.
-SMALL_S = 0.001
+SMALL_S = 0.002
 # Seconds of a part, after which a team is chosen again. Ctrl-C waits for a device's piece.
 LONGEST_S = 0.1
 # A piece takes so many seconds, and this fraction of its worker's share, at least: fixed costs make small ones slow.
 PIECE_S, PIECE_FRACTION = 0.0005, 1 / 64
-# Steps that each thread of the processor does in a first part: a millisecond or more, so that its rate is told.
-FIRST_STEPS = 2**23
-# Steps a second that a thread usually does. If a device is expected to be faster than all threads, the first part takes
-# this fraction of the device's time.
-THREAD_RATE, FIRST_FRACTION = 8e9, 1 / 20
+# Steps a second that are expected of a thread of the processor, and are rarely exceeded: only a device that is expected
+# to be faster than all threads has the first part of a first call.
+THREAD_RATE = 14e9
 # Fractions of a call that trials of one and of several workers take, and the least seconds that tell something.
 TRIAL_FRACTION, TEAM_FRACTION, TRIAL_S = 1 / 32, 1 / 10, 0.0005
 # Further trials of a team that took up to so much longer than the best are longer, and lose this fraction of a call.
@@ -37,7 +35,7 @@ GAIN = 1.04
 # Fraction of the time worked that trials may lose; seconds worked between later ones, which come sooner at first.
 BUDGET, AGAIN_S = 0.04, 2.0
 # Measurements of a team that are kept. The best one counts, as other processes only ever slow a team down.
-RECENT = 3
+RECENT = 2
 
 
 class Pieces:
@@ -94,13 +92,13 @@ class Costs:
 
 
 class Measurements:
-    """The rates, in steps a second, that teams of so many workers have shown at one kind of work."""
+    """The rates, in steps a second, that teams of so many workers and threads have shown at one kind of work."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, threads: int) -> None:
         self.workers = workers
         self.rates: dict[Team, tuple[float, ...]] = {}
-        # What is expected of single devices, which counts until they are measured.
-        self.expected: dict[Team, float] = {}
+        # What is expected of single workers, which counts until they are measured.
+        self.expected: dict[Team, float] = {HOST: threads * THREAD_RATE}
         self.extrapolated: set[Team] = set()
         self.worked_s = self.lost_s = self.last_trial_s = 0.0
         self.trials = 0
@@ -113,12 +111,12 @@ class Measurements:
         """Return the fastest team; the processor where devices gain too little, or nothing is known."""
         return max(self._teams(), key=lambda team: self.rate(team) / GAIN ** len({*team} - {0}))
 
-    def due(self) -> Team | None:
+    def due(self, best: Team) -> Team | None:
         """Return the team to try next, or None: one that was never measured, or else each in turn.
 
         These are each worker alone, the fastest two, the fastest three ... that may be faster than the best one.
         """
-        best, ranked = self.best(), sorted(self._teams(most=1), key=self.rate, reverse=True)
+        ranked = sorted(self._teams(most=1), key=self.rate, reverse=True)
         fastest = (ranked[:last] for last in range(2, len(ranked) + 1))
         gain = (teams for teams in fastest if sum(map(self.rate, teams)) > GAIN * self.rate(best))
         others = [team for team in (*ranked, *(tuple(sorted(i for (i,) in teams)) for teams in gain)) if team != best]
@@ -129,14 +127,13 @@ class Measurements:
 
     def _teams(self, most: int = 2**62) -> list[Team]:
         """Return the teams of up to so many workers whose rates are known, without devices that cannot be used now."""
-        teams = {HOST, *self.expected, *self.rates}
-        return [team for team in teams if len(team) <= most and all((i,) in self.expected for i in team if i)]
+        teams = {*self.expected, *self.rates}
+        return [team for team in teams if len(team) <= most and all((i,) in self.expected for i in team)]
 
     def learn(self, team: Team, rate: float, *, trial: bool = False) -> None:
-        """Record a rate: that of a trial replaces lower ones, that of a part those of trials, or of faster devices."""
+        """Record a rate: that of a trial replaces lower ones, that of a part those of trials."""
         rates = self.rates.get(team, ())
-        known = max(rates, default=0.0)
-        if rate > known if trial else team in self.extrapolated or (team != HOST and rate < known / 2):
+        if rate > max(rates, default=0.0) if trial else team in self.extrapolated:
             rates = ()
             (self.extrapolated.add if trial else self.extrapolated.discard)(team)
         self.rates[team] = (*rates, rate)[-RECENT:]
@@ -153,7 +150,6 @@ class Plan:
     known: Measurements
     left: int
     num: int
-    threads: int
     costs: Callable[[int], Costs | None]
     execute: Callable[[int, dict[int, float]], float]
 
@@ -162,32 +158,35 @@ class Plan:
         known, elements = self.known, self.left
         while self.left:
             costs = {i: found for i in range(1, known.workers) if (found := self.costs(i))}
-            known.expected = {(i,): found.rate(elements, self.num) for i, found in costs.items()}
-            if HOST not in known.rates:
-                steps, usual = float(FIRST_STEPS * self.threads), THREAD_RATE * self.threads
-                if (fastest := max(known.expected.values(), default=0.0)) > usual:
-                    steps = min(steps, FIRST_FRACTION * elements * self.num * usual / fastest)
-                done, seconds = self._part(HOST, steps)
-                known.learn(HOST, done / seconds, trial=True)
-            elif not self._try(elements * self.num, costs):
-                team = known.best()
-                done, seconds = self._part(team, LONGEST_S * known.rate(team))
-                known.learn(team, done / seconds)
+            expected: dict[Team, float] = {(i,): found.rate(elements, self.num) for i, found in costs.items()}
+            known.expected = {HOST: known.expected[HOST], **expected}
+            best = known.best()
+            # A little tells the processor's rate at first; a device is to begin only once.
+            begin_s = SMALL_S if best == HOST and HOST not in known.rates else LONGEST_S
+            if not self._try(best, elements * self.num, costs):
+                done, seconds = self._part(best, begin_s * known.rate(best))
+                is_first = best not in known.rates
+                # A device's first piece takes long, as what a thread needs for it is set up.
+                slowest = known.rate(best) if is_first and best != HOST else 0.0
+                known.learn(best, max(done / seconds, slowest), trial=is_first)
 
     def _part(self, team: Team, steps: float) -> tuple[int, float]:
         """Have a team compute about so many steps, in all; return the steps and the seconds."""
         count = whole_grains(steps / self.num, self.left)
-        seconds = max(self.execute(count, {i: self.known.rate((i,)) / self.num or 1.0 for i in team}), 1e-9)
+        seconds = max(self.execute(count, {i: self.known.rate((i,)) / self.num for i in team}), 1e-9)
         self.left -= count
         self.known.worked_s += seconds
         return count * self.num, seconds
 
-    def _try(self, all_steps: int, costs: dict[int, Costs]) -> bool:
+    def _try(self, best: Team, all_steps: int, costs: dict[int, Costs]) -> bool:
         """Measure the team that is due, if the time for that was earned; return whether it was."""
-        known, team = self.known, self.known.due()
-        if team is None or self.left * self.num < all_steps / 2:
+        known, fastest = self.known, self.known.rate(best)
+        earned_s = BUDGET * (known.worked_s + all_steps / fastest) - known.lost_s
+        if earned_s < TRIAL_S or best not in known.rates or self.left * self.num < all_steps / 2:
             return False
-        fastest, expected = known.rate(known.best()), max(known.rate((i,)) for i in team)
+        if (team := known.due(best)) is None:
+            return False
+        expected = max(known.rate((i,)) for i in team)
         whole_s = min(all_steps / fastest, LONGEST_S)
         fixed_s = max((costs[i].fixed_s for i in team if i in costs), default=0.0)
         # Devices take a while to wake up; meanwhile the processor of their team works.
@@ -195,14 +194,14 @@ class Plan:
         if team in known.rates and (slower := fastest / known.rate(team) - 1) < SLOWER:
             fraction = LOST_FRACTION / max(slower, LOST_FRACTION)
         trial_s = max(whole_s * fraction, TRIAL_S * len(team), 2 * fixed_s)
-        if trial_s / len(team) > BUDGET * (known.worked_s + all_steps / fastest) - known.lost_s:
+        if trial_s / len(team) > earned_s:
             return False
-        # A device's first piece is slow: what a thread needs for it is set up.
-        for _ in range(2 if len(team) == 1 and team not in known.rates else 1):
+        # A device's first piece after others have worked is slow: an H100 that slept takes 3 ms to wake up.
+        for _ in range(1 if HOST[0] in team else 2):
             done, seconds = self._part(team, min(trial_s * expected, self.left * self.num / 3))
             known.lost_s += max(seconds - done / fastest, 0.0)
-            # Of a few elements the fixed costs are the most; of all that are left they are little.
-            rate = all_steps / (fixed_s + all_steps * max(seconds - fixed_s, seconds / 8) / done)
-            known.learn(team, rate, trial=True)
+        # Of a few elements the fixed costs are the most; of all that are left they are little.
+        rate = all_steps / (fixed_s + all_steps * max(seconds - fixed_s, seconds / 8) / done)
+        known.learn(team, rate, trial=True)
         known.last_trial_s, known.trials = known.worked_s, known.trials + 1
         return True
