@@ -213,7 +213,8 @@ class Raced:
     change, low, high: their median and an interval for it, as ln(head / base); None without launches.
     coverage: the confidence of the interval, which few launches keep below 95 %.
     evidence: the e-value for an alarm: equal builds reach x with a chance of at most 1 / x.
-    alarm: the evidence that an alarm takes: the number of races over alpha; twice that if device time is raced, too.
+    alarm: the evidence that an alarm takes: the number of races over alpha, twice that if device time is raced, too;
+        less where others of the suite have the evidence 1 / alpha.
     pairs: how many in all launches together.
     seconds: how long it took, its share of the starts included.
     base_s, head_s: the median seconds of one call, by side.

@@ -63,6 +63,10 @@ class ClaimRule:
         """The evidence for REFUTED."""
         return self.claims / self.alpha
 
+    def evidence(self, numbers: Sequence[float]) -> float:
+        """Return the evidence for REFUTED after these launches."""
+        return [1.0, *capital(number > self.bound for number in numbers)][-1]
+
     def decide(self, numbers: Sequence[float]) -> Decision:
         """Return the first decision that the launches, in their order, lead to, or UNSURE.
 

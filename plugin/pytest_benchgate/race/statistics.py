@@ -93,6 +93,8 @@ class Rule:
         Of the bets whose mean is the evidence.
     least_launches : int
         The launches needed for `same`.
+    freed : float
+        The part of alpha that other races of the suite do not need any more, as their evidence is 1 / alpha or more.
 
     """
 
@@ -104,6 +106,7 @@ class Rule:
     scales: tuple[float, ...] = (0.003, 0.006, 0.015)
     stakes: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9, 0.99)
     least_launches: int = 3
+    freed: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in (("threshold", self.threshold), *(("scales", scale) for scale in self.scales)):
@@ -113,6 +116,8 @@ class Rule:
         for name, value in (*shares.items(), *(("stakes", stake) for stake in self.stakes)):
             if not 0 < value < 1:
                 raise ValueError(f"{name}={value!r} must lie between 0 and 1")
+        if not 0 <= self.freed < 1:
+            raise ValueError(f"freed={self.freed!r} must be 0 or more, and below 1")
         for name, count in (
             ("races", self.races),
             ("least_launches", self.least_launches),
@@ -125,7 +130,12 @@ class Rule:
     @property
     def alarm(self) -> float:
         """The evidence for SLOWER."""
-        return self.races / self.alpha
+        return self.races * (1 - self.freed) / self.alpha
+
+    def evidence(self, numbers: Sequence[float]) -> float:
+        """Return the evidence for SLOWER after these launches."""
+        edge = math.log1p(self.threshold)
+        return [1.0, *evidence([number - edge for number in numbers], self)][-1]
 
     def decide(self, numbers: Sequence[float]) -> Decision:
         """Return the first decision that the launches lead to; see the function of this name."""
@@ -204,7 +214,7 @@ def evidence(excesses: Iterable[float], rule: Rule) -> Iterator[float]:
 def decide(numbers: Sequence[float], rule: Rule) -> Decision:
     """Return the first decision that the launches, in their order, lead to, or UNSURE.
 
-    SLOWER at races / alpha, FASTER at 1 / faster_alpha; SAME if "slower by the threshold" and "faster by it" are both
+    SLOWER at rule.alarm, FASTER at 1 / faster_alpha; SAME if "slower by the threshold" and "faster by it" are both
     refuted, at 1 / beta, and the median's interval agrees: beta is generous, and much noise can refute what is true.
     """
     edge = math.log1p(rule.threshold)

@@ -11,6 +11,7 @@ from pytest_benchgate.race.launching import pacing
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.results import Counted, Failed, FailureKind, LaunchResult, Loaded, Timed
 from pytest_benchgate.race.launching.timing import Timer
+from pytest_benchgate.race.launching.together import decide_together
 from pytest_benchgate.race.statistics import Decision, Rule, Verdict, interval, median_interval
 from pytest_benchgate.race.worker.clock import CLOCK
 from pytest_benchgate.results import DEVICE, WALL
@@ -34,6 +35,9 @@ class Deciding(Protocol):
     @property
     def alarm(self) -> float:
         """The evidence at which the test fails."""
+
+    def evidence(self, numbers: Sequence[float]) -> float:
+        """Return the evidence for an alarm after these launches."""
 
     def decide(self, numbers: Sequence[float]) -> Decision:
         """Return the first decision that the launches, in their order, lead to, or UNSURE."""
@@ -171,6 +175,11 @@ class Race:
         return [timed.number for timed in self.launches] if self.counted is None else [self.counted.number]
 
     @property
+    def evidence(self) -> float:
+        """The evidence for an alarm after its launches, by its own clock."""
+        return self.rule.evidence([timed.number for timed in self.launches])
+
+    @property
     def alike(self) -> bool:
         """Whether both sides always drew the same random numbers."""
         return all(timed.alike for timed in self.launches) and (self.counted is None or self.counted.alike)
@@ -230,5 +239,6 @@ def run(
         share_s = max(clock() - start - own_s, 0.0) / len(undecided)
         for nodeid in undecided:
             state[nodeid] = replace(state[nodeid], seconds=state[nodeid].seconds + share_s)
+        state = decide_together(state, undecided)
         closed = tuple(state[nodeid] for nodeid in undecided if not state[nodeid].open)
         yield Launched(count, tuple(state.values()), closed)

@@ -49,7 +49,8 @@ def best_pairs(launches: Sequence[Timed], seconds: float, rule: Deciding) -> int
     # Where a coarse clock measures nothing, any number of pairs is cheap.
     pair_s = max(paired_s / pairs, 1e-9)
     launch_s = max(seconds - paired_s, 0.0) / len(launches)
-    within = statistics.fmean(len(one.base_ns) * error(one.base_ns, one.head_ns) ** 2 for one in launches)
+    # The median: more pairs do not help a launch that was disturbed.
+    within = statistics.median(len(one.base_ns) * error(one.base_ns, one.head_ns) ** 2 for one in launches)
     between = max(_between(launches) - within * len(launches) / pairs, (USUAL_SCATTER / 4) ** 2)
     best = math.sqrt(launch_s / pair_s * within / between)
     margin = rule.margin(statistics.median(timed.number for timed in launches))
