@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -12,7 +14,7 @@ import pytest
 from pytest_benchgate import parsers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -28,7 +30,7 @@ class Option(Generic[T]):
     parse : callable, optional
         What makes a value of a text, or raises argparse.ArgumentTypeError. A switch has none.
     default : T
-        The value where it is given nowhere. That of a switch is False.
+        The value where it is given nowhere. That of a switch is False, that of an option with several values ().
     metavar : str
         What --help writes in the place of a value.
     help : str
@@ -80,13 +82,14 @@ class Option(Generic[T]):
             parser.addini(self.name, self.help, type=kinds.get(type(self.default), "string"), default=None)
         if not self.command_line:
             return
-        has_default = self.ini and not self.is_switch and self.default is not None
+        has_default = self.ini and not self.is_switch and self.default not in {None, ()}
         notes = [f"default: {self.show(self.default)}"] * has_default + [f"ini: {self.name}"] * self.ini
         text = (f"{self.help} ({'; '.join(notes)})" if notes else self.help).replace("%", "%%")
         if self.is_switch:
             group.addoption(self.flag, action="store_true", default=None, help=text)
         else:
-            group.addoption(self.flag, type=self.parse, metavar=self.metavar, help=text)
+            action = "append" if self.default == () else "store"
+            group.addoption(self.flag, action=action, type=self.parse, metavar=self.metavar, help=text)
 
     def value(self, config: pytest.Config) -> Any:
         """Return the value that the command line or else pytest's configuration gives, or the default."""
@@ -113,12 +116,25 @@ class Option(Generic[T]):
         """Return the value that a marker gives; argparse.ArgumentTypeError where it cannot be one."""
         return bool(value) if self.parse is None else self.parse(str(value))
 
-    def argument(self, value: Any) -> str:
-        """Return the argument of the command line that gives this value."""
-        return self.flag if self.is_switch else f"{self.flag}={self.show(value)}"
+    def arguments(self, value: Any) -> list[str]:
+        """Return the arguments of the command line that give this value."""
+        values = value if self.default == () else [value]
+        return [self.flag if self.is_switch else f"{self.flag}={self.show(one)}" for one in values]
 
 
 def options_of(configuration: type) -> dict[str, Option[Any]]:
     """Return the options of Config or RaceConfig by the names of their fields."""
     fields = dataclasses.fields(configuration)
     return {field.name: field.metadata["option"] for field in fields if "option" in field.metadata}
+
+
+def given(config: pytest.Config, options: Mapping[str, Option[Any]]) -> frozenset[str]:
+    """Return the options that the command line or PYTEST_ADDOPTS give, without those of `addopts` in a file."""
+    files = "@" if pytest.version_tuple >= (8, 2) else None
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, fromfile_prefix_chars=files)
+    for field, option in options.items():
+        action = "store_true" if option.is_switch else "store"
+        parser.add_argument(option.flag, dest=field, action=action, default=None)
+    arguments = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(str, config.invocation_params.args)]
+    found, _ = parser.parse_known_args(arguments)
+    return frozenset(field for field, value in vars(found).items() if value is not None)

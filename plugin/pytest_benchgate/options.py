@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_benchgate import parsers
-from pytest_benchgate.declaration import Option, options_of
+from pytest_benchgate.declaration import Option, given, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,6 +146,14 @@ class RaceConfig:
         "race_before_build", str, None, "COMMAND", "a shell command to run in each side's project before it is built, "
         "as for sources that a program generates and git ignores", ini=True,
     ).field()
+    files: tuple[str, ...] = Option(
+        "race_files", None, (), "GLOB", "files and folders that git ignores and tests need, relative to rootdir: both "
+        "sides get a copy; may be given several times", ini=True,
+    ).field()
+    files_root: Path | None = Option(
+        "race_files_root", Path, None, "", "where the files of race_files are, if not in this checkout of the "
+        "repository: another one, such as the main worktree, relative to rootdir", command_line=False, ini=True,
+    ).field()
     # fmt: on
     builds: Path = Path()
     accepted: tuple[Entry, ...] = ()
@@ -173,9 +180,10 @@ class RaceConfig:
     def arguments(self) -> list[str]:
         """Return the arguments that repeat what pytest's configuration may have, where it is not the default."""
         return [
-            option.argument(getattr(self, field))
+            argument
             for field, option in RACE_OPTIONS.items()
             if option.command_line and option.ini and getattr(self, field) != option.default
+            for argument in option.arguments(getattr(self, field))
         ]
 
 
@@ -290,7 +298,7 @@ def read_race(config: pytest.Config) -> RaceConfig | None:
         base_python=base_python and _executable(base_python),
         builds=_builds(config, race.cache),
         accepted=accepted.load(config, race.accepted_file, race.revision, race.slowdown),
-        given=_given(config),
+        given=given(config, SETTINGS),
     )
 
 
@@ -310,18 +318,6 @@ def _builds(config: pytest.Config, cache: Path | None) -> Path:
     # ~somebody, who has no home.
     except RuntimeError as error:
         raise pytest.UsageError(f"--race-cache={cache}: {error}") from error
-
-
-def _given(config: pytest.Config) -> frozenset[str]:
-    """Return the settings that the command line or PYTEST_ADDOPTS give, without those of `addopts` in a file."""
-    files = "@" if pytest.version_tuple >= (8, 2) else None
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, fromfile_prefix_chars=files)
-    for field, setting in SETTINGS.items():
-        action = "store_true" if setting.is_switch else "store"
-        parser.add_argument(setting.flag, dest=field, action=action, default=None)
-    arguments = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(str, config.invocation_params.args)]
-    found, _ = parser.parse_known_args(arguments)
-    return frozenset(field for field, value in vars(found).items() if value is not None)
 
 
 def settings(config: pytest.Config) -> dict[str, Any]:

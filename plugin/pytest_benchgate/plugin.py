@@ -75,7 +75,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     given = [
         option.flag
         for option in options.RACE_OPTIONS.values()
-        if option.command_line and config.getoption(option.name) not in {None, False}
+        if option.command_line and config.getoption(option.name) is not None
     ]
     if not given or config.pluginmanager.hasplugin("benchgate-race"):
         return []

@@ -160,7 +160,8 @@ class Racer:
         # -P as for the script pytest: the working directory is not put first on the path.
         command = [sys.executable, "-P", "-m", "pytest", "--benchmark-only", "-p", "no:cacheprovider", "--color=no",
                    # What people accept is slower nevertheless.
-                   *explain, *self.options, "-o", f"race_accepted={os.devnull}", f"--race={against}",
+                   *explain, *self.options, "-o", f"race_accepted={os.devnull}",
+                   "-o", f"race_files_root={self.repository.root}", f"--race={against}",
                    f"--race-json={report}", f"--race-alpha={share!r}", self.test]  # fmt: skip
         with log.open("w+", encoding="utf-8", errors="replace") as output:
             self._run(command, folder / self.prefix, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import filecmp
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.race.building import git
@@ -63,7 +64,7 @@ def _differs(base: Path, head: Path, path: Path) -> bool:
 
 
 def _differs_file(base: Path, head: Path) -> bool:
-    return not (base.is_file() and head.is_file()) or base.read_bytes() != head.read_bytes()
+    return not (base.is_file() and head.is_file()) or not filecmp.cmp(base, head, shallow=False)
 
 
 def functions(text: str) -> set[str]:

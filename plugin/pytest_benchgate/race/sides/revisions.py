@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,11 @@ from pytest_benchgate.race.building import extensions, git, log, project
 from pytest_benchgate.race.building.build import Builder, BuildFailed, Order
 from pytest_benchgate.race.building.parallel import build_all
 from pytest_benchgate.race.building.store import CacheError, Store, prepare_folder
+from pytest_benchgate.race.events import Step
 from pytest_benchgate.race.launching.plan import Side
 from pytest_benchgate.race.sides import basis, head_tests
+from pytest_benchgate.race.sides.absent import Absent
+from pytest_benchgate.race.sides.files import Files
 from pytest_benchgate.race.sides.sides import SIDES, Sides, SidesError
 from pytest_benchgate.race.sides.temporary import make_folder
 from pytest_benchgate.race.worker import home
@@ -54,6 +58,8 @@ class Trees:
         The folder of the project within each side's tree; empty if there is nothing to build.
     base, head : git.Tree
         Git's names of them.
+    files : Files
+        What they have beside what git has of them; see --race-files.
     builder : Builder | None
         What has built them; None if there is nothing to build.
     built : tuple[Built, ...]
@@ -68,6 +74,7 @@ class Trees:
     root: Path
     base: git.Tree
     head: git.Tree
+    files: Files
     projects: tuple[Path, ...] = ()
     builder: Builder | None = None
     built: tuple[Built, ...] = ()
@@ -118,34 +125,60 @@ def build(
             "import from it, by the name of that folder, which a build does not have: remove that file, or use "
             "--import-mode=importlib"
         )
+    source = (rootpath / race.files_root).resolve() if race.files_root else repository.root.resolve()
+    chosen = Files.matching(race.files, source, root)
     if folder is not None:
         try:
             # Before git looks for the files of head.
             prepare_folder(race.builds)
         except CacheError as error:
             raise SidesError(str(error)) from error
-    scratch = make_folder(reaper)
+    trees = _check_out(base, race, root, chosen, make_folder(reaper))
+    if folder is None:
+        trees = dataclasses.replace(trees, notes=extensions.unbuilt(trees.scratch / "head" / root))
+    else:
+        trees = yield from _build(_with_builder(trees, folder, race, reaper, stack))
+    if not chosen.paths:
+        return trees
+    # Not earlier: a build leaves only what git has.
+    yield Step(f"copying {chosen}, of --race-files, to both sides")
+    notes = [
+        f"{name}: --race-files leaves {path} as {name}'s commit has it"
+        for name in SIDES
+        for path in chosen.copy(trees.scratch / name)
+    ]
+    return dataclasses.replace(trees, notes=(*trees.notes, *notes))
+
+
+def _check_out(base: Base, race: RaceConfig, root: Path, chosen: Files, scratch: Path) -> Trees:
+    """Check out both trees in a folder."""
+    repository = base.repository
     head = repository.check_out_working_tree(scratch / "head")
     if race.base == RELINKED:
         shutil.copytree(scratch / "head", scratch / "base", symlinks=True)
     else:
         repository.check_out(base.tree, scratch / "base")
-    trees = Trees(repository, scratch, root, head if race.base == RELINKED else base.tree, head)
-    if folder is None:
-        return dataclasses.replace(trees, notes=extensions.unbuilt(scratch / "head" / root))
-    base_folder = folder if project.find(scratch / "base" / folder, Path()) else project.find(scratch / "base", root)
+    return Trees(repository, scratch, root, head if race.base == RELINKED else base.tree, head, chosen)
+
+
+def _with_builder(trees: Trees, folder: Path, race: RaceConfig, reaper: Reaper, stack: ExitStack) -> Trees:
+    """Return the trees with what builds the project in a folder of the repository, and its folders in both."""
+    tree = trees.scratch / "base"
+    base_folder = folder if project.find(tree / folder, Path()) else project.find(tree, trees.root)
     if base_folder is None:
         raise SidesError(
-            f"{base.tree.label} has no project to build in {folder}, by pyproject.toml or setup.py; race an "
+            f"{trees.base.label} has no project to build in {folder}, by pyproject.toml or setup.py; race an "
             "environment that has it installed: --race-base-python"
         )
     store = Store(race.builds, reaper, stack, oldest=time.time() if race.rebuild else 0.0)
     builder = Builder(store, race.environment, race.before_build)
-    return (yield from _build(dataclasses.replace(trees, projects=(base_folder, folder), builder=builder), builder))
+    return dataclasses.replace(trees, projects=(base_folder, folder), builder=builder)
 
 
-def _build(trees: Trees, builder: Builder) -> Generator[Preparation, None, Trees]:
+def _build(trees: Trees) -> Generator[Preparation, None, Trees]:
     """Build both sides; see `build`."""
+    builder = trees.builder
+    assert builder is not None  # noqa: S101  # the caller has added it
     orders = _orders(trees, trees.scratch)
     for order in orders:
         try:
@@ -185,7 +218,8 @@ def build_again(trees: Trees, flags: Sequence[tuple[str, ...]]) -> Generator[Pre
     if not folder.exists():
         # Not in the trees themselves, where base's has head's tests by now.
         for name in SIDES:
-            shutil.copytree(trees.scratch / name, folder / name, symlinks=True)
+            ignore = partial(trees.files.are_in, trees.scratch / name)
+            shutil.copytree(trees.scratch / name, folder / name, symlinks=True, ignore=ignore)
             git.clean(folder / name)
     orders = [
         dataclasses.replace(order, flags=added) for order, added in zip(_orders(trees, folder), flags, strict=True)
@@ -209,6 +243,7 @@ def of_revisions(config: pytest.Config, race: RaceConfig, files: Sequence[Path],
         tree = scratch / "own"
         if not tree.exists():
             trees.repository.check_out(base, tree)
+            trees.files.copy(tree)
         known_only = found is not None and found.known_only
         return basis.own_side(config, trees.base_in(config, tree), tree / root, known_only=known_only)
 
@@ -236,6 +271,7 @@ def of_revisions(config: pytest.Config, race: RaceConfig, files: Sequence[Path],
         commits=(base.revision, log.commit(trees.repository.root, head.revision) if head.revision else None),
         basis=found,
         unmodified_base=unmodified_base,
+        absent=Absent(trees.files.source, root, {side.name: (scratch / side.name, side.folder) for side in sides}),
     )
 
 

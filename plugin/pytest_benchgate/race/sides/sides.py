@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from pytest_benchgate.commit import Commit
     from pytest_benchgate.race.launching.plan import Side
+    from pytest_benchgate.race.sides.absent import Absent
     from pytest_benchgate.race.sides.basis import Basis
 
 SIDES = ("base", "head")
@@ -52,6 +53,8 @@ class Sides:
         What base's own tree says; None if head's says the same, or there is no such tree.
     unmodified_base : Callable[[], Side] | None
         Returns the side that runs base's own tests in base's own tree; None if there is no such tree.
+    absent : Absent | None
+        What finds the files that the checkouts of both sides may lack; None without checkouts.
 
     """
 
@@ -68,3 +71,4 @@ class Sides:
     commits: tuple[str, Commit | None] = ("", None)
     basis: Basis | None = None
     unmodified_base: Callable[[], Side] | None = None
+    absent: Absent | None = None

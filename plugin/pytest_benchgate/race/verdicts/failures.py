@@ -29,6 +29,15 @@ class Failures:
 
     def verdict(self, failed: Failed, nodeid: str, function: str, races: Sequence[Race]) -> tuple[Verdict, str, str]:
         """Return the verdict on a test without numbers, the side, and the reason; `races` are all of the session."""
+        verdict, side, reason = self._verdict(failed, nodeid, function, races)
+        if self.sides.absent is not None and verdict is not Verdict.NEW:
+            hint = self.sides.absent.hint(failed.side, failed.reason, nodeid.partition("::")[0])
+            # The reason of a skipped test is one line.
+            reason = ("\n\n" if verdict is Verdict.ERROR else "; ").join(filter(None, (reason, hint)))
+        return verdict, side, reason
+
+    def _verdict(self, failed: Failed, nodeid: str, function: str, races: Sequence[Race]) -> tuple[Verdict, str, str]:
+        """Return the verdict, the side and the reason; see `verdict`."""
         if failed.kind is FailureKind.SKIPPED:
             return self._skipped(failed, nodeid, races)
         if failed.kind is FailureKind.UNCOUNTABLE:
