@@ -77,8 +77,9 @@ def raced(sides: tuple[Side, Side], names: str, plan: Plan, reaper: Reaper, seed
     return {nodeid.partition("::test_")[2]: result for nodeid, result in results.items()}
 
 
-def broken(result: Timed | Failed, side: str, reason: str, kind: FailureKind = FailureKind.FAILED) -> None:
-    """Assert that a test has no number, with this side, reason and kind of failure."""
+def broken(result: Timed | Failed, side: str, reason: str, kind: FailureKind = FailureKind.FAILED) -> str:
+    """Assert that a test has no number, with this side, reason and kind of failure; return the whole reason."""
     assert isinstance(result, Failed), result
     assert (result.side, result.kind) == (side, kind), result
     assert reason in result.reason, result
+    return result.reason

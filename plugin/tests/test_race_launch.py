@@ -129,6 +129,12 @@ def test_the_side_and_the_reason_are_reported(sides: Callable[..., tuple[Side, S
         def test_fail_both(benchmark):
             assert False, "wrong"
 
+        def test_fail_each(benchmark):
+            assert False, "wrong on head" if build.HEAD else "wrong on base"
+
+        def test_fail_alike(benchmark):
+            assert False, f"{object()} of {build.__file__}"
+
         def test_fail_late(benchmark):
             benchmark(lambda: 1)
             assert False, "wrong in the end"
@@ -153,8 +159,8 @@ def test_the_side_and_the_reason_are_reported(sides: Callable[..., tuple[Side, S
     """
     both = sides("HEAD = True", "HEAD = False", suite)
     names = (
-        "skip_base skip_head skip_both skip_and_fail fail_both fail_late fail_late_on_base nothing nothing_on_head new "
-        "old none fine"
+        "skip_base skip_head skip_both skip_and_fail fail_both fail_each fail_alike fail_late fail_late_on_base nothing "
+        "nothing_on_head new old none fine"
     )
     found = raced(both, names, FEW, reaper)
     assert reaper.count == 2
@@ -164,6 +170,10 @@ def test_the_side_and_the_reason_are_reported(sides: Callable[..., tuple[Side, S
     broken(found["skip_both"], "base and head", "nowhere", FailureKind.SKIPPED)
     broken(found["skip_and_fail"], "base and head", "wrong")
     broken(found["fail_both"], "base and head", "wrong")
+    each = broken(found["fail_each"], "base and head", "AssertionError: wrong on base")
+    assert [line[:10] for line in each.splitlines() if " call: " in line] == ["base: call", "head: call"]
+    alike = broken(found["fail_alike"], "base and head", "object object at 0x")
+    assert (alike[:6], alike.count("AssertionError: <")) == ("call: ", 1)
     broken(found["fail_late"], "base and head", "wrong in the end")
     broken(found["fail_late_on_base"], "base", "wrong in the end")
     broken(found["nothing"], "base and head", "it calls no benchmark that can be raced")

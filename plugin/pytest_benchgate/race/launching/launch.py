@@ -6,6 +6,7 @@ A worker that dies or hangs costs the test that it was running; both workers are
 from __future__ import annotations
 
 import random
+import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -96,21 +97,21 @@ def _race(
         return (yield from run_alone(others[0], nodeid, following)) or lacks
     answers = yield from _start(workers, nodeid, following)
     if early := {name: answer for name, answer in answers.items() if isinstance(answer, Done)}:
-        return _failed(_finish(workers, early))
+        return _failed(workers, _finish(workers, early))
     ready = [answer for answer in answers.values() if isinstance(answer, messages.Ready)]
     try:
         result = measure(nodeid, workers, ready, rng)
     except EndedEarly as early_end:
-        return _failed(_finish(workers, early_end.ended))
+        return _failed(workers, _finish(workers, early_end.ended))
     failed = _finish(workers, {})
-    return _failed(failed) if failed else result
+    return _failed(workers, failed) if failed else result
 
 
 def run_alone(worker: Worker, nodeid: str, following: str | None = None) -> Generator[Loaded, None, Failed | None]:
     """Run a test on one side only, to its end; return why it failed, or None. Raises WorkerLost."""
     answers = yield from _start([worker], nodeid, following)
     failed = _finish([worker], {name: answer for name, answer in answers.items() if isinstance(answer, Done)})
-    return _failed(failed) if failed else None
+    return _failed([worker], failed) if failed else None
 
 
 def _start(
@@ -142,8 +143,9 @@ def _lacks(workers: Sequence[Worker], nodeid: str) -> Failed:
         for name, (worker, _) in errors.items()
         for module, why in worker.collected.broken.items()
     ]
-    reasons = [*broken, *(text for _, text in errors.values())]
-    return Failed(" and ".join(errors), _joined(reasons), FailureKind.BROKEN if broken else FailureKind.FAILED)
+    texts = _joined([(worker.side, text) for worker, text in errors.values()])
+    reason = "\n\n".join(dict.fromkeys([*broken, texts]))
+    return Failed(" and ".join(errors), reason, FailureKind.BROKEN if broken else FailureKind.FAILED)
 
 
 def _finish(workers: Sequence[Worker], early: dict[str, Done]) -> dict[str, Done]:
@@ -155,14 +157,26 @@ def _finish(workers: Sequence[Worker], early: dict[str, Done]) -> dict[str, Done
     return early | {name: done for name, done in ends.items() if done.outcome != "passed"}
 
 
-def _failed(answers: dict[str, Done]) -> Failed:
+def _failed(workers: Sequence[Worker], answers: dict[str, Done]) -> Failed:
     """Describe a test that failed or was skipped on these sides."""
     skipped = {done.outcome for done in answers.values()} == {"skipped"}
     kind = FailureKind.SKIPPED if skipped else FailureKind.FAILED
-    reasons = [done.reason for done in answers.values() if skipped or done.outcome != "skipped"]
-    return Failed(" and ".join(answers), _joined(reasons) or "it calls no benchmark that can be raced", kind)
+    sides = {worker.side.name: worker.side for worker in workers}
+    told = [(sides[name], done.reason) for name, done in answers.items() if skipped or done.outcome != "skipped"]
+    # The reason of a skipped test is one line.
+    reason = _joined(told, "; " if skipped else "\n\n")
+    return Failed(" and ".join(answers), reason or "it calls no benchmark that can be raced", kind)
 
 
-def _joined(reasons: Sequence[str]) -> str:
-    """Return the different reasons as one text."""
-    return "\n\n".join(dict.fromkeys(filter(None, reasons)))
+def _joined(reasons: Sequence[tuple[Side, str]], between: str = "\n\n") -> str:
+    """Return the reasons of the sides as one text: one for both where they say the same, or else with their names."""
+    told = [(side, reason) for side, reason in reasons if reason]
+    if len({_comparable(side, reason) for side, reason in told}) <= 1:
+        return told[0][1] if told else ""
+    return between.join(f"{side.name}: {reason}" for side, reason in told)
+
+
+def _comparable(side: Side, reason: str) -> str:
+    """Return a reason without what differs between any two sides: addresses, and the folders of each."""
+    text = re.sub(r"\b0x[0-9a-fA-F]+", "0x", reason).replace(str(side.python.parent.parent), "")
+    return re.sub(rf"/{side.name}(-tmp)?(?=/)", r"\1", text)

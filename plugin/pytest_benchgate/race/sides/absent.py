@@ -79,7 +79,11 @@ class Absent:
         """Return whether a side lacks what the user's checkout has at a path, unless that is from a build."""
         if path == os.curdir or path.startswith((os.pardir, ".git" + os.sep)) or path.endswith(BUILT):
             return False
-        return (self.source / path).exists() and not os.path.lexists(self.sides[name][0] / path)
+        try:
+            return (self.source / path).exists() and not os.path.lexists(self.sides[name][0] / path)
+        # Of a name that is too long, for instance.
+        except OSError:
+            return False
 
     def _words(self, path: str, lacking: list[str]) -> str:
         shown = os.path.relpath(path, self.root)
@@ -87,16 +91,16 @@ class Absent:
         where = " and ".join(lacking)
         if self._git("ls-files", "--error-unmatch", "--", f":(literal){path}"):
             return (
-                f"git tracks {shown}, but the commit of {where} does not have it: keep what tests read in their own "
-                "folder, which both sides take from head"
+                f"git tracks {shown}, but the commit of {where} lacks it: keep what tests read in their own folder, "
+                "which is head's on both sides"
             )
         remedy = (
-            f"let both sides have a copy, by --race-files={given} (or its folder, or a glob), commit it, or let the "
-            "test find it by an absolute path, as in an environment variable"
+            f"give both sides a copy with --race-files={given} (or its folder, or a glob), commit it, or let the test "
+            "read it from an absolute path, for instance that of an environment variable"
         )
         if self._git("check-ignore", "--quiet", "--", path):
             return (
-                f"git ignores {shown} (see: git check-ignore -v {given}), so that the checkouts of a race lack it: "
+                f"git ignores {shown} (see: git check-ignore -v {given}), so that the checkouts of this race lack it: "
                 f"{remedy}"
             )
         return f"{shown} is not committed, so that the checkout of {where} lacks it: {remedy}"

@@ -141,8 +141,13 @@ def _matched(pattern: str, source: Path, root: Path) -> Iterator[Path]:
             )
         if folder.is_relative_to(path):
             raise SidesError(f"--race-files={pattern!r} names all of {path}; name the files or folders that tests need")
-    for name in names:
-        yield _normal(folder / name)
+    yield from (path for path in map(_normal, (folder / name for name in names)) if not _is_circular(path, source))
+
+
+def _is_circular(path: Path, source: Path) -> bool:
+    """Return whether a path leads through a link to a folder that it is in, as glob follows it many times."""
+    folders = [path, *(folder for folder in path.parents if folder.is_relative_to(source))]
+    return len({folder.resolve() for folder in folders}) < len(folders)
 
 
 def _normal(path: Path) -> Path:
