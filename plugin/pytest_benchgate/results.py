@@ -162,7 +162,7 @@ class Advice:
     Attributes
     ----------
     kind : str
-        "explain", "bisect", "accept", "retry", "relinked", "own" or "count".
+        "explain", "bisect", "accept", "retry", "relinked", "files", "own" or "count".
     words : str
         What for.
     command : str

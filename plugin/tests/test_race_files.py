@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,17 @@ def test_what_cannot_be_copied_is_refused(project: Project, pattern: str, messag
         paths(project, pattern)
 
 
+def test_where_the_files_are(project: Project, tmp_path: Path) -> None:
+    """A linked worktree has none of the main one, which race_files_root may name."""
+    linked = tmp_path / "linked"
+    project.git("worktree", "add", "--quiet", str(linked))
+    with pytest.raises(SidesError, match=r"matches no file in .*; name the main worktree in race_files_root"):
+        Files.matching(["data/x.bin"], linked, Path())
+    for source in (tmp_path, tmp_path / "none"):
+        with pytest.raises(SidesError, match=f"race_files_root: {source} is not a checkout of the repository"):
+            Files.matching(["data/x.bin"], source, Path())
+
+
 def test_a_copy_leaves_what_a_checkout_has_and_where_its_links_lead(project: Project, tmp_path: Path) -> None:
     files = Files.matching(["data"], project.root, Path())
     tree, other = tmp_path / "tree", tmp_path / "other"
@@ -187,7 +200,7 @@ def test_a_race_with_files_that_git_ignores(plain: Project) -> None:
     plain.commit(**{".gitignore": "data/\n", "tests/test_calc.py": TESTS + gone.format("")})
     plain.write(**DATA, **{"forgotten.txt": "", "calc.py": f"{PLAIN['calc.py']}\n"})
     plain.write(**{"tests/test_calc.py": TESTS + gone.format("pytest.skip('head')\n    ")})
-    verdicts, reasons, _ = racing(plain)
+    verdicts, reasons, text = racing(plain)
     assert verdicts == {
         "test_relative": "error", "test_absolute": "error", "test_skipping": "skipped", "test_forgotten": "error",
         "test_other": "error", "test_gone": "skipped",
@@ -198,12 +211,14 @@ def test_a_race_with_files_that_git_ignores(plain: Project) -> None:
     assert reasons["test_absolute"].splitlines()[-1].startswith("git ignores data/more/a b[1].bin (see")
     assert reasons["test_forgotten"].splitlines()[-1].startswith("forgotten.txt is not committed, so that")
     assert "race-files" not in reasons["test_other"] + reasons["test_gone"]
+    advice = re.search(r"to give both sides a copy of (.+), for test_\w+:\n +(pytest .*)", text)
+    assert advice is not None, text
+    assert f"--race-files={advice[1]}" in shlex.split(advice[2])
 
     before = plain.state()
     verdicts, reasons, text = racing(plain, "--race-files", "data", "--race-files=forgotten.txt")
-    undecided = dict.fromkeys(("test_relative", "test_absolute", "test_skipping", "test_forgotten"))
+    assert len(verdicts) == 6
     assert {name for name, verdict in verdicts.items() if verdict in {"error", "skipped"}} == {"test_other"}
-    assert undecided.keys() <= verdicts.keys()
     assert verdicts["test_gone"] == "gone", reasons
     assert "copying 4 files (" in text
     assert plain.state() == before
@@ -229,7 +244,7 @@ def test_a_bisection_takes_the_files_of_the_working_tree(plain: Project) -> None
     plain.git("tag", "good")
     plain.commit(**{"calc.py": SLOW_CALC})
     plain.write(**DATA)
-    command = ["pytest-benchgate", "bisect", "--good=good", "--bad=main", f"--race-cache={plain.cache}",
+    command = [sys.executable, "-m", "pytest_benchgate.cli", "bisect", "--good=good", "--bad=main", f"--race-cache={plain.cache}",
                "tests/test_calc.py::test_relative", *PLUGINS, *QUICK, "--race-explain=off", "--race-files=data"]  # fmt: skip
     run = plain.run(command=command, XDG_STATE_HOME=str(plain.folder / "state"))
     assert run.returncode == 0, run.text

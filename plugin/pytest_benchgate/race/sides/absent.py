@@ -56,11 +56,21 @@ class Absent:
             Its own file, relative to rootdir.
 
         """
+        found = self._find(side, reason, file)
+        return self._words(*found) if found else ""
+
+    def to_copy(self, side: str, reason: str, file: str) -> str:
+        """Return the value of --race-files that gives both sides this file; empty if there is none. As for `hint`."""
+        path, _ = self._find(side, reason, file) or ("", [])
+        return "" if not path or self._is_tracked(path) else os.path.relpath(path, self.root)
+
+    def _find(self, side: str, reason: str, file: str) -> tuple[str, list[str]] | None:
+        """Return the path of the file within the repository, and the sides that lack it."""
         names = [name for name in side.split(" and ") if name in self.sides]
         for path in dict.fromkeys(self._named(names, reason, file)):
             if lacking := [name for name in names if self._lacks(name, path)]:
-                return self._words(path, lacking)
-        return ""
+                return path, lacking
+        return None
 
     def _named(self, names: list[str], reason: str, file: str) -> Iterator[str]:
         """Yield the paths within a checkout that a text names, absolute ones or relative to where tests look."""
@@ -89,7 +99,7 @@ class Absent:
         shown = os.path.relpath(path, self.root)
         given = shlex.quote(shown)
         where = " and ".join(lacking)
-        if self._git("ls-files", "--error-unmatch", "--", f":(literal){path}"):
+        if self._is_tracked(path):
             return (
                 f"git tracks {shown}, but the commit of {where} lacks it: keep what tests read in their own folder, "
                 "which is head's on both sides"
@@ -104,6 +114,9 @@ class Absent:
                 f"{remedy}"
             )
         return f"{shown} is not committed, so that the checkout of {where} lacks it: {remedy}"
+
+    def _is_tracked(self, path: str) -> bool:
+        return self._git("ls-files", "--error-unmatch", "--", f":(literal){path}")
 
     def _git(self, *arguments: str) -> bool:
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.building.git import git
+from pytest_benchgate.race.building.git import GitError, git
 from pytest_benchgate.race.sides.sides import SidesError
 from pytest_benchgate.race.sides.temporary import is_folder
 from pytest_benchgate.reports.quantity import counted, scaled
@@ -60,14 +60,16 @@ class Files:
         Raises
         ------
         SidesError
-            If one of the patterns names nothing that can be copied.
-        git.GitError
-            If `source` is not a checkout.
+            If one of the patterns names nothing that can be copied, or `source` is not a checkout.
 
         """
         if not patterns:
             return cls(source)
-        tracked = {*git("ls-files", "-z", "--recurse-submodules", cwd=source).split("\0")}
+        try:
+            tracked = {*git("ls-files", "-z", "--recurse-submodules", cwd=source).split("\0")}
+        # Of another folder than that of the race.
+        except (GitError, OSError) as error:
+            raise SidesError(f"race_files_root: {source} is not a checkout of the repository: {error}") from error
         found: dict[Path, None] = {}
         for pattern in patterns:
             try:
@@ -75,9 +77,12 @@ class Files:
             except OSError as error:
                 raise SidesError(f"--race-files={pattern}: {error}") from error
             if not named:
+                linked = (
+                    "; name the main worktree in race_files_root if it is there" if (source / ".git").is_file() else ""
+                )
                 raise SidesError(
                     f"--race-files={pattern} matches no file in {source / root}; give a file, a folder or a glob, "
-                    "relative to rootdir"
+                    f"relative to rootdir{linked}"
                 )
             paths = [path.relative_to(source) for path in named]
             new = [path for path in paths if path.as_posix() not in tracked]

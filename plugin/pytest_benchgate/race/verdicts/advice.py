@@ -90,6 +90,11 @@ class Adviser:
             yield Advice("accept", f"to accept it, {where}", _entry(raced.nodeid, raced.high))
 
     def _after_error(self, raced: Raced, failed: Failed, own: RaceConfig) -> Iterator[Advice]:
+        absent = self.sides.absent
+        if absent and (path := absent.to_copy(failed.side, failed.reason, raced.nodeid.partition("::")[0])):
+            more = dataclasses.replace(own, files=(*own.files, path))
+            yield Advice("files", f"to give both sides a copy of {path}", self._repeat(raced, more))
+            return
         # A test that base's own tree lacks is `new`.
         if failed.kind is FailureKind.FAILED and failed.side == "base" and self._is_replaced(raced.path):
             owns = dataclasses.replace(own, tests="own")
