@@ -71,6 +71,13 @@ def test_what_was_calibrated_is_kept_and_threads_that_were_seen_once() -> None:
     assert (found.calls, found.lead) == (70, 30)
 
 
+def test_one_disturbed_launch_asks_for_no_more_pairs() -> None:
+    quiet, disturbed = simulated(0.01, 0.004), simulated(0.3, 0.004, launches=1)
+    assert best_pairs([*disturbed, *quiet], 10.0, NEAR) <= best_pairs(quiet, 10.0, NEAR)
+    # Not so if all are.
+    assert best_pairs(disturbed * 3, 10.0, NEAR) == MOST
+
+
 def test_dear_pairs_and_lucky_launches_make_fewer_pairs_and_pairs_that_scatter_more() -> None:
     usual = best_pairs(simulated(0.01, 0.004), 10.0, NEAR)
     assert LEAST < usual < MOST

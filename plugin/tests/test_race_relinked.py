@@ -10,7 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_benchgate.race.statistics import pairs_differ
+from pytest_benchgate.race.relinked import pairs_differ
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from pytest_benchgate.reports import race_json
 from racing import KERN

@@ -7,6 +7,7 @@ machine, and a slowdown below it may have no other cause.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import random
 from typing import TYPE_CHECKING
@@ -14,18 +15,21 @@ from typing import TYPE_CHECKING
 from pytest_benchgate.race.events import Decided, Updated
 from pytest_benchgate.race.launching import engine
 from pytest_benchgate.race.sides.sides import SidesError
-from pytest_benchgate.race.statistics import Rule, Verdict, pairs_differ
+from pytest_benchgate.race.statistics import Rule, Verdict
 from pytest_benchgate.race.verdicts import placement
 from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from pytest_benchgate.race.events import Event
     from pytest_benchgate.race.suite import Suite
     from pytest_benchgate.race.verdicts.outcome import Outcomes
     from pytest_benchgate.race.verdicts.placement import Launched, Placements
     from pytest_benchgate.results import Raced, RaceReport
+
+# Of pairs_differ: how often the launches are shuffled, and the chance that it is wrong.
+SHUFFLES, LEVEL = 999, 0.01
 
 
 def run(
@@ -72,3 +76,22 @@ def _placed(raced: Raced, pairs: Launched) -> Raced:
     return dataclasses.replace(
         raced, verdict=verdict.value, failed=False, placements=tuple(numbers), reason=reason, side=""
     )
+
+
+def pairs_differ(numbers: Sequence[Sequence[float]], rng: random.Random) -> bool:
+    """Return whether pairs of builds, each with the numbers of its launches, differ by more than launches do anyway.
+
+    A permutation test of the variance between the pairs: if all were alike, it would be as large in any shuffle.
+    """
+    launches = [number for pair in numbers for number in pair]
+    ends = [*itertools.accumulate(map(len, numbers))]
+
+    def between() -> float:
+        pairs = (launches[start:end] for start, end in zip([0, *ends], ends, strict=False))
+        return sum(sum(pair) ** 2 / len(pair) for pair in pairs if pair)
+
+    seen, as_large = between(), 1
+    for _ in range(SHUFFLES):
+        rng.shuffle(launches)
+        as_large += between() >= seen
+    return as_large <= LEVEL * (SHUFFLES + 1)

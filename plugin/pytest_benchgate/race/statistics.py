@@ -27,7 +27,6 @@ Sequential estimation of quantiles with applications to A/B testing and best-arm
 from __future__ import annotations
 
 import bisect
-import itertools
 import math
 from dataclasses import dataclass
 from enum import Enum
@@ -43,8 +42,6 @@ FASTEST = 0.25
 SHARES = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9, 0.99)
 # Of smallest_visible.
 TRIALS, POWER, RESOLUTION = 100, 0.95, 0.0005
-# Of pairs_differ: how often the launches are shuffled, and the chance that it is wrong.
-SHUFFLES, LEVEL = 999, 0.01
 
 
 class Verdict(Enum):
@@ -333,22 +330,3 @@ def smallest_visible(
         middle = (low + high) / 2
         low, high = (low, middle) if found(middle) else (middle, high)
     return high
-
-
-def pairs_differ(numbers: Sequence[Sequence[float]], rng: random.Random) -> bool:
-    """Return whether pairs of builds, each with the numbers of its launches, differ by more than launches do anyway.
-
-    A permutation test of the variance between the pairs: if all were alike, it would be as large in any shuffle.
-    """
-    launches = [number for pair in numbers for number in pair]
-    ends = [*itertools.accumulate(map(len, numbers))]
-
-    def between() -> float:
-        pairs = (launches[start:end] for start, end in zip([0, *ends], ends, strict=False))
-        return sum(sum(pair) ** 2 / len(pair) for pair in pairs if pair)
-
-    seen, as_large = between(), 1
-    for _ in range(SHUFFLES):
-        rng.shuffle(launches)
-        as_large += between() >= seen
-    return as_large <= LEVEL * (SHUFFLES + 1)
