@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.explain import counted_race, requests, valgrind
@@ -136,7 +137,8 @@ def _launch(
     first_notes = report.notes
     later_notes: list[str] = []
     seed = random.SystemRandom().getrandbits(32)
-    measure = counted_race.run if agreed.race.count else engine.run
+    built = trees is not None and bool(trees.built)
+    measure = counted_race.run if agreed.race.count else partial(engine.run, own_files=built)
     yield status.of_launch(report, races, len(races), 0, str)
     with closing(measure(sides.both, races, plan, seed=seed, reaper=reaper)) as events:
         for event in events:

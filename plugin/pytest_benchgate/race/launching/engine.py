@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_benchgate.race.launching import pacing
+from pytest_benchgate.race.launching import pacing, pages
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.results import Counted, Failed, FailureKind, LaunchResult, Loaded, Timed
 from pytest_benchgate.race.launching.timing import Timer
@@ -216,21 +216,29 @@ def run(
     *,
     seed: int,
     reaper: Reaper,
+    own_files: bool = False,
     clock: Callable[[], float] = CLOCK.s,
     timer: Callable[[Mapping[str, Pace], Mapping[str, Deciding]], Measure] = Timer,
 ) -> Generator[Loaded | Launched, None, None]:
-    """Launch until each race is decided, has failed, or has spent its budget; yield what comes of it."""
+    """Launch until each race is decided, has failed, or has spent its budget; yield what comes of it.
+
+    With `own_files`, the extension modules of both sides are the race's own, and are copied before each further launch.
+    """
     rng = random.Random(seed)  # noqa: S311  # chance, not secrecy
     state = {race.nodeid: race for race in races}
+    loaded: set[str] = set()
     for count in itertools.count(1):
         undecided = [race.nodeid for race in state.values() if race.open]
         if not undecided:
             return
         start, own_s = clock(), 0.0
+        if own_files:
+            pages.renew(loaded)
         paces = {nodeid: pace for nodeid in undecided if (pace := state[nodeid].pace()) is not None}
         measure = timer(paces, {nodeid: state[nodeid].rule for nodeid in undecided})
         for event in launch(sides, undecided, plan, rng.getrandbits(32), reaper, measure):
             if isinstance(event, Loaded):
+                loaded.update(event.files)
                 yield event
             else:
                 state[event.nodeid] = state[event.nodeid].after(event)

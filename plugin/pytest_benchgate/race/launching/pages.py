@@ -1,0 +1,32 @@
+"""New pages of memory for the machine code of both sides, in each launch.
+
+The kernel keeps the content of a file in pages, which all processes that load it share, and where these are changes how
+fast the code is: two builds of multidict with the same machine code differed by up to 20 %, in every launch of a race,
+until both files were copied. So two files that stay as they are cannot be exchanged, and their builds are not equal.
+Copied before each launch, they are: where their pages are is drawn anew, and in the same way on both sides.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def renew(paths: Iterable[str]) -> None:
+    """Replace extension modules by copies of themselves; others, and those that cannot be replaced, stay."""
+    for path in sorted(path for path in paths if path.endswith(tuple(EXTENSION_SUFFIXES))):
+        copy = Path(f"{path}.{os.getpid()}")
+        try:
+            # A cache that is not ours, or a full disk.
+            with suppress(OSError):
+                shutil.copy2(path, copy)
+                copy.replace(path)
+        finally:
+            copy.unlink(missing_ok=True)
