@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import inspect
 from collections import deque
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from pytest_benchgate.comparison import (
     fields,
     has_identity,
     has_own_equality,
+    has_written_equality,
+    is_plain,
 )
 
 if TYPE_CHECKING:
@@ -75,14 +79,19 @@ def _by_parts(value: Any, memo: dict[int, Any]) -> Any:
         return copy.copy(value)
     array = type(value) is np.ndarray and value.dtype.kind == "O"
     names = fields(value)
-    if has_own_equality(value) or not (array or names or isinstance(value, CONTAINERS)):
+    # Others hold more than their items: what their == compares, too.
+    plain = isinstance(value, CONTAINERS) and is_plain(value)
+    container = (plain or isinstance(value, dict)) and not has_written_equality(type(value))
+    if has_own_equality(value) or not (array or names or container):
         raise TypeError(f"a {type(value).__name__} is not compared part by part")
     made = memo[id(value)] = copy.copy(value)
     for name in names:
         object.__setattr__(made, name, _copied(getattr(value, name), memo))
     if isinstance(value, dict):
-        for key in value:
-            made[key] = _copied(value[key], memo)
+        # Through dict itself where the type's own methods hide something, such as further values of a key.
+        kind: Any = type(value) if plain else dict
+        for key in kind.__iter__(value):
+            kind.__setitem__(made, key, _copied(kind.__getitem__(value, key), memo))
     elif not names:
         items: Iterable[Any] = np.ndenumerate(value) if array else enumerate(value)
         for index, item in items:
@@ -91,8 +100,9 @@ def _by_parts(value: Any, memo: dict[int, Any]) -> Any:
 
 
 def _deep(value: Any, memo: dict[int, Any]) -> Any:
-    """Return a deep copy whose attributes without an equality of their own are the same objects."""
-    parts = attributes(value).values()
+    """Return a deep copy whose attributes and items without an equality of their own are the same objects."""
+    items = value.values() if isinstance(value, Mapping) else value
+    parts = [*attributes(value).values(), *(items if isinstance(value, Mapping | Sequence | AbstractSet) else ())]
     kept = {id(item): _buffer(item, memo) if type(item) is memoryview else item
             for item in parts if type(item) is memoryview or has_identity(item)}  # fmt: skip
     return copy.deepcopy(value, kept)

@@ -58,6 +58,10 @@ class Frozen: u: object
 
 class Colour(enum.Enum): RED = 1
 
+class Fields(dict):
+    def __getitem__(self, key): return super().__getitem__(key)[0]
+    def __setitem__(self, key, value): super().__setitem__(key, [value])
+
 def test_good(benchmark): benchmark(lambda: 1)
 
 """
@@ -136,6 +140,9 @@ WRONG = {
     "expect is a view of a dictionary": """
         x = {"a": 1}
         gate(lambda: x.update(a=2) or x.items(), expect=x.items())""",
+    "expect has several values of a key, and a further one is changed": """
+        x = Fields(a=[1, 2])
+        gate(lambda: dict.__getitem__(x, "a").append(3) or x, expect=x)""",
     "expect is a proxy of a dictionary": """
         x = {"a": [1]}
         proxy = types.MappingProxyType(x)
@@ -219,6 +226,7 @@ WRONG = {
                       check_every=2, rounds=200)""",
 }  # fmt: skip
 RIGHT = {
+    "what is expected is copied with each value of a key": "gate(lambda: Fields(a=[1, 2]), expect=Fields(a=[1, 2]))",
     "the argument itself is copied": "gate(np.copyto, np.empty(100), X, expect=X, written=0)",
     "what is returned is what is expected": "gate(lambda: DOUBLE, expect=DOUBLE)",
     "a record of one array": """

@@ -9,8 +9,10 @@ import dataclasses
 import datetime as dt
 import enum
 import fractions
+import http.cookies
 import importlib
 import mmap
+import types
 import warnings
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -20,7 +22,7 @@ import pytest
 from pytest_benchgate import Tolerance, compare
 
 Table: TypeAlias = "dict[str, list[tuple[str, ...]]]"
-USED = {"array": array, "ctypes": ctypes, "dt": dt, "fractions": fractions, "Decimal": Decimal}
+USED = {"array": array, "ctypes": ctypes, "dt": dt, "fractions": fractions, "Decimal": Decimal, "types": types}
 NAN = float("nan")
 
 
@@ -117,6 +119,82 @@ class Vague(Owns):
         return None
 
 
+class Bits:
+    """Shows a buffer of whole bytes, as bitarray does, and only its own equality counts bits."""
+
+    def __init__(self, bits: str) -> None:
+        self.bits = bits
+        self.packed = int(bits.ljust(8, "0"), 2).to_bytes(1, "big")
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.frombuffer(self.packed, np.uint8)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bits) and self.bits == other.bits
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Histogram(Tensor):
+    """Reads as the array of its counts, and compares its axis, too."""
+
+    def __init__(self, counts: Any, axis: str) -> None:
+        super().__init__(counts)
+        self.axis = axis
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Histogram) and self.axis == other.axis and np.array_equal(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Shape:
+    """Has an equality of form, and a stricter one of each corner, as shapely's geometries have."""
+
+    def __init__(self, *corners: int) -> None:
+        self.corners = corners
+
+    def equals(self, other: Any) -> bool:
+        return {*self.corners} == {*other.corners}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shape) and self.corners == other.corners
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Fields(dict):  # type: ignore[type-arg]
+    """Has several values for a key, and shows the first, as werkzeug's MultiDict does."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(key)[0]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, [value])
+
+    def items(self) -> Any:
+        return ((key, self[key]) for key in self)
+
+
+class Headers(collections.abc.Mapping):  # type: ignore[type-arg]
+    """Has several values for a key among its items, as multidict's MultiDict does."""
+
+    def __init__(self, *pairs: Any) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, key: Any) -> Any:
+        return next(value for name, value in self.pairs if name == key)
+
+    def __iter__(self) -> Any:
+        return iter(dict(self.pairs))
+
+    def __len__(self) -> int:
+        return len(dict(self.pairs))
+
+    def items(self) -> Any:
+        return self.pairs
+
+
 class Breaks:
     def __eq__(self, other: object) -> bool:
         raise OSError("no comparison")
@@ -133,6 +211,7 @@ class Colour(enum.Enum):
 
 
 Point = collections.namedtuple("Point", "x y")  # noqa: PYI024
+Pair = collections.namedtuple("Pair", "x z")  # noqa: PYI024
 ONE = object()
 
 
@@ -140,6 +219,13 @@ def ring(value: Any) -> list[Any]:
     """Return a list that contains itself."""
     made: list[Any] = [value]
     made.append(made)
+    return made
+
+
+def morsel(value: str) -> Any:
+    """Return a part of a cookie: a dictionary of its attributes, which its value is not one of."""
+    made = http.cookies.Morsel[str]()
+    made.set("name", value, value)
     return made
 
 
@@ -157,6 +243,7 @@ def mapped(content: bytes) -> Any:
 
 
 CLOSE, NANS = "rtol=1e-9", "equal_nan=True"
+HISTOGRAM = "boost_histogram.Histogram(boost_histogram.axis.Regular(2, 0, {})).fill([0.1, {}])"
 RECORD = "np.array([(1, (2.0, 3.0))], [('a', 'i4'), ('v', 'f8', (2,))])"
 EQUAL: Table = {
     "numpy": [
@@ -246,6 +333,23 @@ EQUAL: Table = {
         ("np.random.default_rng(1).bit_generator.state", "np.random.default_rng(1).bit_generator.state"),
         ("np.dtype('i4')", "np.dtype('i4')"),
         ("slice(1, 2)", "slice(1, 2)"),
+        ("types.SimpleNamespace(a=1.0, b=2)", "types.SimpleNamespace(b=2, a=1.0 + 1e-12)", CLOSE),
+        ("types.SimpleNamespace(a=NAN)", "types.SimpleNamespace(a=float('nan'))", NANS),
+        ("Point(1, 2)", "(1, 2)"),
+        ("[ValueError('a', 1)]", "[ValueError('a', 1)]"),
+        ("OSError(2, 'no', 'a')", "OSError(2, 'no', 'a')"),
+        # an equality of its own
+        ("Bits('101')", "Bits('101')"),
+        ("Bits('1010')", "np.array([0b10100000], np.uint8)"),
+        ("Histogram([1.0], 'x')", "Histogram([1.0 + 1e-12], 'x')", CLOSE),
+        ("Histogram([NAN], 'x')", "Histogram([float('nan')], 'x')", NANS),
+        ("Shape(1, 2)", "Shape(1, 2)"),
+        ("morsel('a')", "morsel('a')"),
+        ("Fields(a=[1, 2])", "Fields(a=[1, 2])"),
+        ("Fields(a=[1, 2.0])", "Fields(a=[1, 2.0 + 1e-12])", CLOSE),
+        ("Headers(('a', 1), ('a', 2))", "Headers(('a', 1), ('a', 2))"),
+        ("Headers(('a', 1), ('b', 2))", "{'b': 2, 'a': 1}"),
+        ("LenientList([ONE])", "LenientList([ONE])"),
     ],
     "pandas": [
         ("pd.Series([1.0, 2])", "pd.Series([1.0, 2])"),
@@ -359,6 +463,18 @@ EQUAL: Table = {
         ("pa.table({'a': [1]})", "pa.table({'a': [1]})"),
         ("pa.array([NAN])", "pa.array([NAN])", NANS),
     ],
+    "multidict": [
+        ("multidict.MultiDict([('a', 1), ('a', 2)])", "multidict.MultiDict([('a', 1), ('a', 2 + 1e-12)])", CLOSE),
+        ("multidict.CIMultiDict(A=1)", "multidict.CIMultiDict(A=1)"),
+    ],
+    "bitarray": [("bitarray.bitarray('101')", "bitarray.bitarray('101')")],
+    "boost_histogram": [(HISTOGRAM.format(1, 0), HISTOGRAM.format(1, 0))],
+    "shapely": [("shapely.Point(1, 2)", "shapely.Point(1, 2)")],
+    "gmpy2": [
+        ("gmpy2.mpfr(1.5)", "gmpy2.mpfr(1.5)"),
+        ("gmpy2.mpfr(1)", "gmpy2.mpfr(1 + 1e-12)", CLOSE),
+        ("gmpy2.mpfr('nan')", "gmpy2.mpfr('nan')", NANS),
+    ],
     "torch": [
         ("torch.arange(3)", "np.arange(3)"),
         ("torch.ones(2, requires_grad=True)", "torch.ones(2)"),
@@ -463,6 +579,27 @@ UNEQUAL: Table = {
         ("None", "NAN", NANS),
         ("int", "float"),
         ("np.dtype('i4')", "np.dtype('i8')"),
+        ("types.SimpleNamespace(a=True)", "types.SimpleNamespace(a=1)"),
+        ("types.SimpleNamespace(a=1)", "types.SimpleNamespace(a=1, b=2)"),
+        ("types.SimpleNamespace(a=1, b=2)", "types.SimpleNamespace(a=1)"),
+        ("Point(1, 2)", "Pair(1, 2)"),
+        ("dt.date(2020, 1, 1)", "dt.datetime(2020, 1, 1)"),
+        ("dt.datetime(2020, 1, 1)", "dt.date(2020, 1, 1)"),
+        ("ValueError('a')", "ValueError('b')"),
+        ("ValueError('a')", "KeyError('a')"),
+        ("[OSError(2, 'no', 'a')]", "[OSError(2, 'no', 'b')]"),
+        ("Bits('101')", "Bits('1010')"),
+        ("[Bits('101')]", "[Bits('1010')]"),
+        ("Bits('101')", "Bits('1010')", "atol=0.1"),
+        ("Histogram([1.0], 'x')", "Histogram([1.0], 'y')"),
+        ("Shape(1, 2)", "Shape(2, 1)"),
+        ("morsel('a')", "morsel('b')"),
+        ("http.cookies.SimpleCookie('a=1')", "http.cookies.SimpleCookie('a=2')"),
+        ("Fields(a=[1, 2])", "Fields(a=[1])"),
+        ("Fields(a=[1, 2])", "Fields(a=[1, 3])", CLOSE),
+        ("Headers(('a', 1))", "Headers(('a', 1), ('a', 2))"),
+        ("Headers(('a', 1), ('a', 3))", "Headers(('a', 1), ('a', 2))"),
+        ("Headers(('a', 1), ('a', 2))", "{'a': 1}"),
     ],
     "pandas": [
         ("pd.Series([1.0, 2], index=['x', 'y'])", "pd.Series([1.0, 2], index=['y', 'x'])"),
@@ -579,6 +716,25 @@ UNEQUAL: Table = {
         ("pa.array([1])", "pa.array([2])"),
         ("pa.table({'a': [1]})", "pa.table({'b': [1]})"),
     ],
+    "multidict": [
+        ("multidict.MultiDict(a=1)", "multidict.MultiDict([('a', 1), ('a', 2)])"),
+        ("multidict.MultiDict([('a', 1), ('a', 3)])", "multidict.MultiDict([('a', 1), ('a', 2)])", CLOSE),
+        ("multidict.MultiDict([('a', 1), ('a', 2)])", "{'a': 1}"),
+        ("multidict.CIMultiDict(A=1)", "multidict.CIMultiDict([('A', 1), ('a', 2)])"),
+    ],
+    "bitarray": [("bitarray.bitarray('101')", "bitarray.bitarray('1010')")],
+    "boost_histogram": [
+        (HISTOGRAM.format(1, 0), HISTOGRAM.format(2, 0)),
+        (HISTOGRAM.format(1, 0), HISTOGRAM.format(1, 9)),
+    ],
+    "shapely": [
+        ("shapely.Point(1, 2, 3)", "shapely.Point(1, 2)"),
+        ("shapely.LineString([(1, 1), (0, 0)])", "shapely.LineString([(0, 0), (1, 1)])"),
+    ],
+    "gmpy2": [
+        ("gmpy2.mpfr(1)", "gmpy2.mpfr(1 + 1e-12)"),
+        ("gmpy2.mpfr('inf')", "gmpy2.mpfr(1)", "rtol=1"),
+    ],
     "torch": [
         ("torch.arange(3)", "torch.arange(3.0)"),
         ("torch.tensor(6.0)", "7.0"),
@@ -598,13 +754,13 @@ UNJUDGED: Table = {
     ],
     "pint": [("pint.UnitRegistry().Quantity(1, 'mm')", "Q(1, 'm')", "ValueError: ")],
 }
-NAMES = {"pandas": "pd", "polars": "pl", "xarray": "xr", "scipy.sparse": "sp", "astropy.units": "u", "awkward": "ak",
+NAMES = {"numpy": "np", "pandas": "pd", "polars": "pl", "xarray": "xr", "scipy.sparse": "sp", "astropy.units": "u", "awkward": "ak",
          "pyarrow": "pa", "sparse": "sparse", "PIL.Image": "Image", "torch": "torch", "jax.numpy": "jnp", "pint": "pint"}  # fmt: skip
 
 
 def values(library: str, *expressions: str) -> list[Any]:
     module = pytest.importorskip(library, reason=f"{library} is not installed")
-    scope = {**globals(), **USED, NAMES.get(library, "np"): module}
+    scope = {**globals(), **USED, NAMES.get(library, library): module}
     if library == "pint":
         scope["Q"] = module.get_application_registry().Quantity
     if library == "xarray":

@@ -5,7 +5,7 @@ No library is imported here for its values: where there is one of them, its libr
 
 from __future__ import annotations
 
-from pytest_benchgate.comparison.containers import fields
+from pytest_benchgate.comparison.containers import fields, is_plain
 from pytest_benchgate.comparison.core import (
     SIMPLE,
     Mismatch,
@@ -19,6 +19,8 @@ from pytest_benchgate.comparison.core import (
 )
 from pytest_benchgate.comparison.families import are_equal, compare
 from pytest_benchgate.comparison.others import has_identity, has_own_equality
+from pytest_benchgate.comparison.own import has_written_equality
 
 __all__ = ["SIMPLE", "Mismatch", "Same", "Tolerance", "Uncopied", "WrongAnswer", "are_equal", "attributes", "compare",
-           "fields", "has_identity", "has_own_equality", "is_of", "text"]  # fmt: skip
+           "fields", "has_identity", "has_own_equality", "has_written_equality", "is_of", "is_plain",
+           "text"]  # fmt: skip

@@ -6,6 +6,7 @@ import dataclasses
 from collections import OrderedDict, UserString, deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def _compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mis
         return _letters(_plain(got), _plain(expected), comparison, where)
     if all(isinstance(one, Mapping) for one in both):
         return _mappings(got, expected, comparison, where)
-    if all(isinstance(one, list | tuple) for one in both) and isinstance(got, tuple) == isinstance(expected, tuple):
+    if all(isinstance(one, list | tuple) for one in both) and _like(got, expected):
         return _sequences(got, expected, comparison, where)
     if type(got) is type(expected):
         if isinstance(got, AbstractSet):
@@ -60,6 +61,12 @@ def _compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mis
     return comparison.kinds(got, expected, where)
 
 
+def _like(got: Any, expected: Any) -> bool:
+    """Return whether both are tuples or both are lists; of two named tuples, whether they have the same names."""
+    names = [getattr(one, "_fields", None) for one in (got, expected)]
+    return isinstance(got, tuple) == isinstance(expected, tuple) and (None in names or names[0] == names[1])
+
+
 def _plain(text: str | bytes | bytearray) -> str | bytes:
     """Return text as Python's own type, so that a subclass does not judge itself."""
     return str.__getitem__(text, slice(None)) if isinstance(text, str) else bytes(memoryview(text))
@@ -68,6 +75,8 @@ def _plain(text: str | bytes | bytearray) -> str | bytes:
 def fields(value: Any) -> tuple[str, ...]:
     """Return the fields by which a dataclass or attrs class compares, unless it defines its own equality."""
     cls = type(value)
+    if cls is SimpleNamespace:
+        return tuple(vars(value))
     code = getattr(cls.__eq__, "__code__", None)
     if code is None or not (code.co_filename == "<string>" or code.co_filename.startswith("<attrs generated")):
         return ()
@@ -77,6 +86,8 @@ def fields(value: Any) -> tuple[str, ...]:
 
 
 def _attributes(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    if fields(got) != fields(expected):
+        return _mappings(vars(got), vars(expected), comparison, f"{where}.__dict__")
     for name in fields(expected):
         mismatch = comparison(getattr(got, name), getattr(expected, name), f"{where}.{name}")
         if mismatch:
@@ -131,7 +142,26 @@ def _mappings(got: Any, expected: Any, comparison: Comparison, where: str) -> Mi
     if isinstance(got, OrderedDict) and isinstance(expected, OrderedDict) and [*keys] != [*expected]:
         return comparison.words(f"the keys {text([*keys])}", f"the keys {text([*expected])}", got, where)
     items = ((key, got[key], expected[key]) for key in expected)
-    return counted(items, lambda key: f"{where}[{text(key)}]", len(expected), got, comparison)
+    mismatch = counted(items, lambda key: f"{where}[{text(key)}]", len(expected), got, comparison)
+    return mismatch or _further(got, expected, comparison, where)
+
+
+def _further(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of what two mappings hold beyond one value for each key."""
+    pairs = [[*one.items()] for one in (got, expected) if not is_plain(one)]
+    if any(len(found) != len({key for key, _ in found}) for found in pairs):
+        return _sequences([*got.items()], [*expected.items()], comparison, f"{where}.items()")
+    if type(got) is type(expected) and isinstance(got, dict) and not is_plain(got):
+        # What dict itself holds, such as a list of values for each key.
+        return _mappings(dict(dict.items(got)), dict(dict.items(expected)), comparison, where)
+    return None
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether a list, dict or deque shows what it holds in the way that these types do."""
+    kind = next((kind for kind in (OrderedDict, dict, list, deque) if isinstance(value, kind)), None)
+    names = ("__getitem__", "__iter__", "items")
+    return kind is not None and all(getattr(type(value), name, None) is getattr(kind, name, None) for name in names)
 
 
 def _sets(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:

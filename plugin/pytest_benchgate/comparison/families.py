@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pytest_benchgate.comparison import arrays, containers, others, scalars, sparse, tables, times, units
+from pytest_benchgate.comparison import arrays, containers, others, own, scalars, sparse, tables, times, units
 from pytest_benchgate.comparison.core import NUMBERS, Comparison, Mismatch, Same, Tolerance, Uncopied
 
 if TYPE_CHECKING:
@@ -33,10 +31,10 @@ FAMILIES = (
     Family(tables.recognises, tables.compare),
     Family(sparse.recognises, sparse.compare),
     Family(times.recognises, times.compare),
-    Family(lambda value: isinstance(value, Decimal | Fraction), scalars.compare_rational),
-    Family(others.has_own_equality, others.compare),
-    Family(arrays.recognises, arrays.compare),
-    Family(containers.recognises, containers.compare),
+    Family(scalars.is_exact, scalars.compare_exact),
+    Family(others.has_own_equality, own.heard(others.compare)),
+    Family(arrays.recognises, own.heard(arrays.compare)),
+    Family(containers.recognises, own.heard(containers.compare)),
     Family(lambda value: True, others.compare),
 )
 

@@ -60,7 +60,7 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
     elif isinstance(expected, enum.Enum | type) or inspect.isroutine(expected) or inspect.ismodule(expected):
         return None if got is expected else comparison.whole(got, expected, where)
     elif cls.__eq__ is object.__eq__:
-        return comparison.unjudged(got, expected, where, f"{cls.__name__} has no equality of its own")
+        return _without_equality(got, expected, comparison, where)
     else:
         equal = cls.__eq__(got, expected)
     if own is not None and not equal and comparison.tolerance != Tolerance() and arrays.is_array(got):
@@ -73,6 +73,17 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
     if inspect.iscoroutine(equal):
         equal.close()
     return _elementwise(got, expected, equal, comparison, where)
+
+
+def _without_equality(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of two exceptions of one type: in their arguments, attributes or text."""
+    if not isinstance(expected, BaseException):
+        return comparison.unjudged(got, expected, where, f"{type(expected).__name__} has no equality of its own")
+    for name, part in (("args", lambda one: one.args), ("__dict__", attributes)):
+        if mismatch := comparison(part(got), part(expected), f"{where}.{name}"):
+            return mismatch
+    # A path of an OSError, say, is neither of them.
+    return comparison(str(got), str(expected), f"str({where})" if where else "")
 
 
 def _elementwise(got: Any, expected: Any, equal: Any, comparison: Comparison, where: str) -> Mismatch | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -71,22 +72,35 @@ def close(got: Any, expected: Any, tolerance: Tolerance) -> bool:
         return False
 
 
-def compare_rational(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the difference of two decimals or two fractions, by exact arithmetic."""
+def is_exact(value: Any) -> bool:
+    """Return whether value is a decimal, a fraction or a number of another library (gmpy2, mpmath) that is a ratio."""
+    if isinstance(value, Decimal | Fraction):
+        return True
+    foreign = isinstance(value, Real) and not isinstance(value, (*PLAIN, np.generic)) and not arrays.is_array(value)
+    return foreign and callable(getattr(value, "as_integer_ratio", None))
+
+
+def compare_exact(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of two such numbers of one type, by exact arithmetic."""
     if type(got) is not type(expected):
         return comparison.kinds(got, expected, where)
-    nan = isinstance(got, Decimal) and (got.is_nan() or expected.is_nan())
-    if nan:
-        equal = comparison.tolerance.equal_nan and got.is_nan() and expected.is_nan()
+    nan = [_is_nan(value) for value in (got, expected)]
+    if any(nan):
+        equal = comparison.tolerance.equal_nan and all(nan)
     else:
-        equal = got == expected or (_finite(got) and _finite(expected) and _near(got, expected, comparison.tolerance))
+        equal = bool(got == expected) or _near(got, expected, comparison.tolerance)
     return None if equal else comparison.whole(got, expected, where)
 
 
-def _finite(value: Any) -> bool:
-    return isinstance(value, Fraction) or value.is_finite()
+def _is_nan(value: Any) -> bool:
+    # A signalling NaN raises where it is compared.
+    return value.is_nan() if isinstance(value, Decimal) else bool(value != value)  # noqa: PLR0124
 
 
 def _near(got: Any, expected: Any, tolerance: Tolerance) -> bool:
-    distance = abs(Fraction(got) - Fraction(expected))
-    return distance <= Fraction(float(tolerance.atol)) + Fraction(float(tolerance.rtol)) * abs(Fraction(expected))
+    try:
+        left, right = (Fraction(*(int(part) for part in value.as_integer_ratio())) for value in (got, expected))
+    # Infinity.
+    except (OverflowError, ValueError):
+        return False
+    return abs(left - right) <= Fraction(float(tolerance.atol)) + Fraction(float(tolerance.rtol)) * abs(right)

@@ -30,6 +30,9 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
         aware = getattr(got, "tzinfo", None) is not None and getattr(expected, "tzinfo", None) is not None
         equal = aware and got.utcoffset() == expected.utcoffset() and got == expected
         return None if equal else comparison.kinds(got, expected, where)
+    # To Python, a day is not a point in time.
+    if all(isinstance(one, dt.date) for one in (got, expected)) and _is_day(got) != _is_day(expected):
+        return comparison.kinds(got, expected, where)
     left, right = _plain(got), _plain(expected)
     if not (_is_numpy(left) and _is_numpy(right)):
         return comparison.kinds(got, expected, where)
@@ -38,6 +41,10 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 def _is_nat(value: Any) -> bool:
     return type(value).__name__ == "NaTType" and type(value).__module__.startswith("pandas")
+
+
+def _is_day(value: Any) -> bool:
+    return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
 
 
 def _is_numpy(value: Any) -> bool:
