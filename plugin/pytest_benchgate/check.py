@@ -17,6 +17,8 @@ import numpy as np
 from pytest_benchgate import judge, snapshot, written
 from pytest_benchgate.comparison import Tolerance, WrongAnswer, are_equal, compare, text
 from pytest_benchgate.contents import Contents
+from pytest_benchgate.inputs import Input, is_read, places
+from pytest_benchgate.lazy import leaves
 from pytest_benchgate.written import Arguments, Key, argument
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 OVERWRITTEN = (
     "; before this call, {keys} held the expected answer already, and was overwritten. If the function changes its "
     "argument in place, pass data that is not its own answer"
+)
+CHANGED = (
+    "argument {key!r} ({kind}) was changed {when}, and written= does not name it: the next call would get other data. "
+    "If the function fills it, pass written={key!r}; if it may change it, let setup= return a new one for each round"
 )
 # Arguments in which an answer may be handed back without being named as written.
 BUFFERS = (np.ndarray, memoryview, list, bytearray)
@@ -42,12 +48,23 @@ class Before:
         For the message of a wrong answer: which arguments were overwritten.
     kept : list of Contents
         What was overwritten.
+    inputs : dict
+        What the arguments held that the call only reads, by their keys.
 
     """
 
     holding: tuple[Key, ...] = ()
     words: str = ""
     kept: list[Contents] = field(default_factory=list)
+    inputs: dict[Key, Input] = field(default_factory=dict)
+
+    def refuse_changes(self, result: Any, when: str) -> None:
+        """Raise WrongAnswer if the call changed an argument that it only reads, and that is not in its result."""
+        __tracebackhide__ = True
+        for key, one in self.inputs.items():
+            handed_back = (written.shared(leaf, place) for leaf in leaves(result) for place in one.places())
+            if one.changed() and not any(handed_back):
+                raise WrongAnswer(CHANGED.format(key=key, kind=type(one.place).__name__, when=when))
 
     @contextmanager
     def restoring(self) -> Iterator[None]:
@@ -98,9 +115,13 @@ class Check:
         return found[0] if self.single else found
 
     def verify(self, result: Any, arguments: Arguments, when: str, before: Before = Before()) -> None:
-        """Raise WrongAnswer if the answer is not right."""
+        """Raise WrongAnswer if the answer is not right, or if the call changed what it only reads."""
         __tracebackhide__ = True
-        answer = self.answer(result, arguments)
+        self._verify(self.answer(result, arguments), when, before)
+        before.refuse_changes(result, when)
+
+    def _verify(self, answer: Any, when: str, before: Before) -> None:
+        __tracebackhide__ = True
         if self.judged:
             if not judge.passes(self.expect, answer):
                 raise WrongAnswer(f"wrong answer {when}: expect returned False\ngot {text(answer, 300)}{before.words}")
@@ -114,10 +135,11 @@ class Check:
         """Return what the written arguments hold now."""
         return [Contents(argument(key, arguments), key) for key in self.written or ()]
 
-    def prepare(self, arguments: Arguments) -> Before:
+    def prepare(self, arguments: Arguments, function: Callable[..., Any] | None) -> Before:
         """Overwrite each argument that the call must fill and that holds the right answer already.
 
-        Otherwise an answer that an earlier call or test left there would count as this call's.
+        Otherwise an answer that an earlier call or test left there would count as this call's. If later calls get the
+        same arguments, function is what they are for: those that it only reads must stay as they are.
         """
         overwritten = self._stale(arguments)
         kept = [Contents(argument(key, arguments), key) for key in overwritten]
@@ -130,7 +152,8 @@ class Check:
                         "pass; return a fresh one from setup="
                     )
         words = OVERWRITTEN.format(keys=", ".join(f"argument {key!r}" for key in overwritten)) if overwritten else ""
-        return Before(() if self.written or self.returned else self._holding(arguments), words, kept)
+        holding = () if self.written or self.returned else self._holding(arguments)
+        return Before(holding, words, kept, self._inputs(function, arguments) if function else {})
 
     def handed_back(self, result: Any, arguments: Arguments, before: Before) -> tuple[Key, ...]:
         """Return the arguments that held the expected answer before the call, and whose memory the result uses.
@@ -149,21 +172,27 @@ class Check:
         """
         if self.written:
             return []
-        args, kwargs = arguments
-        names: list[str] = []
-        # Not every built-in function has a signature.
-        with suppress(TypeError, ValueError):
-            names = [*inspect.signature(function).parameters] if args else []
-        keys: list[Key] = [key for key, name in enumerate(names[: len(args)]) if name.startswith("out")]
-        keys += [key for key in kwargs if key.startswith("out")]
-        return [
-            Contents(value, key)
-            for key in keys if isinstance(value := argument(key, arguments), BUFFERS)
-        ]  # fmt: skip
+        named = ((key, argument(key, arguments)) for key in _named_out(function, arguments))
+        return [Contents(value, key) for key, value in named if isinstance(value, BUFFERS)]
 
     def returning(self, keys: tuple[Key, ...]) -> Check:
         """Return the same check for a function that fills these arguments and hands them back."""
         return dataclasses.replace(self, returned=keys)
+
+    def _inputs(self, function: Callable[..., Any], arguments: Arguments) -> dict[Key, Input]:
+        """Return what the arguments hold that a function neither fills nor hands back."""
+        filled = {*(self.written or ()), *self.returned, *_named_out(function, arguments)}
+        # A negative position.
+        filled |= {key + len(arguments[0]) for key in filled if isinstance(key, int)}
+        given: dict[Key, Any] = dict(enumerate(arguments[0]))
+        given.update(arguments[1])
+        targets = [place for key in filled & given.keys() for place in places(given[key])]
+        inputs = {key: Input(value) for key, value in given.items() if key not in filled and is_read(value)}
+        # A view of what it fills changes with it.
+        return {
+            key: one for key, one in inputs.items()
+            if not any(written.shared(place, target) for place in one.places() for target in targets)
+        }  # fmt: skip
 
     def _stale(self, arguments: Arguments) -> list[Key]:
         """Return the arguments that the call must fill and that hold what is expected there."""
@@ -193,6 +222,17 @@ class Check:
         candidates: list[tuple[Key, Any]] = [] if self.judged else [*enumerate(args)]
         candidates += [(key, value) for key, value in kwargs.items() if not self.judged or key.startswith("out")]
         return tuple(key for key, value in candidates if isinstance(value, BUFFERS) and self._holds(value, self.expect))
+
+
+def _named_out(function: Callable[..., Any], arguments: Arguments) -> list[Key]:
+    """Return the arguments that are called out, or out and something else."""
+    args, kwargs = arguments
+    names: list[str] = []
+    # Not every built-in function has a signature.
+    with suppress(TypeError, ValueError):
+        names = [*inspect.signature(function).parameters] if args else []
+    found: list[Key] = [key for key, name in enumerate(names[: len(args)]) if name.startswith("out")]
+    return found + [key for key in kwargs if key.startswith("out")]
 
 
 def make_check(expect: Any, written: Any, *, rtol: float, atol: float, equal_nan: bool) -> Check:

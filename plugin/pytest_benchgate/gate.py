@@ -278,7 +278,7 @@ class Gate:
         def setup() -> Any:
             nonlocal before
             given = seen.setup()
-            before = check.prepare(seen.arguments or call.own)
+            before = check.prepare(seen.arguments or call.own, None if call.setup else call.function)
             return given
 
         result = host.pedantic(self.benchmark, call.function, call.args, call.kwargs, setup=setup)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import inspect
 import sys
 import threading
@@ -261,6 +262,7 @@ def waits(result: Any, arguments: Any) -> Callable[[Any], None] | None:
 def waiting(function: Callable[..., Any], wait: Callable[[Any], None]) -> Callable[..., Any]:
     """Return function, followed by the wait for its devices."""
 
+    @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
         wait(result)

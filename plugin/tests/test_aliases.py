@@ -177,6 +177,33 @@ WRONG = {
     "handed back, by keyword, to a judge": """
         gate(lambda x, out: out, 1, out=DOUBLE.copy(), expect=lambda out: bool((out == DOUBLE).all()))""",
     "handed back, a list": "gate(lambda x, out: out, [1], [2], expect=[2])",
+    "sorts its argument, and returns the right median": """
+        def f(x):
+            x.sort()
+            return x[50]
+        gate(f, X[::-1].copy(), expect=50.0)""",
+    "changes the last of its argument's elements, which are not in a row": """
+        def f(x):
+            x[-1, -1] += 1
+            return 1
+        gate(f, np.zeros((2000, 2000))[::2, ::3], expect=1)""",
+    "empties the buffer that it reads": "gate(lambda b: len(b) and not b.clear(), bytearray(b'a'), expect=True)",
+    "changes an array.array, by keyword": """
+        gate(lambda a: a.__setitem__(0, 2) or 1, a=array.array("d", [1]), expect=1)""",
+    "appends to a list in a dictionary in a tuple": "gate(lambda x: x[0]['a'].append(1) or 1, ({'a': []},), expect=1)",
+    "replaces an integer by its equal": "gate(lambda x: x.__setitem__(0, 1.0) or 1, [1], expect=1)",
+    "changes a list in an array of objects": "gate(lambda x: x[0].append(1) or 1, np.array([[], 1], object), expect=1)",
+    "masks an element": "gate(lambda x: x.__setitem__(0, np.ma.masked) or 1, np.ma.zeros(2), expect=1)",
+    "renames a key": "gate(lambda x: x.__setitem__('b', x.pop('a')) or 1, {'a': 1}, expect=1)",
+    "changes an argument besides the one that it fills": """
+        def f(x, y): y[:], x[0] = 2 * X, -1
+        gate(f, X.copy(), np.empty(100), expect=DOUBLE, written=-1)""",
+    "changes its argument only after the first round": """
+        def f(x, calls=[]):
+            calls.append(1)
+            x[0] = len(calls) // 9
+            return 1
+        gate(f, np.zeros(3), expect=1, check_every=5)""",
     "a list": "gate(lambda x, out: None, [1, 2], [2, 4], expect=[2, 4], written=1)",
     "a list of arrays": "gate(lambda outs: None, [DOUBLE.copy(), X.copy()], expect=[DOUBLE, X], written=0)",
     "a tuple of arrays": "gate(lambda outs: None, (DOUBLE.copy(), X.copy()), expect=(DOUBLE, X), written=0)",
@@ -226,6 +253,24 @@ WRONG = {
                       check_every=2, rounds=200)""",
 }  # fmt: skip
 RIGHT = {
+    "what it fills is called out, or handed back": """
+        def f(x, out_of_it, y):
+            out_of_it[0] = y[0] = x[0] + len(y)
+            return [x[0], y[:1]]
+        gate(f, X, [0], np.zeros(3), expect=[0.0, np.full(1, 3.0)])""",
+    "it fills a view of another argument": """
+        x = np.zeros(9)
+        def f(x, inner): inner[:] = 1
+        gate(f, x, x[1:-1], expect=np.ones(7), written=1)""",
+    "it changes what setup gives": "gate(lambda x: x.pop(), setup=lambda: (([1],), {}), expect=1)",
+    "it changes what its arguments remember": """
+        def f(x, box): box.n = x[0].n = 2; return 1
+        gate(f, [Slots(1)], Locked(), expect=1)""",
+    "it reads what cannot be changed, contains itself, or is NaN": """
+        x = [float("nan"), memoryview(b"a"), {"b"}]
+        x.append(x)
+        gate(len, x, expect=4)""",
+    "it reads what holds the answer": "gate(lambda x, y: x.copy(), X, X.copy(), expect=X)",
     "what is expected is copied with each value of a key": "gate(lambda: Fields(a=[1, 2]), expect=Fields(a=[1, 2]))",
     "the argument itself is copied": "gate(np.copyto, np.empty(100), X, expect=X, written=0)",
     "what is returned is what is expected": "gate(lambda: DOUBLE, expect=DOUBLE)",
