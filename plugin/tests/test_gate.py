@@ -29,6 +29,52 @@ def test_a_right_answer_is_timed_and_returned(suite: Suite) -> None:
     assert "3 of 3 times verified by gate, 0 withheld" in run.text
 
 
+def test_closures_side_effects_coroutines_and_exceptions(suite: Suite) -> None:
+    """As docs/gate.md has them for benchmarks that return nothing."""
+    run = suite("""
+        import asyncio
+        import pytest
+        from urllib.parse import quote
+
+        wrong = pytest.mark.parametrize("wrong", [False, True])
+
+        @wrong
+        def test_closure(gate, wrong):
+            def _run():
+                return [quote("a b" if wrong and n == 99 else "a c") for n in range(100)]
+            gate(_run, expect=["a%20c"] * 100)
+
+        @wrong
+        def test_side_effect(gate, wrong):
+            cache = {}
+            def _run():
+                cache.clear()
+                for n in range(1000 - wrong):
+                    cache[n] = 1
+            gate(_run, expect=lambda _: len(cache) == 1000)
+
+        @wrong
+        def test_coroutine(gate, wrong):
+            async def fetch(): return 3 + wrong
+            with asyncio.Runner() as runner:
+                gate(lambda: runner.run(fetch()), expect=3)
+
+        @wrong
+        def test_exception(gate, wrong):
+            def parse():
+                try:
+                    int("" if wrong else "x")
+                except ValueError as error:
+                    return error
+            gate(parse, expect=ValueError("invalid literal for int() with base 10: 'x'"))
+    """)
+    run.result.assert_outcomes(passed=4, failed=4)
+    assert sorted(run.timed()) == [
+        f"test_{name}[False]" for name in ("closure", "coroutine", "exception", "side_effect")
+    ]
+    assert run.text.count("WrongAnswer: wrong answer on the first call, before timing") >= 4
+
+
 WRONG = {
     "first call": ("gate(lambda: 1, expect=2)", "on the first call, before timing: 1 of 1 differ, got 1, expected 2"),
     "judge": ("gate(lambda: 1, expect=lambda answer: answer == 2)", "before timing: expect returned False"),
