@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import copy
 import operator
 import zlib
 from collections import deque
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_benchgate.comparison.core import SIMPLE
+from pytest_benchgate.comparison import SIMPLE, Tolerance, are_equal, has_own_equality, has_written_equality
+from pytest_benchgate.lazy import is_lazy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,13 +20,15 @@ if TYPE_CHECKING:
 # Elements that are read at once.
 PART = 2**20
 CONTAINERS = (list, tuple, dict, set, deque)
+SAME = Tolerance(equal_nan=True)
 
 
 class Input:
     """What an array, a buffer or a container, and what is in it, held when this was made.
 
     Memory is kept as a checksum and containers as references, so that large arguments take neither long nor much
-    space. Other objects may have a state of their own, such as a cache, and are not looked into.
+    space. Values of other types that can be compared with a copy are copied. Other objects may have a state of their
+    own, such as a cache, and are not looked into.
 
     Parameters
     ----------
@@ -40,6 +44,7 @@ class Input:
         seen.add(id(place))
         self.place = place
         self._checksum = _checksum(place)
+        self._copy = _copied(place) if _has_equality(place) else None
         self._items = _items(place)
         self._inner = [Input(item, seen) for item in self._items if id(item) not in seen and is_read(item)]
 
@@ -47,6 +52,8 @@ class Input:
         """Return whether any of it holds something else now."""
         if _checksum(self.place) != self._checksum:
             return True
+        if self._copy is not None:
+            return not are_equal(self.place, self._copy, SAME)
         now = _items(self.place)
         if len(now) != len(self._items):
             return True
@@ -67,7 +74,23 @@ def is_read(value: Any) -> bool:
         return not isinstance(value, np.memmap) and value.flags.writeable
     if isinstance(value, memoryview):
         return not value.readonly
-    return isinstance(value, bytearray | array.array) or type(value) in CONTAINERS
+    return isinstance(value, bytearray | array.array) or type(value) in CONTAINERS or _has_equality(value)
+
+
+def _has_equality(value: Any) -> bool:
+    """Return whether value is of a type whose values can change, as they have no hash, and be compared as wholes."""
+    if type(value).__hash__ is not None or isinstance(value, type | np.ndarray | np.generic):
+        return False
+    return (has_own_equality(value) or has_written_equality(type(value))) and not is_lazy(value)
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of value; None if there is none that is equal to it."""
+    try:
+        made = copy.deepcopy(value)
+    except Exception:
+        return None
+    return made if are_equal(value, made, SAME) else None
 
 
 def places(value: Any) -> Iterable[Any]:
@@ -92,7 +115,7 @@ def _checksum(place: Any) -> Any:
         data, mask = np.ma.getdata(place), np.ma.getmask(place)
         memory = 0 if place.dtype.hasobject else _of_memory(data.view(np.ndarray))
         return place.shape, place.dtype, memory, mask is np.ma.nomask or _of_memory(mask)
-    if type(place) in CONTAINERS:
+    if not isinstance(place, bytearray | array.array | memoryview):
         return None
     return zlib.crc32(place if isinstance(place, bytearray) else place.tobytes())
 

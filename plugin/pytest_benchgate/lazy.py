@@ -165,6 +165,11 @@ def unfinished(value: Any) -> str:
     return ""
 
 
+def is_lazy(value: Any) -> bool:
+    """Return whether value has still to be computed."""
+    return _kind(value) is not None
+
+
 def _kind(value: Any) -> Lazy | None:
     return next((kind for kind in KINDS if not isinstance(value, type) and kind.recognises(value)), None)
 

@@ -58,6 +58,18 @@ class Frozen: u: object
 
 class Colour(enum.Enum): RED = 1
 
+class Bits:
+    __hash__ = None
+    def __init__(self, *bits): self.bits = [*bits]
+    def __eq__(self, other): return self.bits == other.bits
+    def count(self):
+        self.seen, count = True, sum(self.bits)
+        return count
+
+class Fussy(Bits):
+    def __eq__(self, other): return self is other
+    __hash__ = None
+
 class Fields(dict):
     def __getitem__(self, key): return super().__getitem__(key)[0]
     def __setitem__(self, key, value): super().__setitem__(key, [value])
@@ -193,6 +205,8 @@ WRONG = {
     "appends to a list in a dictionary in a tuple": "gate(lambda x: x[0]['a'].append(1) or 1, ({'a': []},), expect=1)",
     "replaces an integer by its equal": "gate(lambda x: x.__setitem__(0, 1.0) or 1, [1], expect=1)",
     "changes a list in an array of objects": "gate(lambda x: x[0].append(1) or 1, np.array([[], 1], object), expect=1)",
+    "changes a value of a type that has its own ==": "gate(lambda x: x.bits.append(0) or x.count(), Bits(1, 0), expect=1)",
+    "the same, in a list": "gate(lambda x: x[0].bits.append(0) or x[0].count(), [Bits(1, 0)], expect=1)",
     "masks an element": "gate(lambda x: x.__setitem__(0, np.ma.masked) or 1, np.ma.zeros(2), expect=1)",
     "renames a key": "gate(lambda x: x.__setitem__('b', x.pop('a')) or 1, {'a': 1}, expect=1)",
     "changes an argument besides the one that it fills": """
@@ -270,6 +284,11 @@ RIGHT = {
         x = [float("nan"), memoryview(b"a"), {"b"}]
         x.append(x)
         gate(len, x, expect=4)""",
+    "it changes what == does not see, or what no copy is equal to": """
+        def f(x, y):
+            y.bits.append(1)
+            return x.count()
+        gate(f, Bits(1, 0), Fussy(1), expect=1)""",
     "it reads what holds the answer": "gate(lambda x, y: x.copy(), X, X.copy(), expect=X)",
     "what is expected is copied with each value of a key": "gate(lambda: Fields(a=[1, 2]), expect=Fields(a=[1, 2]))",
     "the argument itself is copied": "gate(np.copyto, np.empty(100), X, expect=X, written=0)",
