@@ -6,8 +6,8 @@ import array
 import copy
 import operator
 import zlib
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections import Counter, OrderedDict, defaultdict, deque
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 # Elements that are read at once.
 PART = 2**20
-CONTAINERS = (list, tuple, dict, set, deque)
+# Further values of other types than Python's and NumPy's are not looked into: each is copied and compared twice.
+MOST_COPIES = 1000
+CONTAINERS = (list, tuple, dict, set, deque, OrderedDict, defaultdict, Counter)
 SAME = Tolerance(equal_nan=True)
 
 
@@ -34,37 +36,54 @@ class Input:
     ----------
     place
         The argument.
-    seen : set of int, optional
-        The ids of what is held already, as a container may contain itself.
 
     """
 
-    def __init__(self, place: Any, seen: set[int] | None = None) -> None:
-        seen = set() if seen is None else seen
-        seen.add(id(place))
+    def __init__(self, place: Any) -> None:
         self.place = place
-        self._checksum = _checksum(place)
-        self._copy = _copied(place) if _has_equality(place) else None
-        self._items = _items(place)
-        self._inner = [Input(item, seen) for item in self._items if id(item) not in seen and is_read(item)]
+        self._held: list[_Held] = []
+        # A container may contain itself.
+        seen, left, copies = {id(place)}, [place], 0
+        while left:
+            held = _Held.of(left.pop(), is_copied=copies < MOST_COPIES)
+            copies += held.copy is not None
+            self._held.append(held)
+            for item in held.items:
+                if type(item) not in SIMPLE and id(item) not in seen and is_read(item):
+                    seen.add(id(item))
+                    left.append(item)
 
     def changed(self) -> bool:
         """Return whether any of it holds something else now."""
-        if _checksum(self.place) != self._checksum:
-            return True
-        if self._copy is not None:
-            return not are_equal(self.place, self._copy, SAME)
-        now = _items(self.place)
-        if len(now) != len(self._items):
-            return True
-        same = all(map(operator.is_, now, self._items)) or all(map(_are_same, now, self._items))
-        return not same or any(inner.changed() for inner in self._inner)
+        return any(held.changed() for held in self._held)
 
     def places(self) -> Iterable[Any]:
         """Return the argument, and the arrays, buffers and containers in it."""
-        yield self.place
-        for inner in self._inner:
-            yield from inner.places()
+        return [held.place for held in self._held]
+
+
+class _Held(NamedTuple):
+    """What one of them held: a checksum of its memory, its items, or a copy."""
+
+    place: Any
+    checksum: Any
+    items: list[Any]
+    copy: Any
+
+    @classmethod
+    def of(cls, place: Any, *, is_copied: bool) -> _Held:
+        copied = _copied(place) if is_copied and _has_equality(place) else None
+        return cls(place, _checksum(place), _items(place), copied)
+
+    def changed(self) -> bool:
+        if _checksum(self.place) != self.checksum:
+            return True
+        if self.copy is not None:
+            return not are_equal(self.place, self.copy, SAME)
+        now = _items(self.place)
+        if len(now) != len(self.items):
+            return True
+        return not (all(map(operator.is_, now, self.items)) or all(map(_are_same, now, self.items)))
 
 
 def is_read(value: Any) -> bool:

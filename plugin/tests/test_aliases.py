@@ -208,6 +208,8 @@ WRONG = {
     "changes a value of a type that has its own ==": "gate(lambda x: x.bits.append(0) or x.count(), Bits(1, 0), expect=1)",
     "the same, in a list": "gate(lambda x: x[0].bits.append(0) or x[0].count(), [Bits(1, 0)], expect=1)",
     "masks an element": "gate(lambda x: x.__setitem__(0, np.ma.masked) or 1, np.ma.zeros(2), expect=1)",
+    "adds a default": "gate(lambda x: x['b'] or 1, collections.defaultdict(int, a=1), expect=1)",
+    "moves a key": "gate(lambda x: x.move_to_end('a') or 1, collections.OrderedDict(a=1, b=2), expect=1)",
     "renames a key": "gate(lambda x: x.__setitem__('b', x.pop('a')) or 1, {'a': 1}, expect=1)",
     "changes an argument besides the one that it fills": """
         def f(x, y): y[:], x[0] = 2 * X, -1
@@ -289,6 +291,11 @@ RIGHT = {
             y.bits.append(1)
             return x.count()
         gate(f, Bits(1, 0), Fussy(1), expect=1)""",
+    "it reads many values of a type that has its own ==": "gate(len, [Bits(n) for n in range(50_000)], expect=50_000)",
+    "it reads a million integers, or a list nested more deeply than Python recurses": """
+        deep = []
+        for _ in range(10_000): deep = [deep]
+        gate(lambda x, y: len(x) + len(y), [*range(10**6)], deep, expect=10**6 + 1)""",
     "it reads what holds the answer": "gate(lambda x, y: x.copy(), X, X.copy(), expect=X)",
     "what is expected is copied with each value of a key": "gate(lambda: Fields(a=[1, 2]), expect=Fields(a=[1, 2]))",
     "the argument itself is copied": "gate(np.copyto, np.empty(100), X, expect=X, written=0)",
