@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchgate import cli
+from pytest_benchgate.bisection.bisecting import middle
 from pytest_benchgate.bisection.trial import Trial
 from racing import KERNEL, LIMIT_S, PLAIN, PLUGINS, SLOW_CALC, SLOW_KERNEL, Project, kill, wait_for
 
@@ -194,6 +196,31 @@ def test_a_slowdown_in_steps_is_not_confirmed(plain: Project) -> None:
     assert "does not confirm it" in text
     assert f"{commits[0][:10]} " in text
     assert ": not raced\n" in text
+
+
+@pytest.mark.thorough
+def test_a_small_step_before_a_large_one_is_neither_blamed_nor_skipped(plain: Project) -> None:
+    """Its slowdown is about the threshold, so that a race with that one would be unsure, or blame it."""
+    small, large = (PLAIN["calc.py"].replace("300", turns) for turns in ("325", "700"))
+    commits = line(plain, PLAIN["calc.py"], small, large)
+    few = ("--race-alpha=0.9", "--race-threshold=15%", "--race-max-launches=20", "--race-explain=off")
+    status, text, content = ended(bisect(plain, few=few), plain)
+    assert status == 0, text
+    assert [commit["id"] for commit in content["suspects"]] == commits[2:]
+    whole, *_, between = content["trials"]
+    assert (whole["raced"]["threshold"], between["commit"]) == (0.15, commits[1])
+    assert between["outcome"] == "good"
+    assert between["raced"]["threshold"] == pytest.approx(middle(whole["raced"]["change"], 0.15))
+    assert content["confirmation"]["raced"]["threshold"] == 0.15
+    assert "commits before it may have made it slower, by less than " in text
+
+
+def test_the_threshold_of_a_search_is_not_near_the_end_of_equal_steps() -> None:
+    for whole in (0.2, 1.0, 3.0):
+        chosen = math.log1p(middle(whole, 0.03))
+        ends = [whole * step / steps for steps in (1, 2, 3, 4) for step in range(steps + 1)]
+        assert min(abs(chosen - end) for end in ends) > 0.07 * whole
+    assert middle(0.05, 0.03) == 0.03
 
 
 @pytest.mark.thorough

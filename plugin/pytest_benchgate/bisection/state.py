@@ -16,7 +16,7 @@ from pytest_benchgate.bisection.trial import Trial
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class State:

@@ -135,17 +135,17 @@ class Racer:
     reaper: Reaper
     say: Callable[[str], None]
 
-    def race(self, commit: str, against: str, share: float) -> Trial:
-        """Race a commit against another with a probability of a false alarm."""
+    def race(self, commit: str, against: str, share: float, threshold: float | None) -> Trial:
+        """Race a commit against another with a probability of a false alarm, and a threshold that overrides others."""
         start = time.monotonic()
         folder = self.scratch / "checkout"
         try:
-            found = self._race(folder, commit, against, share)
+            found = self._race(folder, commit, against, share, threshold)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return dataclasses.replace(found, seconds=time.monotonic() - start)
 
-    def _race(self, folder: Path, commit: str, against: str, share: float) -> Trial:
+    def _race(self, folder: Path, commit: str, against: str, share: float, threshold: float | None) -> Trial:
         none = Trial(commit, against, Outcome.SKIPPED, share, 0.0)
         try:
             self.repository.check_out(self.repository.resolve(commit), folder)
@@ -157,12 +157,14 @@ class Racer:
         report.unlink(missing_ok=True)
         # Only a difference between a commit and its parent is worth the seconds that an explanation takes.
         explain = () if against in git("rev-parse", f"{commit}^@", cwd=folder).split() else ("--race-explain=off",)
+        names = ("--race-threshold", "--race-count-threshold") if threshold else ()
+        thresholds = [f"{name}={100 * (threshold or 0.0):g}%" for name in names]
         # -P as for the script pytest: the working directory is not put first on the path.
         command = [sys.executable, "-P", "-m", "pytest", "--benchmark-only", "-p", "no:cacheprovider", "--color=no",
                    # What people accept is slower nevertheless.
                    *explain, *self.options, "-o", f"race_accepted={os.devnull}",
                    "-o", f"race_files_root={self.repository.root}", f"--race={against}",
-                   f"--race-json={report}", f"--race-alpha={share!r}", self.test]  # fmt: skip
+                   f"--race-json={report}", f"--race-alpha={share!r}", *thresholds, self.test]  # fmt: skip
         with log.open("w+", encoding="utf-8", errors="replace") as output:
             self._run(command, folder / self.prefix, output)
         return self._outcome(none, report, log.read_text("utf-8", "replace"))

@@ -76,6 +76,10 @@ def _found(result: Result, test: str, good: str) -> str:
         if confirmation.against != good:
             lines.append(f"  against its parent {confirmation.against[:10]}: {race.change(confirmation.raced)}")
         lines += [f"  {line}" for line in race.explained(confirmation.raced).splitlines()]
+    if result.threshold and len(result.trials) > 1:
+        lines.append(
+            f"  commits before it may have made it slower, by less than {100 * result.threshold:.3g} % together"
+        )
     return "\n".join(lines) + "\n"
 
 
