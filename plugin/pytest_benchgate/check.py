@@ -111,8 +111,11 @@ class Check:
         """Return what is to be compared after a call."""
         if self.written is None:
             return result
-        found = tuple(argument(key, arguments) for key in self.written)
-        return found[0] if self.single else found
+        found = [argument(key, arguments) for key in self.written]
+        if self.single:
+            return found[0]
+        # The gate makes a sequence of several itself, so that a list which is expected is not of another kind.
+        return found if isinstance(self.expect, list) else tuple(found)
 
     def verify(self, result: Any, arguments: Arguments, when: str, before: Before = Before()) -> None:
         """Raise WrongAnswer if the answer is not right, or if the call changed what it only reads."""

@@ -162,14 +162,22 @@ def test_in_place_functions_get_fresh_arguments_each_round(suite: Suite) -> None
                 a[:], b[:] = list(b), list(a)
             gate(swap, setup=lambda: (([1], [2]), {}), expect=([2], [1]), written=(0, 1))
 
+        def test_several_in_lists(gate):
+            def swap(a, b):
+                a[:], b[:] = list(b), list(a)
+            gate(swap, setup=lambda: (([1], [2]), {}), expect=[[2], [1]], written=[0, 1])
+
         def test_without_setup_it_is_wrong_the_second_time(gate):
             gate(reverse, [1, 2, 3], expect=[3, 2, 1], written=0)
 
         def test_one_round_needs_none(gate):
             gate.pedantic(reverse, ([1, 2, 3],), expect=[3, 2, 1], written=0)
     """)
-    run.result.assert_outcomes(passed=4, failed=1)
-    assert run.timed() == ["test_setup", "test_keyword_and_teardown", "test_several", "test_one_round_needs_none"]
+    run.result.assert_outcomes(passed=5, failed=1)
+    assert run.timed() == [
+        *("test_setup", "test_keyword_and_teardown", "test_several", "test_several_in_lists"),
+        "test_one_round_needs_none",
+    ]
     assert "wrong answer on the second call, with what the first one left in its arguments (setup=" in run.text
 
 
