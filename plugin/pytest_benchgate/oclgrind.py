@@ -14,13 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_benchgate import host
+from pytest_benchgate import host, oclgrind_watch
 from pytest_benchgate.devices import SIMULATOR
+from pytest_benchgate.oclgrind_memory import MESSAGES, ImageKernels, Kept, patch_pyopencl
+from pytest_benchgate.oclgrind_watch import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,21 +35,19 @@ if TYPE_CHECKING:
 SETTINGS = {
     "OCLGRIND_DATA_RACES": "1",
     "OCLGRIND_UNINITIALIZED": "1",
-    # In a process: there may be an error for each work-item.
-    "OCLGRIND_MAX_ERRORS": "100000",
+    # In a process: there may be an error for each work-item, and for each pixel that a kernel reads from an image.
+    "OCLGRIND_MAX_ERRORS": "1000000",
     # It lacks some instructions of optimised code: right kernels were reported, gave wrong answers, or crashed.
     "OCLGRIND_BUILD_OPTIONS": "-O0",
     # A program from pyopencl's cache has no source that could be quoted.
     "PYOPENCL_NO_CACHE": "1",
 }
 FALSE_ALARMS = (
-    "If it was written: Oclgrind takes some values for uninitialised that are not, such as all that are read from "
-    "images. OCLGRIND_UNINITIALIZED=0 turns these reports off"
+    "If it was written: Oclgrind takes some values for uninitialised that are not, such as those copied part by part. "
+    "OCLGRIND_UNINITIALIZED=0 turns these reports off"
 )
 # Kinds of messages that a test's failure shows.
 MOST_SHOWN = 5
-# Follows what was logged before.
-MARK = b"\0"
 LOG = pytest.StashKey["Log"]()
 
 
@@ -64,7 +65,11 @@ def prepare(early_config: pytest.Config) -> None:
     for name, value in SETTINGS.items():
         if name not in os.environ:
             patch.setenv(name, value)
-    early_config.stash[LOG] = log = Log(Path(tempfile.mkdtemp(prefix="benchgate-oclgrind-")))
+    capturing = early_config.pluginmanager.getplugin("capturemanager")
+    # The process beside this one writes to the terminal, or wherever the standard error goes.
+    with capturing.global_and_fixture_disabled() if capturing else nullcontext():
+        log = Log(Path(tempfile.mkdtemp(prefix="benchgate-oclgrind-")))
+    early_config.stash[LOG] = log
     early_config.add_cleanup(log.remove)
     patch.setenv("OCLGRIND_LOG", str(log.pipe))
     _hide_other_devices(patch)
@@ -81,25 +86,17 @@ def _hide_other_devices(patch: pytest.MonkeyPatch) -> None:
         patch.setenv("OCL_ICD_VENDORS", str(driver))
 
 
-def _fill_buffer(queue: Any, mem: Any, pattern: Any, offset: int, size: int, wait_for: Any = None) -> Any:
-    """Do what pyopencl.enqueue_fill_buffer does, by a copy: Oclgrind takes what is filled for uninitialised."""
-    import numpy as np
-    import pyopencl as cl
-
-    content = np.resize(np.frombuffer(pattern, np.uint8), size)
-    return cl.enqueue_copy(queue, mem, content, dst_offset=offset, is_blocking=False, wait_for=wait_for)
-
-
 def start(config: pytest.Config, chosen: Config, found: Found) -> None:
     """Check the session's tests; pytest.UsageError if there is no simulator, or it would be timed."""
     if chosen.race is not None:
         raise pytest.UsageError("--cl-check takes no times, so leave out --race, --race-base-python or --claims")
     if not found.devices:
         raise pytest.UsageError(f"--cl-check needs Oclgrind: {'; '.join(found.notes)}")
-    patch = pytest.MonkeyPatch()
-    patch.setattr("pyopencl.enqueue_fill_buffer", _fill_buffer)
+    patch, check = pytest.MonkeyPatch(), Check(config.stash[LOG], found)
+    patch_pyopencl(patch, check.kept, check.image_kernels)
+    config.add_cleanup(check.kept.release)
     config.add_cleanup(patch.undo)
-    config.pluginmanager.register(Check(config.stash[LOG], found), "benchgate-cl-check")
+    config.pluginmanager.register(check, "benchgate-cl-check")
 
 
 class Log:
@@ -113,9 +110,17 @@ class Log:
         self._file = (folder / "log").open("w+b")
         # In a group of its own: Ctrl-C is for pytest.
         self._copying = subprocess.Popen(  # noqa: S603
-            [shutil.which("cat") or "cat"], stdin=self.pipe.open("rb"), stdout=self._file, process_group=0
+            # Isolated and without site-packages, it starts sooner.
+            [sys.executable, "-I", "-S", oclgrind_watch.__file__, str(folder)],
+            stdin=self.pipe.open("rb"),
+            stdout=self._file,
+            process_group=0,
         )
         self._text = (folder / "log").open("rb")
+
+    def during(self, test: str) -> None:
+        """Note which test runs, for the case that it ends this process."""
+        (self._folder / "test").write_text(test, "utf-8")
 
     def gained(self) -> str:
         """Return what was logged since the last call."""
@@ -123,7 +128,7 @@ class Log:
         text = b""
         while MARK not in text:
             if self._copying.poll() is not None:
-                raise RuntimeError("cat, which copies Oclgrind's log, has ended; run the tests again")
+                raise RuntimeError("the process that copies Oclgrind's log has ended; run the tests again")
             time.sleep(2e-4)
             text += self._text.read()
         return text.replace(MARK, b"").decode(errors="replace").strip()
@@ -141,7 +146,7 @@ class Log:
 def summarise(text: str) -> str:
     """Return the messages of a log, each kind once: those that differ in addresses and work-items are of one kind."""
     kinds: dict[str, list[list[str]]] = {}
-    for message in re.split(r"\n\s*\n(?=\S)", text):
+    for message in MESSAGES.split(text):
         # Without the instructions of LLVM, which the line of the source stands for.
         shown = [line.rstrip() for line in message.splitlines() if line.strip() and ", !dbg !" not in line]
         kinds.setdefault(re.sub(r"0x[0-9a-f]+|\d+,\d+,\d+", "", "\n".join(shown)), []).append(shown)
@@ -162,6 +167,7 @@ class Check:
 
     def __init__(self, log: Log, found: Found) -> None:
         self._log, self._found = log, found
+        self.kept, self.image_kernels = Kept(), ImageKernels()
 
     def pytest_report_header(self) -> list[str]:
         """Say where kernels run."""
@@ -174,7 +180,7 @@ class Check:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Fail what is set up while faults are logged, or follows faults that no test can have caused."""
-        if text := self._log.gained():
+        if text := self._reports():
             pytest.fail(f"while no test ran, before this one: {summarise(text)}", pytrace=False)
         return (yield from self._checked(item, "setup"))
 
@@ -186,21 +192,32 @@ class Check:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Fail what is torn down while faults are logged, such as by a kernel that nobody waited for."""
-        return (yield from self._checked(item, "teardown"))
+        try:
+            return (yield from self._checked(item, "teardown"))
+        finally:
+            self._log.during("")
+            self.kept.release_unused()
+
+    def _reports(self) -> str:
+        """Return what was logged since the last call and may be right."""
+        return self.image_kernels.without_false_reports(self._log.gained())
 
     def _checked(self, item: pytest.Item, when: str) -> Generator[None, Any, Any]:
+        self._log.during(f"{item.nodeid} ({when})")
         skipped = None
         try:
             result = yield
         except pytest.skip.Exception as error:
             result, skipped = None, error
         except BaseException:
-            if text := self._log.gained():
+            if text := self._reports():
                 item.add_report_section(when, "Oclgrind", summarise(text))
             raise
-        text = self._log.gained()
+        text = self._reports()
         if "suppressing further errors" in text:
-            item.session.shouldfail = "Oclgrind has logged OCLGRIND_MAX_ERRORS and logs no more; fix those first"
+            item.session.shouldfail = (
+                "Oclgrind has logged OCLGRIND_MAX_ERRORS and logs no more; fix those first, or set it higher"
+            )
         if text:
             pytest.fail(summarise(text), pytrace=False)
         if skipped is not None:

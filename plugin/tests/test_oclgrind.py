@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -162,6 +164,138 @@ def test_right_kernels_pass_whatever_their_code(suite: Suite) -> None:
         "--cl-check",
     )
     run.result.assert_outcomes(passed=3)
+
+
+@simulated
+def test_a_report_does_not_depend_on_earlier_buffers(suite: Suite) -> None:
+    """Their addresses were used again: larger buffers were reported though written, and others not though unwritten."""
+    run = suite(
+        """
+    import numpy as np
+    import pyopencl as cl
+    import pytest
+
+    SOURCE = "__kernel void copy(__global const int *x, __global int *y) { y[get_global_id(0)] = x[get_global_id(0)]; }"
+
+    @pytest.fixture(scope="session")
+    def copy(cl_context):
+        return cl.Program(cl_context, SOURCE).build().copy
+
+    def buffers(context, count, number):
+        return [cl.Buffer(context, cl.mem_flags.READ_WRITE, 4 * count) for _ in range(number)]
+
+    @pytest.mark.parametrize("count", [8, 64])
+    def test_sizes(cl_context, cl_queue, copy, count):
+        x = cl.Buffer(cl_context, cl.mem_flags.COPY_HOST_PTR, hostbuf=np.arange(count, dtype=np.int32))
+        y, z = buffers(cl_context, count, 2)
+        copy(cl_queue, (count,), (8,), x, y)
+        copy(cl_queue, (count,), (8,), y, z)
+        out = np.zeros(count, np.int32)
+        cl.enqueue_copy(cl_queue, out, z)
+        assert (out == np.arange(count)).all()
+        x.release()
+
+    @pytest.mark.parametrize("own", [False, True])
+    def test_unwritten(cl_device, cl_context, copy, own):
+        context = cl.Context([cl_device.handle]) if own else cl_context
+        kernel = cl.Program(context, SOURCE).build().copy if own else copy
+        cl.Buffer(context, cl.mem_flags.COPY_HOST_PTR, hostbuf=np.arange(64, dtype=np.int32)).release()
+        x, y = buffers(context, 64, 2)
+        kernel(cl.CommandQueue(context), (64,), (8,), x, y).wait()
+
+    def test_kept(cl_context, pytestconfig):
+        kept = pytestconfig.pluginmanager.getplugin("benchgate-cl-check").kept
+        assert [*kept._buffers] == [cl_context.int_ptr]
+        assert kept._count == len(kept._buffers[cl_context.int_ptr]) == 9
+        assert kept._bytes == 4 * (3 * 8 + 3 * 64 + 3 * 64)
+""",
+        "--cl-check",
+    )
+    run.result.assert_outcomes(passed=3, failed=2)
+    assert run.text.count("Uninitialized value written to global memory") >= 2
+
+
+@simulated
+def test_values_read_from_images_are_not_reported(suite: Suite) -> None:
+    """Oclgrind takes all of them for uninitialised, and what is computed from them; other faults count there, too."""
+    run = suite(
+        """
+    import numpy as np
+    import pyopencl as cl
+    import pytest
+
+    SOURCE = '''
+    #define IMAGE read_only image2d_t
+    __constant sampler_t near = CLK_NORMALIZED_COORDS_FALSE | CLK_ADDRESS_CLAMP_TO_EDGE | CLK_FILTER_NEAREST;
+    __kernel void twice(IMAGE x, __global float *y) {
+        int i = get_global_id(0);
+        y[i] = 2 * read_imagef(x, near, (int2)(i, 0)).x;
+    }
+    __kernel void past(IMAGE x, __global float *y) {
+        int i = get_global_id(0);
+        y[i + 1] = 2 * read_imagef(x, near, (int2)(i, 0)).x;
+    }
+    __kernel void more(__global float *y) { y[get_global_id(0)] += 1; }
+    '''
+    X = np.arange(64, dtype=np.float32).reshape(1, 64)
+
+    @pytest.mark.parametrize("how", ["called", "enqueued"])
+    @pytest.mark.parametrize("name", ["twice", "past"])
+    def test_it(cl_context, cl_queue, name, how):
+        x, program = cl.image_from_array(cl_context, X, 1), cl.Program(cl_context, SOURCE).build()
+        y = cl.Buffer(cl_context, cl.mem_flags.READ_WRITE, X.nbytes)
+        kernel = cl.Kernel(program, name)
+        if how == "called":
+            kernel(cl_queue, (64,), (8,), x, y)
+        else:
+            kernel.set_args(x, y)
+            cl.enqueue_nd_range_kernel(cl_queue, kernel, (64,), (8,))
+        if name == "twice":
+            cl.Kernel(program, "more")(cl_queue, (64,), (8,), y)
+        out = np.zeros(64, np.float32)
+        cl.enqueue_copy(cl_queue, out, y)
+        assert name == "past" or (out == 2 * X[0] + 1).all()
+
+    def test_without(cl_context, cl_queue):
+        y = cl.Buffer(cl_context, cl.mem_flags.READ_WRITE, X.nbytes)
+        cl.Program(cl_context, SOURCE).build().more(cl_queue, (64,), (8,), y).wait()
+""",
+        "--cl-check",
+    )
+    run.result.assert_outcomes(passed=2, failed=3)
+    assert run.text.count("Oclgrind: Invalid write of size 4") >= 2
+    past, _, without = run.text.partition("_ test_without")
+    assert "ninitialized" not in past
+    assert "Uninitialized value" in without
+
+
+@simulated
+def test_a_crash_names_the_test_and_leaves_nothing_behind(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pytester: pytest.Pytester
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    run = suite(
+        f"""{RUN}
+import os, signal
+def test_right(cl_context, cl_queue):
+    launch(cl_context, cl_queue, "right")
+
+def test_crash(cl_context, cl_queue):
+    launch(cl_context, cl_queue, "write_past")
+    os.kill(os.getpid(), signal.SIGSEGV)
+""",
+        "--cl-check", f"--basetemp={pytester.path / 'base'}",
+    )  # fmt: skip
+    assert run.result.ret == -signal.SIGSEGV
+    # Said by a process that outlives pytest.
+    end = time.monotonic() + 20
+    while [*tmp_path.iterdir()] and time.monotonic() < end:
+        time.sleep(0.01)
+    assert [*tmp_path.iterdir()] == []
+    errors = (pytester.path / "stderr").read_text("utf-8")
+    assert "--cl-check: pytest crashed or was killed during test_it.py::test_crash[cl0] (call)\n" in errors
+    assert "Invalid write of size 4" in errors
+    assert "OCLGRIND_UNINITIALIZED=0" in errors
 
 
 @simulated
@@ -381,7 +515,7 @@ def test_it(cl_context, cl_queue, run):
         "--cl-check",
     )
     run.result.assert_outcomes(failed=1)
-    assert "logs no more; fix those first" in run.text
+    assert "logs no more; fix those first, or set it higher" in run.text
 
 
 def test_messages_of_one_kind_are_shown_once() -> None:
