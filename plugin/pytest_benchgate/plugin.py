@@ -39,9 +39,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     if early_config.pluginmanager.has_plugin("pytest_benchgate.race.worker.plugin"):
         return (yield)
     if given.cl_check:
-        from pytest_benchgate import oclgrind
+        from pytest_benchgate.cl_check import checking
 
-        oclgrind.prepare(early_config)
+        checking.prepare(early_config)
     if given.race is not None or given.race_base_python is not None or given.claims:
         host.measure_no_coverage(early_config)
     if given.race is not None:

@@ -35,9 +35,9 @@ def start(config: pytest.Config) -> None:
     chosen = options.read(config)
     found = devices.discover(simulators=chosen.cl_check) if chosen.cl_check or chosen.cl_device is not None else None
     if found and chosen.cl_check:
-        from pytest_benchgate import oclgrind
+        from pytest_benchgate.cl_check import checking
 
-        oclgrind.start(config, chosen, found)
+        checking.start(config, chosen, found)
     if found and not found.named(chosen.cl_device):
         raise pytest.UsageError(f"--cl-device={chosen.cl_device!r} is none of the devices found:\n{found.describe()}")
     others = {"--benchmark-json": host.json_place(config), "GITHUB_STEP_SUMMARY": chosen.summary}

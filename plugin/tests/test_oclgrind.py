@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_benchgate import devices, oclgrind
+from pytest_benchgate import devices
+from pytest_benchgate.cl_check import checking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -520,7 +521,7 @@ def test_it(cl_context, cl_queue, run):
 
 def test_messages_of_one_kind_are_shown_once() -> None:
     one = "\nInvalid write of size 4 at global memory address 0x{0}\n\tKernel: k\n\tEntity: Global({0},0,0)\n\t  store i32 %1, !dbg !12\n\tAt line 3 of input.cl:\n\t  y[i] = x;\n\t\n"
-    text = oclgrind.summarise(
+    text = checking.summarise(
         "".join(one.format(place) for place in (8, 9, 10)) + "".join(f"\nfault {'x' * n}\n" for n in range(6))
     )
     assert text.splitlines() == [
@@ -538,4 +539,4 @@ def test_messages_of_one_kind_are_shown_once() -> None:
     "text", ["Controlflow depends on uninitialized value", "OCLGRIND FATAL ERROR (/src/plugins/Uninitialized.cpp:194)"]
 )
 def test_what_may_be_a_fault_of_oclgrinds_says_so(text: str) -> None:
-    assert oclgrind.summarise(text).splitlines() == [f"Oclgrind: {text}", oclgrind.FALSE_ALARMS]
+    assert checking.summarise(text).splitlines() == [f"Oclgrind: {text}", checking.FALSE_ALARMS]

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_benchgate import host, oclgrind_watch
+from pytest_benchgate import host
+from pytest_benchgate.cl_check import watch
+from pytest_benchgate.cl_check.memory import MESSAGES, ImageKernels, Kept, patch_pyopencl
+from pytest_benchgate.cl_check.watch import MARK
 from pytest_benchgate.devices import SIMULATOR
-from pytest_benchgate.oclgrind_memory import MESSAGES, ImageKernels, Kept, patch_pyopencl
-from pytest_benchgate.oclgrind_watch import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -111,7 +112,7 @@ class Log:
         # In a group of its own: Ctrl-C is for pytest.
         self._copying = subprocess.Popen(  # noqa: S603
             # Isolated and without site-packages, it starts sooner.
-            [sys.executable, "-I", "-S", oclgrind_watch.__file__, str(folder)],
+            [sys.executable, "-I", "-S", watch.__file__, str(folder)],
             stdin=self.pipe.open("rb"),
             stdout=self._file,
             process_group=0,
