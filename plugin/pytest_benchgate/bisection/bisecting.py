@@ -71,9 +71,9 @@ class Bisection:
 
     Every candidate is raced against the good revision, not against its parent: the slowdown then shows in each commit
     since it came in, and one of the two builds is in the cache. It is bad from a slowdown on that lies between none and
-    the whole, see `middle`. Finally, the commit that is found is raced against its
-    parent, with alpha as the probability of a false alarm of this race alone. So, whatever went wrong before, a commit
-    that is as fast as its parent is confirmed with a probability below alpha.
+    the whole, see `middle`. Finally, the commit that is found is raced against its parent, with alpha as the
+    probability of a false alarm of this race alone. So, whatever went wrong before, a commit that is as fast as its
+    parent is confirmed with a probability below alpha.
 
     Attributes
     ----------

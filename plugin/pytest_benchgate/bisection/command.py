@@ -29,7 +29,8 @@ HELP = "find the first commit that made a benchmark slower"
 DESCRIPTION = """\
 Find the first commit between two revisions that made a benchmark slower.
 
-Each candidate is built and raced against the good revision, as pytest --race does it. Commits that do not build, do
+Each candidate is built and raced against the good revision, as pytest --race does it. It counts as slow from about two
+fifths of the whole slowdown on, or from the race's threshold on, if that is more. Commits that do not build, do
 not have the test, or stay unsure are skipped. At the end, the commit found is raced against its parent. Your
 repository and working tree are not touched, and only committed files count. Options that bisect does not know, such as
 --race-threshold=3%, are passed to pytest; put them after TEST.

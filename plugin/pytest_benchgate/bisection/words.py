@@ -44,6 +44,7 @@ def to_text(result: Result, test: str, good: str) -> str:
         what = f"{trial.commit[:10]} has not been shown to be slower than {good[:10]}"
         return f"{test}: there is nothing to search, because {what}\n  {trial}\n"
     count = len(result.suspects)
+    least = f"more than {_percent(result.threshold)} " if result.threshold else ""
     first = result.suspects[-1]
     if result.ending is Ending.RANGE:
         unsure = any(trial.reason == "unsure" for trial in result.trials)
@@ -52,7 +53,7 @@ def to_text(result: Result, test: str, good: str) -> str:
     else:
         parent = result.confirmation.against[:10] if result.confirmation else ""
         head = (
-            f"{first.short} is the first commit that is slower than {good[:10]}, but the race against its parent "
+            f"{first.short} is the first commit that is {least}slower than {good[:10]}, but the race against its parent "
             f"{parent} does not confirm it:\n  {result.confirmation}\n"
             f"The slowdown may have come in steps that are each below the threshold, in one or more of these {count}:"
         )
@@ -75,12 +76,15 @@ def _found(result: Result, test: str, good: str) -> str:
     if confirmation is not None and confirmation.raced is not None:
         if confirmation.against != good:
             lines.append(f"  against its parent {confirmation.against[:10]}: {race.change(confirmation.raced)}")
+            if result.threshold:
+                most = _percent(result.threshold)
+                lines.append(f"  commits before it may have made it slower, by less than {most} together")
         lines += [f"  {line}" for line in race.explained(confirmation.raced).splitlines()]
-    if result.threshold and len(result.trials) > 1:
-        lines.append(
-            f"  commits before it may have made it slower, by less than {100 * result.threshold:.3g} % together"
-        )
     return "\n".join(lines) + "\n"
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.3g} %"
 
 
 def _line(commit: Commit) -> str:
