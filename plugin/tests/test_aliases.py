@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchgate.inputs import MOST_COPIES, Input
 
 if TYPE_CHECKING:
     from conftest import Suite
@@ -578,3 +579,22 @@ def test_misuse_says_what_to_do(suite: Suite) -> None:
     run.result.assert_outcomes(passed=1, failed=len(MISUSE))
     for text in MISUSE.values():
         assert text in run.text
+
+
+def test_of_a_large_argument_so_many_values_are_copied_and_no_more() -> None:
+    copied = 0
+
+    class Costly:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Costly)
+
+        def __deepcopy__(self, memo: object) -> Costly:
+            nonlocal copied
+            copied += 1
+            return Costly()
+
+    held = Input([Costly() for _ in range(2 * MOST_COPIES)])
+    assert copied == MOST_COPIES
+    assert not held.changed()

@@ -229,6 +229,13 @@ def morsel(value: str) -> Any:
     return made
 
 
+def cut(bits: Any) -> Any:
+    """Return the same bits, in a buffer whose further bits are set."""
+    made = bits + type(bits)("11111")
+    del made[len(bits) :]
+    return made
+
+
 def deep(value: Any) -> Any:
     """Return a list that is nested more deeply than Python recurses."""
     for _ in range(10_000):
@@ -467,7 +474,10 @@ EQUAL: Table = {
         ("multidict.MultiDict([('a', 1), ('a', 2)])", "multidict.MultiDict([('a', 1), ('a', 2 + 1e-12)])", CLOSE),
         ("multidict.CIMultiDict(A=1)", "multidict.CIMultiDict(A=1)"),
     ],
-    "bitarray": [("bitarray.bitarray('101')", "bitarray.bitarray('101')")],
+    "bitarray": [
+        ("bitarray.bitarray('101')", "bitarray.bitarray('101')"),
+        ("cut(bitarray.bitarray('101'))", "bitarray.bitarray('101')"),
+    ],
     "boost_histogram": [(HISTOGRAM.format(1, 0), HISTOGRAM.format(1, 0))],
     "shapely": [("shapely.Point(1, 2)", "shapely.Point(1, 2)")],
     "gmpy2": [
@@ -722,7 +732,10 @@ UNEQUAL: Table = {
         ("multidict.MultiDict([('a', 1), ('a', 2)])", "{'a': 1}"),
         ("multidict.CIMultiDict(A=1)", "multidict.CIMultiDict([('A', 1), ('a', 2)])"),
     ],
-    "bitarray": [("bitarray.bitarray('101')", "bitarray.bitarray('1010')")],
+    "bitarray": [
+        ("bitarray.bitarray('101')", "bitarray.bitarray('1010')"),
+        ("cut(bitarray.bitarray('101'))", "bitarray.bitarray('100')"),
+    ],
     "boost_histogram": [
         (HISTOGRAM.format(1, 0), HISTOGRAM.format(2, 0)),
         (HISTOGRAM.format(1, 0), HISTOGRAM.format(1, 9)),

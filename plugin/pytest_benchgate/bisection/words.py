@@ -53,8 +53,8 @@ def to_text(result: Result, test: str, good: str) -> str:
     else:
         parent = result.confirmation.against[:10] if result.confirmation else ""
         head = (
-            f"{first.short} is the first commit that is {least}slower than {good[:10]}, but the race against its parent "
-            f"{parent} does not confirm it:\n  {result.confirmation}\n"
+            f"{first.short} is the first commit that is {least}slower than {good[:10]}, but the race against its "
+            f"parent {parent} does not confirm it:\n  {result.confirmation}\n"
             f"The slowdown may have come in steps that are each below the threshold, in one or more of these {count}:"
         )
     trials = {trial.commit: str(trial) for trial in result.trials}
