@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 from pytest_benchgate.race.launching.results import Failed, FailureKind
 from pytest_benchgate.race.reaper import ended_fd
 from pytest_benchgate.race.sides.sides import SidesError
-from pytest_benchgate.race.worker import boot, messages
+from pytest_benchgate.race.worker import addresses, boot, messages
 from pytest_benchgate.race.worker.channel import Channel, Closed, Late
 from pytest_benchgate.race.worker.clock import CLOCK
 
@@ -127,15 +127,17 @@ class Worker:
             # Without bytecode files, compiling would take most of each start; one folder for both sides.
             if env.pop("PYTHONDONTWRITEBYTECODE", None):
                 env["PYTHONPYCACHEPREFIX"] = str(self.side.temporary.with_name("bytecode"))
-        self.process = self.reaper.start(
-            [*self.side.prefix, *command(self.side.python, *self.side.arguments)],
-            guarded=boot.has_guard(),
-            cwd=self.side.folder,
-            env=env,
-            pass_fds=(orders_in, answers_out),
-            stdout=self.output,
-            stderr=subprocess.STDOUT,
-        )
+        line = [*self.side.prefix, *command(self.side.python, *self.side.arguments)]
+        with addresses.not_random():
+            self.process = self.reaper.start(
+                line,
+                guarded=boot.has_guard(),
+                cwd=self.side.folder,
+                env=addresses.with_stack(self.seed, line, env),
+                pass_fds=(orders_in, answers_out),
+                stdout=self.output,
+                stderr=subprocess.STDOUT,
+            )
         os.close(orders_in)
         os.close(answers_out)
         self.ended_fd = ended_fd(self.process.pid)

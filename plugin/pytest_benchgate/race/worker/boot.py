@@ -134,6 +134,8 @@ def main() -> None:
         guard(start["session"])
     # Until the suite's own code runs: looking for garbage takes 6 % of the time in which pytest is imported.
     gc.disable()
+    _load("addresses")
+    sys.modules["pytest_benchgate.race.worker.addresses"].move(start["seed"])
     _load("clock")
     _load("seeds")
     sys.modules["pytest_benchgate.race.worker.seeds"].install(start["seed"])

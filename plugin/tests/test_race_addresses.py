@@ -1,0 +1,113 @@
+"""Both workers of a launch run at equal addresses, and each launch at new ones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from launching import FEW, make_sides, raced
+from pytest_benchgate.race.launching.results import Timed
+from pytest_benchgate.race.reaper import Reaper
+from pytest_benchgate.race.worker import addresses
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Where an object, a block of malloc(), a mapping, a library that is loaded late, and the stack are.
+SUITE = """
+    import json, os, mmap, ctypes
+    from pathlib import Path
+    import build
+
+    def mapped(name):
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            if name in line:
+                return line.split("-")[0]
+
+    def test_it(benchmark):
+        benchmark(lambda: 1)
+        import _elementtree
+        large, small = bytearray(2**22), bytearray(5000)
+        where = {
+            "object": id(object()),
+            "hash": hash(object()),
+            "block": ctypes.addressof(ctypes.c_char.from_buffer(small)),
+            "mapping": ctypes.addressof(ctypes.c_char.from_buffer(large)),
+            "library": mapped("_elementtree"),
+            "stack": int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[25]) % mmap.PAGESIZE,
+        }
+        Path(build.OUT).write_text(json.dumps(where))
+"""
+
+
+def personality() -> int:
+    """Return that of a process which this one starts."""
+    command = [sys.executable, "-c", "print(open('/proc/self/personality').read())"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout, 16)
+
+
+@pytest.fixture
+def _allowed() -> None:
+    if sys.platform != "linux":
+        pytest.skip("only on Linux are addresses equal")
+    with addresses.not_random():
+        if not personality() & addresses.ADDR_NO_RANDOMIZE:
+            pytest.skip("this sandbox forbids personality(ADDR_NO_RANDOMIZE)")
+
+
+def where(folder: Path, seed: int) -> list[dict[str, Any]]:
+    """Return the addresses in both workers of a launch."""
+    folder.mkdir()
+    outs = {side: folder / f"{side}.json" for side in ("base", "head")}
+    sides = make_sides(folder, suite=SUITE, **{side: f"OUT = {str(out)!r}" for side, out in outs.items()})
+    with Reaper() as reaper:
+        result = raced(sides, "it", FEW, reaper, seed)["it"]
+    assert isinstance(result, Timed), result
+    return [json.loads(out.read_text()) for out in outs.values()]
+
+
+@pytest.mark.usefixtures("_allowed")
+def test_both_sides_have_equal_addresses_and_each_launch_new_ones(tmp_path: Path) -> None:
+    launches = [where(tmp_path / str(seed), seed) for seed in (1, 2, 3)]
+    for name in launches[0][0]:
+        of_base = [base[name] for base, _ in launches]
+        # Small objects may take a place that the interpreter had before it was moved.
+        assert len({*of_base}) > 1 or name in {"object", "hash"}, name
+        equal = [base[name] == head[name] for base, head in launches]
+        # How many digits a time has, may change what is allocated.
+        assert sum(equal) >= (2 if name in {"object", "hash", "block"} else 3), name
+
+
+@pytest.mark.usefixtures("_allowed")
+def test_what_starts_elsewhere_has_random_addresses() -> None:
+    before = personality()
+    with addresses.not_random():
+        assert personality() == before | addresses.ADDR_NO_RANDOMIZE
+    assert personality() == before
+
+    def fail() -> None:
+        with addresses.not_random():
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert personality() == before
+
+
+@pytest.mark.usefixtures("_allowed")
+@pytest.mark.parametrize("length", [0, 1, 100, 4095, 5000])
+def test_a_longer_environment_leaves_the_stack_where_it_is(length: int) -> None:
+    """The stack begins below the environment: field 28 of /proc/PID/stat."""
+    command = [sys.executable, "-S", "-c", "print(open('/proc/self/stat').read().rpartition(')')[2].split()[25])"]
+
+    def stack(seed: int, length: int) -> int:
+        with addresses.not_random():
+            environment = addresses.with_stack(seed, command, {"NAME": "ä" * length})
+            run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return int(run.stdout) % 4096
+
+    assert stack(1, length) == stack(1, 7)
+    assert stack(1, length) != stack(2, length)
