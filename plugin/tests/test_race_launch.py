@@ -444,23 +444,31 @@ CLOSE = st.lists(st.tuples(st.integers(10**6, 1_010_000), st.integers(10**6, 1_0
 
 
 @settings(deadline=None)  # a busy machine has moments of its own
-@given(pairs=PAIRS | CLOSE, calls=st.integers(1, 50))
+@given(
+    pairs=PAIRS | CLOSE,
+    calls=st.integers(1, 50),
+    paced=st.none() | st.integers(5, 40),
+    usual=st.none() | st.floats(-1, 1),
+)
 def test_whether_pairs_are_enough_does_not_depend_on_which_side_is_which(
-    pairs: list[tuple[int, int]], calls: int
+    pairs: list[tuple[int, int]], calls: int, paced: int | None, usual: float | None
 ) -> None:
     base, head = [float(first) for first, _ in pairs], [float(second) for _, second in pairs]
+    pace = Pace(calls, pairs=paced, usual=usual)
     for rule in (None, Rule(), Rule(threshold=0.2)):
-        there, back = (_enough(times, Pace(calls), Plan(), rule) for times in ([base, head], [head, base]))
+        there, back = (_enough(times, pace, Plan(), rule) for times in ([base, head], [head, base]))
         assert there == back
 
 
 def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() -> None:
     plan = Plan(pairs=25, agreeing_pairs=5, least_pairs=3, precision=0.01, timed_ns=6e8)
-    rng = random.Random(1)
+    rng, first = random.Random(1), Pace(1)
 
-    def counted(scatter: float, call_ns: float, slower: float = 1.0, rule: Rule | None = None) -> int:
+    def counted(
+        scatter: float, call_ns: float, slower: float = 1.0, rule: Rule | None = None, pace: Pace = first
+    ) -> int:
         times: tuple[list[float], list[float]] = ([], [])
-        while not _enough(times, Pace(1), plan, rule):
+        while not _enough(times, pace, plan, rule):
             for side, factor in zip(times, (1, slower), strict=True):
                 side.append(factor * call_ns * math.exp(rng.gauss(0, scatter)))
         return len(times[0])
@@ -473,5 +481,15 @@ def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() ->
     # Where a launch counts fully by the rule, it need not be more exact.
     near = Rule(threshold=0.05, scales=(0.02,))
     assert counted(0.003, 1e6, rule=near) == 5
-    assert counted(0.003, 1e6, 1.2, near) == counted(0.003, 1e6, 1 / 1.2, near) == 5
     assert counted(0.01, 1e6, 1.05, near) > 5
+    # Nor are few enough for a first one that is far off: they may all be disturbed.
+    assert counted(0.01, 1e6, 1.2, near) > 5 < counted(0.01, 1e6, 1 / 1.2, near)
+    # Later launches take as many as their pace says, unless they are unlike earlier ones and not sure of it.
+    quiet, slow, open_ = (Pace(1, pairs=6, usual=usual) for usual in (0.001, 0.2, None))
+    assert counted(0.01, 1e6, 1.0, near, quiet) == counted(0.01, 1e6, 1.2, near, slow) == 6
+    assert counted(0.02, 1e6, 1.2, near, open_) == counted(0.02, 1e6, 1.2, None, quiet) == 6
+    assert counted(0.02, 1e6, 1.2, near, quiet) > 6 < counted(0.02, 1e6, 1 / 1.2, near, quiet)
+    assert counted(0.02, 1e6, 1.0, near, slow) > 6
+    assert counted(1e-9, 1e6, 1.2, near, quiet) == 6
+    assert counted(1e-9, 1e6, 1.2, near, dataclasses.replace(quiet, pairs=5)) == 5
+    assert counted(1.0, 1e6, 1.2, near, quiet) in range(6, 26)

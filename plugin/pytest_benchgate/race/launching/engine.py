@@ -51,6 +51,9 @@ class Deciding(Protocol):
     def is_clear(self, low: float, high: float) -> bool:
         """Return whether a launch counts fully, and as much, wherever its number lies between these."""
 
+    def agrees(self, number: float, usual: float) -> bool:
+        """Return whether a launch counts fully, and as one with the usual number does."""
+
     def suspects(self, low: float) -> bool:
         """Return whether an interval that begins here makes an alarm likely."""
 

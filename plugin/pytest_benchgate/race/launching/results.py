@@ -59,6 +59,8 @@ class Pace:
         How many pairs of blocks; None where that depends on how well they agree.
     factors : tuple[int, ...]
         How many times as many calls each side makes, for two tests of unlike length; empty for one test.
+    usual : float | None
+        The number that a launch is expected to have; None where it may be on either side of where it counts less.
 
     """
 
@@ -66,6 +68,7 @@ class Pace:
     lead: int = 0
     pairs: int | None = None
     factors: tuple[int, ...] = ()
+    usual: float | None = None
 
 
 @dataclass(frozen=True)
