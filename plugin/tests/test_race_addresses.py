@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -111,3 +112,33 @@ def test_a_longer_environment_leaves_the_stack_where_it_is(length: int) -> None:
 
     assert stack(1, length) == stack(1, 7)
     assert stack(1, length) != stack(2, length)
+
+
+# A sandbox's filter, as Docker's: personality() may only ask. The program is in BPF, see <linux/seccomp.h>.
+SANDBOX = """
+import ctypes, errno, platform, struct, subprocess, sys
+from pytest_benchgate.race.worker import addresses
+
+number = {"x86_64": 135, "aarch64": 92}[platform.machine()]
+LOAD, EQUAL, RETURN, ALLOW, ERRNO = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050000
+steps = [
+    (LOAD, 0, 0, 0), (EQUAL, 0, 3, number), (LOAD, 0, 0, 16), (EQUAL, 1, 0, addresses.ASKS),
+    (RETURN, 0, 0, ERRNO | errno.EPERM), (RETURN, 0, 0, ALLOW),
+]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+NO_NEW_PRIVS, SECCOMP, FILTER = 38, 22, 2
+assert prctl(NO_NEW_PRIVS, 1, 0, 0, 0) == 0 == prctl(SECCOMP, FILTER, program, 0, 0), ctypes.get_errno()
+command = [sys.executable, "-c", "print(open('/proc/self/personality').read())"]
+with addresses.not_random():
+    print(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+"""
+
+
+@pytest.mark.usefixtures("_allowed")
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="the number of a system call is needed")
+def test_a_sandbox_that_forbids_it_changes_nothing() -> None:
+    run = subprocess.run([sys.executable, "-c", SANDBOX], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert int(run.stdout, 16) == personality()
