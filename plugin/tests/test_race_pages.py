@@ -1,4 +1,4 @@
-"""Extension modules are copied before each further launch, so that where their pages are is drawn anew."""
+"""Extension modules and libraries are copied before each further launch, so that where their pages are is drawn anew."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="inodes and permissions as POSIX has them")
 
 
-@pytest.fixture
-def module(tmp_path: Path) -> Path:
-    path = tmp_path / f"kern{EXTENSION_SUFFIXES[0]}"
+@pytest.fixture(params=[f"kern{EXTENSION_SUFFIXES[0]}", "kern.abi3.so", "libkern-1a2b.so.1.2", "libkern.dylib"])
+def module(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    path = tmp_path / request.param
     path.write_bytes(b"\x7fELF" + bytes(range(256)) * 100)
     path.chmod(0o755)
     os.utime(path, (1e9, 1e9))
@@ -31,7 +31,7 @@ def module(tmp_path: Path) -> Path:
 
 @needs_posix
 def test_a_module_is_another_file_with_the_same_content(module: Path) -> None:
-    source = module.with_name("kern.py")
+    source = module.with_name("kern.so.py")
     source.write_text("")
     before, of_source, content = module.stat(), source.stat(), module.read_bytes()
     with module.open("rb") as opened:

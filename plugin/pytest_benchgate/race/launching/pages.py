@@ -9,9 +9,9 @@ Copied before each launch, they are: where their pages are is drawn anew, and in
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import suppress
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+# Extension modules, and libraries that these load: kern.abi3.so, libkern.so.1, kern.pyd, libkern.dylib.
+MACHINE_CODE = re.compile(r"\.(so(\.\d+)*|pyd|dll|dylib)$")
+
+
 def renew(paths: Iterable[str]) -> None:
-    """Replace extension modules by copies of themselves; others, and those that cannot be replaced, stay."""
-    for path in sorted(path for path in paths if path.endswith(tuple(EXTENSION_SUFFIXES))):
+    """Replace extension modules and libraries by copies of themselves; what is none, or cannot be replaced, stays."""
+    for path in sorted(filter(MACHINE_CODE.search, paths)):
         copy = Path(f"{path}.{os.getpid()}")
         try:
             # A cache that is not ours, or a full disk.
