@@ -22,7 +22,7 @@ needs_posix = pytest.mark.skipif(os.name != "posix", reason="inodes and permissi
 
 @pytest.fixture(params=[f"kern{EXTENSION_SUFFIXES[0]}", "kern.abi3.so", "libkern-1a2b.so.1.2", "libkern.dylib"])
 def module(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    path = tmp_path / request.param
+    path: Path = tmp_path / request.param
     path.write_bytes(b"\x7fELF" + bytes(range(256)) * 100)
     path.chmod(0o755)
     os.utime(path, (1e9, 1e9))
