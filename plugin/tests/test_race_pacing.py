@@ -74,6 +74,17 @@ def test_what_was_calibrated_is_kept_and_threads_that_were_seen_once() -> None:
     assert (found.calls, found.lead) == (70, 30)
 
 
+def test_the_usual_number_is_the_median_unless_it_lies_where_a_launch_counts_less() -> None:
+    launches = [timed([(1000.0, 1000.0 * ratio)]) for ratio in (1.2, 1.0, 1.001)]
+    far, near = (pace(launches, 1.0, rule) for rule in (Rule(), Rule(threshold=0.01)))
+    assert far is not None and near is not None  # noqa: PT018
+    assert far.usual == pytest.approx(math.log(1.001))
+    assert near.usual is None
+    slow = pace(launches[:1], 1.0, Rule(threshold=0.01))
+    assert slow is not None
+    assert slow.usual == pytest.approx(math.log(1.2))
+
+
 def test_one_disturbed_launch_asks_for_no_more_pairs() -> None:
     quiet, disturbed = simulated(0.01, 0.004), simulated(0.3, 0.004, launches=1)
     assert best_pairs([*disturbed, *quiet], 10.0, NEAR) <= best_pairs(quiet, 10.0, NEAR)
