@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ def test_a_module_is_another_file_with_the_same_content(module: Path) -> None:
     source.write_text("")
     before, of_source, content = module.stat(), source.stat(), module.read_bytes()
     with module.open("rb") as opened:
-        pages.renew([str(module), str(source)])
+        pages.renew([str(module), str(source)], random.Random(1))
         # Who has it open, or loaded, keeps the old one.
         assert os.fstat(opened.fileno()).st_ino == before.st_ino
         assert module.stat().st_ino != before.st_ino
@@ -46,6 +47,17 @@ def test_a_module_is_another_file_with_the_same_content(module: Path) -> None:
 
 
 @needs_posix
+def test_neither_side_is_always_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths, first = [str(tmp_path / f"{side}.so") for side in ("base", "head")], []
+    monkeypatch.setattr(shutil, "copy2", lambda source, _target: first.append(source))
+    rng = random.Random(1)
+    for launch in range(40):
+        pages.renew(paths, rng)
+        del first[launch + 1 :]
+    assert 8 < first.count(paths[0]) < 32
+
+
+@needs_posix
 def test_what_cannot_be_copied_stays(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_source: object, target: Path) -> None:
         target.write_bytes(b"half")
@@ -53,8 +65,8 @@ def test_what_cannot_be_copied_stays(module: Path, monkeypatch: pytest.MonkeyPat
 
     content, before = module.read_bytes(), module.stat().st_ino
     monkeypatch.setattr(shutil, "copy2", full)
-    pages.renew([str(module)])
-    pages.renew([str(module.with_name(f"gone{EXTENSION_SUFFIXES[0]}"))])
+    pages.renew([str(module)], random.Random(1))
+    pages.renew([str(module.with_name(f"gone{EXTENSION_SUFFIXES[0]}"))], random.Random(1))
     assert (module.read_bytes(), module.stat().st_ino) == (content, before)
     assert [*module.parent.iterdir()] == [module]
 
@@ -65,7 +77,7 @@ def test_each_further_launch_has_new_copies_of_a_race_s_own_files(
 ) -> None:
     script, renewed = Script({"same": [0.0]}), []
     monkeypatch.setattr(engine, "launch", script.launch)
-    monkeypatch.setattr(pages, "renew", lambda paths: renewed.append(sorted(paths)))
+    monkeypatch.setattr(pages, "renew", lambda paths, _rng: renewed.append(sorted(paths)))
     assert [*engine.run([], [Race("same")], Plan(), seed=1, reaper=Reaper(), own_files=own_files)]
     # Of the first launch, nothing is known.
     assert renewed == ([[], ["same"], ["same"]] if own_files else [])

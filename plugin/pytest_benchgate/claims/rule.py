@@ -101,10 +101,6 @@ class ClaimRule:
         """Return whether a launch lies on one side, wherever its number lies between these."""
         return high < self.bound or low > self.bound
 
-    def agrees(self, number: float, usual: float) -> bool:  # noqa: ARG002
-        """Return True: were a launch to go on until it agrees with earlier ones, its side would not be chance alone."""
-        return True
-
     def suspects(self, low: float) -> bool:
         """Return whether an interval that begins here lies above the bound."""
         return low > self.bound

@@ -157,10 +157,6 @@ class Rule:
         edge, scale = math.log1p(self.threshold), max(self.scales)
         return most < edge - scale or (low * high > 0 and least > edge + scale)
 
-    def agrees(self, number: float, usual: float) -> bool:
-        """Return whether a launch counts fully, as one with the usual number; the same if the sides are exchanged."""
-        return self.is_clear(*sorted((abs(number), abs(usual))))
-
     def suspects(self, low: float) -> bool:
         """Return whether an interval that begins here is clearly above the threshold."""
         return low > math.log1p(self.threshold) + max(self.scales) / 2

@@ -51,9 +51,6 @@ class Deciding(Protocol):
     def is_clear(self, low: float, high: float) -> bool:
         """Return whether a launch counts fully, and as much, wherever its number lies between these."""
 
-    def agrees(self, number: float, usual: float) -> bool:
-        """Return whether a launch counts fully, and as one with the usual number does."""
-
     def suspects(self, low: float) -> bool:
         """Return whether an interval that begins here makes an alarm likely."""
 
@@ -170,7 +167,9 @@ class Race:
     def pace(self) -> Pace | None:
         """Return how its next launch is timed; None for the first."""
         paces = [pacing.pace(race.launches, self.seconds, race.rule) for race in self.by_clock if race.undecided]
-        return max(filter(None, paces), key=lambda pace: pace.pairs or 0, default=None)
+        most = max(filter(None, paces), key=lambda pace: pace.pairs or 0, default=None)
+        # While a launch is timed, nothing is known by the clock of a device.
+        return most if most is None or self.device is None else replace(most, margin=None)
 
     @property
     def numbers(self) -> list[float]:
@@ -236,7 +235,7 @@ def run(
             return
         start, own_s = clock(), 0.0
         if own_files:
-            pages.renew(loaded)
+            pages.renew(loaded, rng)
         paces = {nodeid: pace for nodeid in undecided if (pace := state[nodeid].pace()) is not None}
         measure = timer(paces, {nodeid: state[nodeid].rule for nodeid in undecided})
         for event in launch(sides, undecided, plan, rng.getrandbits(32), reaper, measure):

@@ -34,9 +34,9 @@ def pace(launches: Sequence[Timed], seconds: float, rule: Deciding) -> Pace | No
     if not launches:
         return None
     lead = max(timed.pace.lead for timed in launches)
-    usual = statistics.median(timed.number for timed in launches)
+    margin = rule.margin(statistics.median(timed.number for timed in launches))
     pairs = best_pairs(launches, seconds, rule)
-    return replace(launches[-1].pace, lead=lead, pairs=pairs, usual=usual if rule.margin(usual) > 0 else None)
+    return replace(launches[-1].pace, lead=lead, pairs=pairs, margin=margin if margin > 0 else None)
 
 
 def best_pairs(launches: Sequence[Timed], seconds: float, rule: Deciding) -> int:

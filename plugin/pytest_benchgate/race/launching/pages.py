@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterable
 
 
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 MACHINE_CODE = re.compile(r"\.(so(\.\d+)*|pyd|dll|dylib)$")
 
 
-def renew(paths: Iterable[str]) -> None:
-    """Replace extension modules and libraries by copies of themselves; what is none, or cannot be replaced, stays."""
-    for path in sorted(filter(MACHINE_CODE.search, paths)):
+def renew(paths: Iterable[str], rng: random.Random) -> None:
+    """Replace extension modules and libraries by copies of themselves; what is none, or cannot be replaced, stays.
+
+    Their order is random: were one side always the first, the sides could not be exchanged.
+    """
+    found = sorted(filter(MACHINE_CODE.search, paths))
+    for path in rng.sample(found, len(found)):
         copy = Path(f"{path}.{os.getpid()}")
         try:
             # A cache that is not ours, or a full disk.

@@ -59,8 +59,9 @@ class Pace:
         How many pairs of blocks; None where that depends on how well they agree.
     factors : tuple[int, ...]
         How many times as many calls each side makes, for two tests of unlike length; empty for one test.
-    usual : float | None
-        The number that a launch is expected to have; None where it may be on either side of where it counts less.
+    margin : float | None
+        How far its number may be off, in ln(ratio), and still count as expected: a launch that may be further off has
+        more pairs. None if these pairs are enough in any case.
 
     """
 
@@ -68,7 +69,7 @@ class Pace:
     lead: int = 0
     pairs: int | None = None
     factors: tuple[int, ...] = ()
-    usual: float | None = None
+    margin: float | None = None
 
 
 @dataclass(frozen=True)

@@ -165,25 +165,21 @@ def _calls(workers: Sequence[Worker], plan: Plan) -> tuple[int, float, list[floa
 def _enough(times: Sequence[Sequence[float]], pace: Pace, plan: Plan, rule: Deciding | None) -> bool:
     """Return whether a launch has enough pairs.
 
-    As many as its pace says, if its number is like those of earlier launches: few pairs may all be disturbed. Or all
-    the rule wants to know of it is clear, or they agree, or have taken too long. None of this depends on which side is
-    slower: the number of equal builds stays symmetric.
+    As many as its pace says, unless these scatter more than it expects: few pairs may all be disturbed. Without a pace,
+    as many as agree, or make clear what the rule wants to know. No more if they take too long. None of this depends on
+    which side is slower: the number of equal builds stays symmetric. Nor does a pace's part of it depend on the number:
+    going on until that is like earlier ones would favour what these have said, and the interval would not hold.
     """
     count = len(times[0])
     if count >= max(pace.pairs or 0, plan.pairs):
         return True
     if count >= plan.least_pairs and pace.calls * sum(map(sum, times)) >= plan.timed_ns:
         return True
-    if pace.pairs and count >= pace.pairs:
-        is_usual = rule is None or pace.usual is None or rule.agrees(launch_number(*times), pace.usual)
-        return is_usual or (count >= plan.agreeing_pairs and _margin(times) <= plan.precision / 2)
-    if pace.pairs or count < plan.agreeing_pairs:
+    if pace.pairs:
+        # Half of all launches are less exact than planned, and few by more than that.
+        enough = pace.margin is None or rule is None
+        return count >= pace.pairs and (enough or error(*times) <= max(pace.margin or 0.0, plan.precision / 2))
+    if count < plan.agreeing_pairs:
         return False
-    number, margin = launch_number(*times), _margin(times)
-    if margin <= plan.precision / 2:
-        return True
-    return rule is not None and rule.agrees(number, 0.0) and rule.is_clear(number - margin, number + margin)
-
-
-def _margin(times: Sequence[Sequence[float]]) -> float:
-    return CERTAIN * error(*times)
+    number, margin = launch_number(*times), CERTAIN * error(*times)
+    return 2 * margin <= plan.precision or (rule is not None and rule.is_clear(number - margin, number + margin))
