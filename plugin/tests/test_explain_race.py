@@ -107,12 +107,13 @@ def test_a_small_difference_is_counted_again_in_new_processes(
 ) -> None:
     """Head executes some more in its first process, as by where its memory lies."""
     build = """
-        import pathlib
+        import itertools, pathlib
         started = pathlib.Path(__file__).with_name("started")
         more = @MORE@ if not started.exists() else 0
         started.touch()
         def work():
-            for _ in range(1000 + more):
+            # It makes no object, which would take more instructions at some addresses.
+            for _ in itertools.repeat(None, 1000 + more):
                 pass
     """
     suite = "import build\ndef test_work(benchmark):\n    benchmark(build.work)\n"
