@@ -114,6 +114,27 @@ def test_a_longer_environment_leaves_the_stack_where_it_is(length: int) -> None:
     assert stack(1, length) != stack(2, length)
 
 
+LIMITED = """
+import mmap, resource
+from pathlib import Path
+from pytest_benchgate.race.worker import addresses
+
+mapped = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+resource.setrlimit(resource.RLIMIT_AS, (mapped + 2**20, resource.RLIM_INFINITY))
+for seed in range(20):
+    addresses.move(seed)
+print(len(addresses._kept))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much is mapped")
+def test_a_worker_starts_where_memory_is_limited() -> None:
+    run = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    # The limit was reached: each move keeps two blocks.
+    assert int(run.stdout) < 2 * 20
+
+
 # A sandbox's filter, as Docker's: personality() may only ask. The program is in BPF, see <linux/seccomp.h>.
 SANDBOX = """
 import ctypes, errno, platform, struct, subprocess, sys

@@ -330,7 +330,8 @@ def test_a_test_that_fails_ends_both_races() -> None:
     assert (race.failed, len(script.asked)) == (Failed("head", "wrong"), 2)
 
 
-def test_the_clock_that_is_undecided_sets_the_pace() -> None:
+@pytest.mark.parametrize("number", [0.02, 0.1])
+def test_the_clock_that_is_undecided_sets_the_pace(number: float) -> None:
     rng = random.Random(1)
 
     def timed(number: float, scatter: float) -> Timed:
@@ -340,12 +341,15 @@ def test_the_clock_that_is_undecided_sets_the_pace() -> None:
 
     race = _by_both("it")
     for _ in range(3):
-        result = replace(timed(0.0, 1e-4), device=timed(0.02, 0.01))
+        result = replace(timed(0.0, 1e-4), device=timed(number, 0.01))
         race = race.after(LaunchResult("it", result, 1.0))
     wall, device = race.by_clock
     assert (wall.decision.verdict, device.decision.verdict) == (Verdict.SAME, Verdict.UNSURE)
     paces = [pacing.pace(one.launches, race.seconds, one.rule) for one in (device, wall)]
-    assert race.pace() == paces[0] != paces[1]
+    assert paces[0] is not None
+    # A launch knows only the wall time of its pairs, whose scatter says nothing about the device's.
+    assert race.pace() == replace(paces[0], margin=None) != paces[1]
+    assert (paces[0].margin is None) == (number == 0.02)
 
 
 def test_the_budget_is_that_of_an_undecided_clock_that_looks_slower() -> None:

@@ -487,7 +487,7 @@ def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() ->
     # Later launches take as many as their pace says, unless these scatter by more than it expects.
     exact, rough, open_ = (Pace(1, pairs=6, margin=margin) for margin in (0.02, 0.2, None))
     assert counted(0.01, 1e6, pace=exact, rule=near) == counted(0.1, 1e6, pace=rough, rule=near) == 6
-    assert counted(0.1, 1e6, pace=open_, rule=near) == counted(0.1, 1e6, pace=exact) == 6
+    assert counted(0.1, 1e6, pace=open_, rule=near) == 6
     assert 6 < counted(0.1, 1e6, pace=exact, rule=near) <= 25
     assert 6 < counted(1.0, 1e5, pace=rough, rule=near) <= 25
     # Less than the precision of a first launch is not asked for.

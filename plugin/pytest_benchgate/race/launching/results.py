@@ -60,8 +60,8 @@ class Pace:
     factors : tuple[int, ...]
         How many times as many calls each side makes, for two tests of unlike length; empty for one test.
     margin : float | None
-        How far its number may be off, in ln(ratio), and still count as expected: a launch that may be further off has
-        more pairs. None if these pairs are enough in any case.
+        The standard error of its number, in ln(ratio), up to which these pairs are enough, and beyond which there are
+        more. None if they are enough in any case.
 
     """
 

@@ -175,10 +175,11 @@ def _enough(times: Sequence[Sequence[float]], pace: Pace, plan: Plan, rule: Deci
         return True
     if count >= plan.least_pairs and pace.calls * sum(map(sum, times)) >= plan.timed_ns:
         return True
-    if pace.pairs:
-        # Half of all launches are less exact than planned, and few by more than that.
-        enough = pace.margin is None or rule is None
-        return count >= pace.pairs and (enough or error(*times) <= max(pace.margin or 0.0, plan.precision / 2))
+    if pace.pairs and (count < pace.pairs or pace.margin is None):
+        return count >= pace.pairs
+    if pace.pairs and pace.margin is not None:
+        # Half of all launches are somewhat less exact than the pairs were planned for, which is 1 / CERTAIN of this.
+        return error(*times) <= max(pace.margin, plan.precision / 2)
     if count < plan.agreeing_pairs:
         return False
     number, margin = launch_number(*times), CERTAIN * error(*times)

@@ -1,4 +1,4 @@
-"""The first code of a worker's process, run as a file: sets the seeds before anything draws, and leaves a guard.
+"""The first code of a worker's process, run as a file: moves it, sets the seeds before anything draws, leaves a guard.
 
 On Linux the process forks. The child becomes the worker. The parent is its guard: it waits for the worker and adopts
 the processes that the tests leave behind, daemons in a session of their own included; it kills these as soon as the
@@ -21,6 +21,10 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 # The environment variable that has messages.Start as JSON.
 START = "BENCHGATE_RACE"
@@ -118,13 +122,14 @@ def _end_like(status: int) -> None:
     os._exit(os.waitstatus_to_exitcode(status))
 
 
-def _load(name: str) -> None:
-    """Import a module of this folder by its full name, without the packages above it."""
+def _load(name: str) -> ModuleType:
+    """Import a module of this folder by its full name, without the packages above it, and return it."""
     full = f"pytest_benchgate.race.worker.{name}"
     spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None and spec.loader is not None  # noqa: PT018, S101  # of a file that exists
-    sys.modules[full] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[full])
+    module = sys.modules[full] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def main() -> None:
@@ -134,11 +139,9 @@ def main() -> None:
         guard(start["session"])
     # Until the suite's own code runs: looking for garbage takes 6 % of the time in which pytest is imported.
     gc.disable()
-    _load("addresses")
-    sys.modules["pytest_benchgate.race.worker.addresses"].move(start["seed"])
+    _load("addresses").move(start["seed"])
     _load("clock")
-    _load("seeds")
-    sys.modules["pytest_benchgate.race.worker.seeds"].install(start["seed"])
+    _load("seeds").install(start["seed"])
     runpy.run_module("pytest", run_name="__main__", alter_sys=True)
 
 
