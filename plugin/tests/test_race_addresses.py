@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -44,19 +46,37 @@ SUITE = """
 """
 
 
-def personality() -> int:
-    """Return that of a process which this one starts."""
-    command = [sys.executable, "-c", "print(open('/proc/self/personality').read())"]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout, 16)
+def output(code: str, *arguments: str, **more: str) -> list[int]:
+    """Run Python code in a process of its own, and return the numbers that it prints."""
+    command = [sys.executable, "-c", code, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **more})
+    assert (run.returncode, run.stderr) == (0, "")
+    return [int(number) for number in run.stdout.split()]
+
+
+# Whatever the tests are run with, the processes that this one starts get random addresses at first.
+SET = """
+import ctypes, subprocess, sys
+
+def of_a_child():
+    command = [sys.executable, "-c", "print(int(open('/proc/self/personality').read(), 16))"]
+    print(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+ctypes.CDLL(None).personality(0)
+"""
+
+
+@functools.cache
+def is_allowed() -> bool:
+    return output(f"{SET}ctypes.CDLL(None).personality({addresses.ADDR_NO_RANDOMIZE})\nof_a_child()") != [0]
 
 
 @pytest.fixture
 def _allowed() -> None:
     if sys.platform != "linux":
         pytest.skip("only on Linux are addresses equal")
-    with addresses.not_random():
-        if not personality() & addresses.ADDR_NO_RANDOMIZE:
-            pytest.skip("this sandbox forbids personality(ADDR_NO_RANDOMIZE)")
+    if not is_allowed():
+        pytest.skip("this sandbox forbids personality(ADDR_NO_RANDOMIZE)")
 
 
 def where(folder: Path, seed: int) -> list[dict[str, Any]]:
@@ -82,20 +102,39 @@ def test_both_sides_have_equal_addresses_and_each_launch_new_ones(tmp_path: Path
         assert sum(equal) >= (2 if name in {"object", "hash", "block"} else 3), name
 
 
+AROUND = """
+from pytest_benchgate.race.worker import addresses
+
+with addresses.not_random():
+    of_a_child()
+of_a_child()
+try:
+    with addresses.not_random():
+        raise KeyError
+except KeyError:
+    of_a_child()
+"""
+MOVED = """
+import ctypes, sys
+from pytest_benchgate.race.worker import addresses
+
+addresses.move(int(sys.argv[1]))
+for size in (2**22, 5000):
+    print(ctypes.addressof(ctypes.c_char.from_buffer(bytearray(size))))
+"""
+
+
 @pytest.mark.usefixtures("_allowed")
 def test_what_starts_elsewhere_has_random_addresses() -> None:
-    before = personality()
+    assert output(SET + AROUND) == [addresses.ADDR_NO_RANDOMIZE, 0, 0]
+
+
+@pytest.mark.usefixtures("_allowed")
+def test_a_seed_moves_mappings_and_blocks() -> None:
     with addresses.not_random():
-        assert personality() == before | addresses.ADDR_NO_RANDOMIZE
-    assert personality() == before
-
-    def fail() -> None:
-        with addresses.not_random():
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert personality() == before
+        first, again, second = (output(MOVED, seed, PYTHONHASHSEED="1") for seed in ("1", "1", "2"))
+    assert first == again
+    assert not {*first} & {*second}
 
 
 @pytest.mark.usefixtures("_allowed")
@@ -129,15 +168,14 @@ print(len(addresses._kept))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much is mapped")
 def test_a_worker_starts_where_memory_is_limited() -> None:
-    run = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stderr) == (0, "")
+    (kept,) = output(LIMITED)
     # The limit was reached: each move keeps two blocks.
-    assert int(run.stdout) < 2 * 20
+    assert kept < 2 * 20
 
 
 # A sandbox's filter, as Docker's: personality() may only ask. The program is in BPF, see <linux/seccomp.h>.
 SANDBOX = """
-import ctypes, errno, platform, struct, subprocess, sys
+import errno, platform, struct
 from pytest_benchgate.race.worker import addresses
 
 number = {"x86_64": 135, "aarch64": 92}[platform.machine()]
@@ -151,15 +189,12 @@ program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code))
 prctl = ctypes.CDLL(None, use_errno=True).prctl
 NO_NEW_PRIVS, SECCOMP, FILTER = 38, 22, 2
 assert prctl(NO_NEW_PRIVS, 1, 0, 0, 0) == 0 == prctl(SECCOMP, FILTER, program, 0, 0), ctypes.get_errno()
-command = [sys.executable, "-c", "print(open('/proc/self/personality').read())"]
 with addresses.not_random():
-    print(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    of_a_child()
 """
 
 
 @pytest.mark.usefixtures("_allowed")
 @pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="the number of a system call is needed")
 def test_a_sandbox_that_forbids_it_changes_nothing() -> None:
-    run = subprocess.run([sys.executable, "-c", SANDBOX], capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stderr) == (0, "")
-    assert int(run.stdout, 16) == personality()
+    assert output(SET + SANDBOX) == [0]

@@ -463,12 +463,14 @@ def test_whether_pairs_are_enough_does_not_depend_on_which_side_is_which(
 
 def test_few_pairs_are_enough_where_they_agree_or_take_long_and_many_always() -> None:
     plan = Plan(pairs=25, agreeing_pairs=5, least_pairs=3, precision=0.01, timed_ns=6e8)
-    rng, first = random.Random(1), Pace(1)
+    first = Pace(1)
 
     def counted(
         scatter: float, call_ns: float, slower: float = 1.0, rule: Rule | None = None, pace: Pace = first
     ) -> int:
         times: tuple[list[float], list[float]] = ([], [])
+        # Of its own, so that one number does not depend on those before.
+        rng = random.Random(1)
         while not _enough(times, pace, plan, rule):
             for side, factor in zip(times, (1, slower), strict=True):
                 side.append(factor * call_ns * math.exp(rng.gauss(0, scatter)))
