@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 ADDR_NO_RANDOMIZE, ASKS = 0x0040000, 0xFFFFFFFF
 # The environment variable that moves the stack.
 STACK = "BENCHGATE_STACK"
-# Bytes by which at most is moved what is mapped, and what is allocated; malloc() would map larger blocks.
-MOST_MAPPED, MOST_ALLOCATED = 2**24, 2**16
+# Bytes by which what is mapped moves at most.
+MOST_MAPPED = 2**24
+# Bytes by which what is allocated moves: a smaller block may fit between others, a larger one malloc() would map.
+LEAST_ALLOCATED, MOST_ALLOCATED = 2**16, 2**17 - 2**12
 # All data is aligned to it.
 ALIGNMENT = 16
 _kept: list[object] = []
@@ -78,4 +80,4 @@ def move(seed: int) -> None:
     # Memory may be limited (RLIMIT_AS).
     with contextlib.suppress(OSError, MemoryError):
         _kept.append(mmap.mmap(-1, mapped))
-        _kept.append(bytearray(rng.randrange(ALIGNMENT, MOST_ALLOCATED, ALIGNMENT)))
+        _kept.append(bytearray(rng.randrange(LEAST_ALLOCATED, MOST_ALLOCATED, ALIGNMENT)))
