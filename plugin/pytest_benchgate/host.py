@@ -10,8 +10,8 @@ beyond its documentation, and tests/test_host.py fails when it changes:
 - `skipped`, which keeps pytest-benchmark from warning that a benchmark was not used, if the gate refused to time it;
 - `_add_stats`, which gets a benchmark's statistics before its first round, and their `update`, called after each;
 - `_max_time`, `_min_rounds` and `_timer` of a fixture: the options after markers and the command line;
-- the BenchmarkSession at `config._benchmarksession`: `benchmarks`, `json`, `save`, `autosave`, `disabled`, `save_json`,
-  `get_machine_info` and `storage`, for when it writes nothing, or cannot write;
+- the BenchmarkSession at `config._benchmarksession`: `benchmarks`, `json`, `save`, `autosave`, `disabled`, `skip`,
+  `save_json`, `get_machine_info` and `storage`, for when it writes nothing, or cannot write, and `safe_dumps`;
 - `_raw` and `_raw_pedantic` of a fixture, which take the times;
 - the arguments of BenchmarkFixture and `_make_stats`, for the times that a race has taken;
 - `get_tag` and `get_machine_id` in its modules, of which a worker needs nothing;
@@ -35,6 +35,7 @@ from _pytest.config import create_terminal_writer
 
 # The other modules import it from here.
 from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noqa: PLC0414
+from pytest_benchmark.utils import safe_dumps
 
 from pytest_benchgate import output
 from pytest_benchgate.options import NOT_FOR_WORKERS
@@ -191,10 +192,7 @@ def machine_info(config: pytest.Config) -> dict[str, Any]:
 
 def json_place(config: pytest.Config) -> Any:
     """Return the path of --benchmark-json, or None."""
-    return _json_place(config.getoption("benchmark_json", None))
-
-
-def _json_place(option: Any) -> Any:
+    option = config.getoption("benchmark_json", None)
     # pytest-benchmark 5.2 has opened it.
     return option.name if hasattr(option, "write") else option
 
@@ -210,11 +208,13 @@ def guard_files(config: pytest.Config, losing: Callable[[object], AbstractContex
             with losing(place):
                 if isinstance(place, str | Path):
                     output.check(Path(place))
+                # What cannot be written must not leave half a file.
+                safe_dumps(args[0])  # type: ignore[no-untyped-call]
                 method(*args, **kwargs)
 
         return call
 
-    session.save_json = guarded(session.save_json, _json_place(session.json))
+    session.save_json = guarded(session.save_json, json_place(config))
     session.storage.save = guarded(session.storage.save, session.storage)
 
 
@@ -224,7 +224,7 @@ def save_without_benchmarks(config: pytest.Config) -> None:
     Otherwise the file of an earlier run would be taken for this one's. Nothing is saved for later comparisons.
     """
     session = getattr(config, "_benchmarksession", None)
-    if session is None or session.benchmarks or session.disabled:
+    if session is None or any(session.benchmarks) or session.disabled or session.skip:
         return
     if session.json:
         info = session.get_machine_info()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_benchgate import devices, hookspec, host, machine, options
+from pytest_benchgate import devices, files, hookspec, host, machine, options
 
 # Imported before a conftest.py may freeze time.
 from pytest_benchgate.race.worker import clock  # noqa: F401
-from pytest_benchgate.session import BENCHMARK, GATE, SESSION, start
+from pytest_benchgate.session import GATE, SESSION, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -100,7 +100,7 @@ def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, Any,
     """Remember the benchmark of a test, whatever the name of its fixture."""
     value = yield
     if isinstance(value, host.BenchmarkFixture) and isinstance(request.node, pytest.Item):
-        request.node.stash[BENCHMARK] = value
+        request.config.stash[SESSION].has(request.node, value)
         if not request.config.pluginmanager.hasplugin("pytest_benchgate.race.worker.plugin"):
             host.notice_errors(value)
     return value
@@ -171,9 +171,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     state = session.config.stash[SESSION]
     if not hasattr(session.config, "workerinput"):
         host.guard_files(session.config, state.losing)
-        if state.withheld:
+        # A suite without benchmarks keeps the file of an earlier run.
+        if session.testsfailed or any(map(host.is_benchmark, getattr(session, "items", ()))):
             host.save_without_benchmarks(session.config)
-        state.write_files(session.config)
+        files.write(state, session.config)
     yield
     if state.lost and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

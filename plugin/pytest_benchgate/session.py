@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_benchgate import devices, host, machine, options, output, teardowns
+from pytest_benchgate import devices, files, host, machine, options, teardowns
 from pytest_benchgate.distribution import Distribution
 from pytest_benchgate.limits import Limits
 from pytest_benchgate.reports.quantity import printable
 from pytest_benchgate.results import RaceReport, Report, Result, Withheld
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pytest_benchgate.gate import Gate
 
@@ -26,8 +26,6 @@ BENCHMARK = pytest.StashKey[host.BenchmarkFixture]()
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 Raised: TypeAlias = pytest.ExceptionInfo[BaseException]
 SESSION = pytest.StashKey["Session"]()
-# Bytes of a job summary: above 1 MiB a step, GitHub shows none of it.
-MOST_SUMMARY = 1_000_000
 
 
 def start(config: pytest.Config) -> None:
@@ -40,33 +38,15 @@ def start(config: pytest.Config) -> None:
         checking.start(config, chosen, found)
     if found and not found.named(chosen.cl_device):
         raise pytest.UsageError(f"--cl-device={chosen.cl_device!r} is none of the devices found:\n{found.describe()}")
-    others = {"--benchmark-json": host.json_place(config), "GITHUB_STEP_SUMMARY": chosen.summary}
-    others["--junit-xml"] = getattr(config.option, "xmlpath", None)
-    for name, place in (("--benchgate-markdown", chosen.markdown), ("--benchgate-html", chosen.html)):
-        if place is not None:
-            _check_place(name, place, others)
-            others[name] = place
+    files.check(config, chosen)
     session = config.stash[SESSION] = Session(chosen, config.rootpath)
+    config.pluginmanager.register(session, "benchgate-session")
     if chosen.race is not None:
         from pytest_benchgate.claims.hooks import ClaimHooks
         from pytest_benchgate.race.hooks import RaceHooks
         from pytest_benchgate.race.hooks import start as start_race
 
         start_race(config, chosen.race, session, ClaimHooks if chosen.race.claims else RaceHooks)
-
-
-def _check_place(option: str, place: Path, others: Mapping[str, Any]) -> None:
-    """Raise pytest.UsageError if the report of an option cannot be written, or another one has the same file."""
-    for name, other in others.items():
-        if other is not None and output.is_one_file(other, place):
-            raise pytest.UsageError(f"{option} and {name} are both {place}; give different files")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        # Opening a pipe would wait for a reader.
-        if not place.is_fifo():
-            place.open("a").close()
-    except (OSError, ValueError) as error:
-        raise pytest.UsageError(f"{option}: cannot write {place}: {error}") from error
 
 
 @dataclass
@@ -91,6 +71,8 @@ class Session:
         Whether a report could not be written, which fails the session.
     within : str, optional
         The id of the test that runs.
+    made : dict
+        The benchmarks of a test's last run, by the test's id.
 
     """
 
@@ -106,6 +88,7 @@ class Session:
     swallowed: dict[str, tuple[str, Raised | None]] = field(default_factory=dict)
     lost: bool = False
     within: str | None = None
+    made: dict[str, list[host.BenchmarkFixture]] = field(default_factory=dict)
 
     def report(self) -> Report:
         """Return the results so far."""
@@ -117,9 +100,8 @@ class Session:
 
         What is reported meanwhile is of a subtest.
         """
-        # The test may be run again.
         if when == "setup":
-            self.swallowed.pop(item.nodeid, None)
+            self._forget(item.nodeid)
         self.within = item.nodeid
         try:
             yield
@@ -131,13 +113,25 @@ class Session:
         finally:
             self.within = None
 
+    def _forget(self, nodeid: str) -> None:
+        """Take back what an earlier run of a test has left: it is run again, whatever the reason."""
+        self.swallowed.pop(nodeid, None)
+        self.results.pop(nodeid, None)
+        for benchmark in self.made.pop(nodeid, ()):
+            host.withhold(benchmark)
+
+    def has(self, item: pytest.Item, benchmark: host.BenchmarkFixture) -> None:
+        """Remember a benchmark of a test."""
+        item.stash[BENCHMARK] = benchmark
+        self.made.setdefault(item.nodeid, []).append(benchmark)
+
     def saw(self, item: pytest.Item, report: pytest.TestReport, excinfo: Raised | None) -> None:
         """Note the report of a phase or a subtest, and withhold the time if it failed.
 
         The time is also withheld if a test is skipped after it was timed, or passes although its gate or a subtest
         failed.
         """
-        failed = report.failed or (report.skipped and hasattr(report, "wasxfail"))
+        failed = _has_failed(report)
         words = _raised(excinfo.value) if excinfo else report.longreprtext
         # A subtest; one that is skipped does not affect the others.
         if self.within == item.nodeid:
@@ -163,6 +157,13 @@ class Session:
                 self.items[item.nodeid] = item
                 # It may have failed before, and was run again.
                 self.withheld.pop(item.nodeid, None)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Withhold the time of a test that failed in its final report: a conftest.py may change it."""
+        item = self.items.get(report.nodeid)
+        if item is not None and self.within != report.nodeid and _has_failed(report):
+            self.withhold(item, report.when or "call", report.longreprtext, None)
 
     def add_properties(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Add to the last report of a benchmark whether its answer was verified, or its time is withheld."""
@@ -259,33 +260,9 @@ class Session:
         host.add_information(benchmark, json_addition.KEY, json_addition.of_result(result))
         return result
 
-    def write_files(self, config: pytest.Config) -> None:
-        """Write the reports that go to files; one that cannot be written does not affect the others."""
-        # Without results, too: the file of an earlier session would be taken for this one's.
-        if config.option.collectonly:
-            return
-        report, summary = self.report(), self.config.summary
-        if self.config.html:
-            from pytest_benchgate.page import page, sources
-
-            source = sources.of_session(self._with_times(report), host.machine_info(config))
-            with self.losing(self.config.html):
-                output.write(self.config.html, page.render([source]))
-        if not self.config.markdown and not summary:
-            return
-        from pytest_benchgate.reports import markdown
-
-        if self.config.markdown:
-            with self.losing(self.config.markdown):
-                output.write(self.config.markdown, markdown.render(report))
-        if summary and report:
-            with self.losing(summary):
-                written = summary.stat().st_size if summary.exists() else 0
-                output.append(summary, markdown.bounded(markdown.render(report), MOST_SUMMARY - written))
-
-    def _with_times(self, report: Report) -> Report:
-        """Add the times of the rounds to the results."""
-        benchmarks = {nodeid: self.items[nodeid].stash[BENCHMARK] for nodeid in self.results}
+    def report_with_times(self) -> Report:
+        """Return the results so far, with the times of their rounds."""
+        report, benchmarks = self.report(), {nodeid: self.items[nodeid].stash[BENCHMARK] for nodeid in self.results}
         results = tuple(
             dataclasses.replace(result, times=Distribution.of(host.times_s(benchmarks[result.nodeid])))
             for result in report.results
@@ -340,9 +317,14 @@ class Session:
         """Note if a file cannot be written: the session goes on, and fails at its end."""
         try:
             yield
-        except (OSError, ValueError) as error:
+        # The last three: what a test has stored, such as a key that is no text, cannot be written as JSON.
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             self.unwritten[str(place)] = getattr(error, "strerror", None) or str(error)
             self.lost = True
+
+
+def _has_failed(report: pytest.TestReport) -> bool:
+    return report.failed or (report.skipped and hasattr(report, "wasxfail"))
 
 
 def _raised(error: BaseException) -> str:

@@ -68,6 +68,11 @@ def test_wrong_later(gate, request):
     gate(work, 1, expect=None if started.stat().st_size == 1 else 1)
 
 @pytest.mark.benchgate(faster_than="test_plain[300]")
+def test_wrong_when_timed(gate):
+    calls = []
+    gate(lambda: calls.append(1) or len(calls) < 9, expect=True)
+
+@pytest.mark.benchgate(faster_than="test_plain[300]")
 def test_dies(benchmark):
     os.abort()
 
@@ -130,11 +135,12 @@ def test_each_verdict(claimed: tuple[Project, Run]) -> None:
         ("test_beside_wrong", "at most 5 % slower than test_wrong", "withheld"),
         ("test_wrong_itself", "faster than test_plain[300]", "withheld"),
         ("test_wrong_later", "faster than test_plain[300]", "withheld"),
+        ("test_wrong_when_timed", "faster than test_plain[300]", "withheld"),
         ("test_dies", "faster than test_plain[300]", "withheld"),
         ("test_skipped", "faster than test_plain[300]", "skipped"),
         ("test_unsure", "faster than test_plain[300]", "unsure"),
     }
-    assert "6 failed, 3 passed, 1 skipped, 6 deselected" in run.text
+    assert "7 failed, 3 passed, 1 skipped, 6 deselected" in run.text
     assert re.search(
         r"::test_refuted REFUTED [\d.]+ x, HOLDS [\d.]+ x|::test_refuted HOLDS [\d.]+ x, REFUTED", run.text
     )
@@ -157,7 +163,7 @@ def test_a_refuted_claim_says_by_how_much_and_how_surely(claimed: tuple[Project,
     assert re.match(
         r"refuted: 100 times as fast as test_plain\[300\]: measured [\d.]+ x \([\d.]+ x \.\. [\d.]+ x, with \d+ % "
         r"confidence\), [\d.]+ .?s -> [\d.]+ .?s a call, after \d+ launches and \d+ pairs\. A true claim would give such "
-        r"evidence with a chance below 1 in \d+, and any true one of all 13 would be refuted with one below 90 %",
+        r"evidence with a chance below 1 in \d+, and any true one of all 14 would be refuted with one below 90 %",
         line,
     )
     assert "refuted: faster than" not in run.text
@@ -170,6 +176,7 @@ def test_wrong_answers_and_crashes_withhold_a_claim(claimed: tuple[Project, Run]
         ("test_beside_wrong", "test_wrong", "WrongAnswer: wrong answer on the first call"),
         ("test_wrong_itself", "test_wrong_itself", "WrongAnswer: wrong answer on the first call"),
         ("test_wrong_later", "test_wrong_later", "WrongAnswer: wrong answer on the first call"),
+        ("test_wrong_when_timed", "test_wrong_when_timed", "WrongAnswer: wrong answer after the last round"),
         ("test_dies", "test_dies", "the worker died (signal SIGABRT)"),
         ("test_skipped", "test_skipped", "no such device"),
     ]:
@@ -189,8 +196,8 @@ def test_every_report_has_the_claims(claimed: tuple[Project, Run]) -> None:
     project, run = claimed
     header = next(line for line in run.text.splitlines() if line.startswith("benchmark "))
     assert header.split()[:4] == ["benchmark", "verdict", "claim", "measured"]
-    assert "2 refuted, 4 withheld, 1 unsure, 5 holds, 1 skipped: claims of this environment" in run.text
-    assert "the chance that any true claim among all 13 is refuted is below 90 %" in run.text
+    assert "2 refuted, 5 withheld, 1 unsure, 5 holds, 1 skipped: claims of this environment" in run.text
+    assert "the chance that any true claim among all 14 is refuted is below 90 %" in run.text
     markdown = (project.folder / "claims.md").read_text("utf-8")
     assert markdown.startswith("## Claims\n\n2 refuted, 4 withheld")
     assert (project.folder / "summary.md").read_text("utf-8") == f"before\n{markdown}"
@@ -207,7 +214,7 @@ def test_the_json_is_read_back_and_merged(claimed: tuple[Project, Run]) -> None:
     run = claimed[1]
     report = race_json.read(run.race)
     assert race_json.read(json.loads(json.dumps(race_json.render(report, {})))) == report
-    assert (report.claims, report.complete, report.races) == (True, True, 13)
+    assert (report.claims, report.complete, report.races) == (True, True, 14)
     merged, problems = shards.merge([report])
     assert (merged, problems) == (report, [])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,8 @@ def test_two_reports_do_not_share_a_file(suite: Suite) -> None:
     run.result.stderr.fnmatch_lines(
         ["ERROR: --benchgate-markdown and --benchmark-json are both *out.json; give different files"]
     )
+    run = suite(SOURCE, "--benchgate-html=h.svg", "--benchmark-histogram=h")
+    run.result.stderr.fnmatch_lines(["ERROR: --benchgate-html and --benchmark-histogram are both h.svg; *"])
     run = suite(SOURCE, "--benchgate-html=x", "--junitxml=./x")
     run.result.stderr.fnmatch_lines(["ERROR: --benchgate-html and --junit-xml are both x; give different files"])
 
@@ -101,6 +104,63 @@ def test_with_all_times_withheld_the_json_says_so(suite: Suite, monkeypatch: pyt
     assert "WrongAnswer" in entry["message"]
     assert {"machine_info", "commit_info", "datetime", "version"} <= run.data.keys()
     assert not [*run.json_path.parent.glob(".benchmarks/*/*.json")]
+
+
+STOPPED = {
+    "an error in the function": "def test_a(benchmark): benchmark(lambda: 1 // 0)",
+    "an error in a fixture": """
+        import pytest
+        @pytest.fixture
+        def broken(): raise OSError("no data")
+        def test_a(broken, benchmark): benchmark(lambda: 1)
+    """,
+    "a skip": "import pytest\ndef test_a(benchmark): pytest.skip('not here')",
+    "an error in the file": "import no_such_module\ndef test_a(benchmark): benchmark(lambda: 1)",
+}
+
+
+@pytest.mark.parametrize("case", STOPPED)
+def test_without_any_time_the_json_is_not_that_of_an_earlier_session(suite: Suite, case: str) -> None:
+    assert suite("def test_a(benchmark): benchmark(lambda: 1)").timed() == ["test_a"]
+    assert suite(STOPPED[case]).timed() == []
+
+
+def test_a_session_without_benchmarks_leaves_the_json_of_an_earlier_one(suite: Suite) -> None:
+    """Its place may be among a project's usual options."""
+    assert suite("def test_a(benchmark): benchmark(lambda: 1)").timed() == ["test_a"]
+    assert suite("def test_b(): pass").timed() == ["test_a"]
+
+
+def test_a_session_with_all_times_taken_back_is_not_saved_for_comparisons(suite: Suite) -> None:
+    source = "def test_a(benchmark):\n    benchmark(lambda: 1)\n    assert False"
+    run = suite(source, "--benchmark-autosave")
+    assert not [*run.json_path.parent.glob(".benchmarks/*/*.json")]
+
+
+@pytest.mark.parametrize("key", ["(3, 4)", "numpy.int64(4)"])
+def test_what_cannot_be_written_as_json_costs_the_json_only(suite: Suite, key: str) -> None:
+    source = f"""
+        import numpy
+        def test_it(gate):
+            gate.benchmark.extra_info["shapes"] = {{{key}: 1}}
+            gate(lambda: 1, expect=1)
+    """
+    run = suite(source, "--benchmark-autosave", "--junitxml=junit.xml")
+    run.result.assert_outcomes(passed=1)
+    assert run.result.ret == pytest.ExitCode.TESTS_FAILED
+    assert re.search(r"out\.json could not be written: keys must be str, .* not \w+", run.text)
+    assert "1 of 1 times verified by gate" in run.text
+    assert run.in_table("test_it")
+    folder = run.json_path.parent
+    assert (folder / "junit.xml").exists()
+    assert not [*folder.glob("out.json"), *folder.glob(".benchmarks/*/*.json")]
+
+
+@posix
+def test_histograms_that_cannot_be_written_are_refused_first(suite: Suite) -> None:
+    run = suite(SOURCE, "--benchmark-histogram=test_it.py/h")
+    assert run.result.ret == pytest.ExitCode.USAGE_ERROR
+    run.result.stderr.fnmatch_lines(["ERROR: --benchmark-histogram: cannot write to test_it.py: *"])
 
 
 def test_amounts_of_numpy_are_numbers(suite: Suite) -> None:

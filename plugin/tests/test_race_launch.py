@@ -144,6 +144,10 @@ def test_the_side_and_the_reason_are_reported(sides: Callable[..., tuple[Side, S
             benchmark(lambda: 1)
             assert build.HEAD, "wrong in the end"
 
+        def test_wrong_when_timed(benchmark):
+            calls = []
+            assert benchmark(lambda: calls.append(1) or len(calls)) == 1 or not build.HEAD, "wrong while it was timed"
+
         def test_nothing(benchmark):
             pass
 
@@ -160,8 +164,8 @@ def test_the_side_and_the_reason_are_reported(sides: Callable[..., tuple[Side, S
     """
     both = sides("HEAD = True", "HEAD = False", suite)
     names = (
-        "skip_base skip_head skip_both skip_and_fail fail_both fail_each fail_alike fail_late fail_late_on_base nothing "
-        "nothing_on_head new old none fine"
+        "skip_base skip_head skip_both skip_and_fail fail_both fail_each fail_alike fail_late fail_late_on_base "
+        "wrong_when_timed nothing nothing_on_head new old none fine"
     )
     found = raced(both, names, FEW, reaper)
     assert reaper.count == 2
@@ -177,6 +181,7 @@ def test_the_side_and_the_reason_are_reported(sides: Callable[..., tuple[Side, S
     assert (alike[:6], alike.count("AssertionError: <")) == ("call: ", 1)
     broken(found["fail_late"], "base and head", "wrong in the end")
     broken(found["fail_late_on_base"], "base", "wrong in the end")
+    broken(found["wrong_when_timed"], "head", "wrong while it was timed")
     broken(found["nothing"], "base and head", "it calls no benchmark that can be raced")
     broken(found["nothing_on_head"], "head", "it calls no benchmark that can be raced")
     assert found["new"] == Failed("base", "there is no such test", FailureKind.LACKS)

@@ -433,6 +433,92 @@ def test_a_subtest_that_fails_withholds_the_time_of_its_test(suite: Suite) -> No
     assert not any(run.in_table(name) for name in withheld)
 
 
+RUNS_TWICE = """
+    from _pytest.runner import runtestprotocol
+
+    def pytest_runtest_protocol(item, nextitem):
+        for run in range(2):
+            item.run = run
+            runtestprotocol(item, log=True, nextitem=nextitem)
+        return True
+"""
+
+
+def test_a_test_that_runs_twice_has_the_time_of_its_last_run(suite: Suite) -> None:
+    run = suite(
+        """
+        import pytest
+
+        # Whether the answer of each run is right; None if nothing is timed.
+        RUNS = {"last fails": [1, 0], "first fails": [0, 1], "both pass": [1, 1], "last times nothing": [1, None]}
+        each = pytest.mark.parametrize("right", RUNS.values(), ids=RUNS)
+
+        @each
+        def test_gated(gate, right, request):
+            if (answer := right[request.node.run]) is not None:
+                gate(lambda: answer, expect=1)
+
+        @each
+        def test_plain(benchmark, right, request):
+            if (answer := right[request.node.run]) is not None:
+                benchmark(lambda: 1)
+                assert answer == 1
+        """,
+        conftest=RUNS_TWICE,
+    )
+    timed = [f"test_{kind}[{case}]" for kind in ("gated", "plain") for case in ("first fails", "both pass")]
+    assert sorted(run.timed()) == sorted(timed)
+    assert [entry["name"] for entry in run.data["benchgate"]["withheld"]] == [
+        "test_gated[last fails]",
+        "test_plain[last fails]",
+    ]
+
+
+def test_a_file_given_twice_has_no_time_if_its_last_run_fails(suite: Suite) -> None:
+    source = """
+        runs = []
+        def test_it(benchmark):
+            runs.append(benchmark(lambda: 1))
+            assert len(runs) == 1
+    """
+    run = suite(source, "test_it.py", "test_it.py", "--keep-duplicates")
+    run.result.assert_outcomes(passed=1, failed=1)
+    assert run.timed() == []
+
+
+CHANGES = {
+    "makereport": """
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(item, call):
+        report = yield
+        if report.when == "WHEN" and "bad" in item.name:
+            report.outcome, report.longrepr = "failed", "soft assertions failed"
+        return report
+    """,
+    "logreport": """
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(report):
+        if report.when == "WHEN" and "bad" in report.nodeid:
+            report.outcome, report.longrepr = "failed", "soft assertions failed"
+    """,
+}
+
+
+@pytest.mark.parametrize("when", ["call", "teardown"])
+@pytest.mark.parametrize("hook", CHANGES)
+def test_a_conftest_that_lets_a_test_fail_withholds_its_time(suite: Suite, hook: str, when: str) -> None:
+    source = """
+        def test_bad_plain(benchmark): benchmark(lambda: 1)
+        def test_bad_gated(gate): gate(lambda: 1, expect=1)
+        def test_good(benchmark): benchmark(lambda: 1)
+    """
+    run = suite(source, conftest=f"    import pytest\n{CHANGES[hook].replace('WHEN', when)}")
+    assert run.timed() == ["test_good"]
+    assert [(entry["name"], entry["phase"], entry["reason"]) for entry in run.data["benchgate"]["withheld"]] == [
+        (name, when, "soft assertions failed") for name in ("test_bad_plain", "test_bad_gated")
+    ]
+
+
 @pytest.mark.parametrize("scope", [pytest.param("function", marks=pytest.mark.thorough), "module"])
 def test_an_interrupt_in_a_teardown_withholds(suite: Suite, scope: str) -> None:
     run = suite(f"""

@@ -154,7 +154,8 @@ class RacedBenchmark(BenchmarkFixture):
         _refuse_async(result)
         device, lacks = self.state.device_clock(result)
         self._serve(block, lambda call: call(function_to_benchmark, args, kwargs), once_ns, drawn, lacks)
-        return result
+        # What the test and its gate verify must be an answer from after the timed calls, as without a race.
+        return function_to_benchmark(*args, **kwargs)
 
     def _raw_pedantic(
         self,
