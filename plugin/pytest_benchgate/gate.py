@@ -233,8 +233,8 @@ class Gate:
         call, check = self._first(call, check, contents, calls=rounds.calls if rounds else math.inf)
         if check_every is not None:
             self.samples = Samples(call, check, contents, check_every)
-            # A race has rounds of its own.
-            if not host.is_raced(self.benchmark):
+            # A race and pytest-codspeed have rounds of their own.
+            if not host.takes_own_times(self.benchmark):
                 host.after_each_round(self.benchmark, self.samples.after_round)
         result, arguments = self._time(call, check, rounds)
         left = self.watch.left(result)
@@ -246,7 +246,7 @@ class Gate:
         if left:
             self.watch.refuse_what_goes_on(call, math.inf)
         # A race takes the device's own times itself.
-        if not host.is_raced(self.benchmark):
+        if not host.takes_own_times(self.benchmark):
             self.device_ns = call.median_device_ns(result, self.device_clock, host.budget(self.benchmark).timer)
         self.verified = True
         return result

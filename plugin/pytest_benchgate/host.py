@@ -24,7 +24,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import CodeType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -38,7 +40,6 @@ from pytest_benchmark.fixture import BenchmarkFixture as BenchmarkFixture  # noq
 from pytest_benchmark.utils import safe_dumps
 
 from pytest_benchgate import output
-from pytest_benchgate.options import NOT_FOR_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,18 +57,25 @@ class Budget:
     timer: Callable[[], float]
 
 
+def is_benchmark_fixture(value: object) -> bool:
+    """Return whether a fixture is pytest-benchmark's; that of pytest-codspeed only says so to isinstance."""
+    return issubclass(type(value), BenchmarkFixture)
+
+
 def is_enabled(benchmark: BenchmarkFixture) -> bool:
     """Return whether the benchmark is timed; it is not with --benchmark-disable, nor under xdist."""
-    return bool(benchmark.enabled)
+    return bool(getattr(benchmark, "enabled", True))
 
 
-def is_raced(benchmark: BenchmarkFixture) -> bool:
-    """Return whether its times are taken by a race, which has a fixture of its own."""
+def takes_own_times(benchmark: BenchmarkFixture) -> bool:
+    """Return whether its times are taken otherwise than by pytest-benchmark: by a race, or by pytest-codspeed."""
     return type(benchmark) is not BenchmarkFixture
 
 
 def budget(benchmark: BenchmarkFixture) -> Budget:
     """Return the budget that markers and options give this benchmark."""
+    if not is_benchmark_fixture(benchmark):
+        return Budget(0.0, 1, time.perf_counter)
     return Budget(float(benchmark._max_time), int(benchmark._min_rounds), benchmark._timer)
 
 
@@ -95,6 +103,9 @@ def add_information(benchmark: BenchmarkFixture, key: str, value: dict[str, Any]
 
 def pedantic(benchmark: BenchmarkFixture, target: Callable[..., Any], args: Any, kwargs: Any, **options: Any) -> Any:
     """Return the result of benchmark.pedantic."""
+    if options.get("setup") and not is_benchmark_fixture(benchmark):
+        # pytest-codspeed gives it the arguments.
+        options["setup"] = partial(lambda setup, *_, **__: setup(), options["setup"])
     return benchmark.pedantic(target, args=args, kwargs=kwargs, **options)  # type: ignore[no-untyped-call]
 
 
@@ -244,56 +255,9 @@ def source(session: Any, compared: dict[str, Any]) -> str:
     return next((str(path) for path, data in files.items() if data is compared), "the file")
 
 
-# Options of pytest, pytest-benchmark and plugins that would keep a race from taking times, and what they are set to.
-TAKE_TIMES: dict[str, Any] = {
-    "benchmark_disable": False,
-    "benchmark_skip": False,
-    "benchmark_enable": True,
-    "benchmark_cprofile": None,
-    # pytest-xdist: a race has one worker per side.
-    "dist": "no",
-    "numprocesses": None,
-    "tx": [],
-    "distload": False,
-    # It would import modules of the source tree.
-    "doctestmodules": False,
-    "durations": None,
-    # pytest-benchmark's table and comparisons are of sequential times.
-    "benchmark_quiet": True,
-    "benchmark_verbose": False,
-    "benchmark_autosave": None,
-    "benchmark_compare": [],
-    "benchmark_compare_fail": [],
-    "benchmark_histogram": [],
-}
-# What the session does itself, and not its workers: select tests, and write reports.
-BE_A_WORKER: dict[str, Any] = {
-    **{option.name: None for option in NOT_FOR_WORKERS},
-    "benchmark_json": None,
-    "benchmark_save": None,
-    "xmlpath": None,
-    "keyword": "",
-    "markexpr": "",
-    "deselect": None,
-    "lf": False,
-    "failedfirst": False,
-    "stepwise": False,
-    "usepdb": False,
-    "trace": False,
-    "collectonly": False,
-}
-
-
 def processors() -> set[int]:
     """Return the processors that this process may use; none if the system does not let processes choose."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-
-
-def take_times(config: pytest.Config, *, as_worker: bool = False) -> None:
-    """Set options so that benchmarks are timed, in this process; as a worker, so that nothing else is done."""
-    for name, value in {**TAKE_TIMES, **(BE_A_WORKER if as_worker else {})}.items():
-        if hasattr(config.option, name):
-            setattr(config.option, name, value)
 
 
 def take_no_times(config: pytest.Config) -> None:

@@ -14,6 +14,7 @@ from pytest_benchgate.race.worker import clock  # noqa: F401
 from pytest_benchgate.session import GATE, SESSION, start
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Callable, Generator, Iterator
 
     from pytest_benchgate.gate import Gate
@@ -25,6 +26,11 @@ SMALL = 2**14
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     options.declare(parser)
+
+
+def _races(given: Namespace) -> bool:
+    """Return whether these options ask for a race."""
+    return given.race is not None or given.race_base_python is not None or bool(given.claims)
 
 
 def _devices(config: pytest.Config) -> devices.Found:
@@ -42,7 +48,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         from pytest_benchgate.cl_check import checking
 
         checking.prepare(early_config)
-    if given.race is not None or given.race_base_python is not None or given.claims:
+    if _races(given):
         host.measure_no_coverage(early_config)
     if given.race is not None:
         from pytest_benchgate.race import startup
@@ -56,8 +62,13 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspec)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """With --cl-list, list the devices and exit."""
+    if _races(config.option):
+        from pytest_benchgate.race import taking
+
+        taking.replace_codspeed(config)
     if not config.getoption("cl_list"):
         return None
     print(_devices(config).describe())  # noqa: T201
@@ -99,7 +110,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
     """Remember the benchmark of a test, whatever the name of its fixture."""
     value = yield
-    if isinstance(value, host.BenchmarkFixture) and isinstance(request.node, pytest.Item):
+    if host.is_benchmark_fixture(value) and isinstance(request.node, pytest.Item):
         request.config.stash[SESSION].has(request.node, value)
         if not request.config.pluginmanager.hasplugin("pytest_benchgate.race.worker.plugin"):
             host.notice_errors(value)

@@ -8,6 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.options import NOT_FOR_WORKERS
+from pytest_benchgate.race.taking import CODSPEED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,14 +27,15 @@ SELECTION = {"-k", "-m", "--deselect", "--durations"}
 VALUED = PLACES | REPORTS | SELECTION | {"-p", "-o", "-W", "-n"}
 SELECTING = ("-k", "-m", "--deselect", "--ignore", "--ignore-glob", "-o", "--override-ini", "-p", "-W")
 OURS = {option.flag for option in NOT_FOR_WORKERS}
-SWITCHES = {option.flag for option in NOT_FOR_WORKERS if option.is_switch}
+SWITCHES = {option.flag for option in NOT_FOR_WORKERS if option.is_switch} | {CODSPEED}
+NOT_GIVEN = PLACES | REPORTS | OURS | {CODSPEED}
 
 
 def arguments(config: pytest.Config, root: Path, files: Sequence[Path], temporary: Path) -> tuple[str, ...]:
     """Return what a worker's pytest gets: the session's own options, over these files, in this root."""
     options = [*config.getini("addopts"), *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)]
     own = [*_places(config, root, temporary), "-oaddopts=", *_configuration(config, root)]
-    return (*_without(options, PLACES | REPORTS | OURS), *own, *(str(root / file) for file in files))
+    return (*_without(options, NOT_GIVEN), *own, *(str(root / file) for file in files))
 
 
 def own_arguments(
@@ -43,7 +45,7 @@ def own_arguments(
 
     With known_only, without those that this tree's conftest.py may not know.
     """
-    given = _without([*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)], PLACES | REPORTS | OURS)
+    given = _without([*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *_given(config)], NOT_GIVEN)
     options = [
         one.replace(f"{config.rootpath}/", f"{root}/") if one.startswith("--ignore") else one
         for one in (_only(given, SELECTING) if known_only else given)

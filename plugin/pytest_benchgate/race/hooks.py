@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_benchgate import host, machine, options
-from pytest_benchgate.race import course, division
+from pytest_benchgate.race import course, division, taking
 from pytest_benchgate.race.building import git
 from pytest_benchgate.race.building.build import BuildFailed
 from pytest_benchgate.race.building.project import ProjectError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def start(config: pytest.Config, race: RaceConfig, session: Session, hooks: type[RaceHooks]) -> None:
     """Take part in a session; refuse an impossible race before anything is collected."""
-    host.take_times(config)
+    taking.take_times(config)
     if race.revision is not None:
         try:
             base.resolve(config, race.revision)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +30,6 @@ from pytest_benchgate.race.worker.home import Home
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Generator, Iterator, Sequence
-    from pathlib import Path
 
     from pytest_benchgate.options import RaceConfig
     from pytest_benchgate.race.events import Preparation
@@ -46,6 +46,8 @@ SHOWING = (
     "cacheshow",
     "cl_list",
 )
+# Options for files that a session writes.
+WRITTEN = ("race_json", "benchgate_markdown", "benchgate_html", "benchmark_json", "xmlpath", "log_file")
 
 
 @dataclass
@@ -108,7 +110,7 @@ def prepare(config: pytest.Config, given: Namespace) -> None:
     stack = ExitStack()
     config.add_cleanup(stack.close)
     with _ended_cleanly(stack):
-        resolved = base.resolve(config, given.race)
+        resolved = base.resolve(config, given.race, _outputs(config, given))
         race = options.read_race(_EarlyConfig(config, given))  # type: ignore[arg-type]  # as far as it is asked
         assert race is not None  # noqa: S101  # --race is given
         folder = _project(resolved.repository.root, config, given.file_or_dir)
@@ -119,6 +121,15 @@ def prepare(config: pytest.Config, given: Namespace) -> None:
     if home is not None:
         home.prepare(given.importmode)
         stack.callback(home.remove)
+
+
+def _outputs(config: pytest.Config, given: Namespace) -> list[Path]:
+    """Return the files and folders that the session's options name for its reports."""
+    storage = str(getattr(given, "benchmark_storage", None) or "").removeprefix("file://")
+    places: list[Any] = [storage, *(getattr(given, name, None) for name in WRITTEN)]
+    # pytest-benchmark 5.2 has opened its file.
+    paths = [str(place.name if hasattr(place, "write") else place) for place in places if place]
+    return [Path(config.invocation_params.dir, path) for path in paths]
 
 
 def _home(config: pytest.Config, race: RaceConfig, given: Namespace, startup: Startup) -> Home | None:

@@ -6,6 +6,7 @@ build backends derive versions, and without a trace in the repository itself, no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ NOBODY = {
     for who in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", "race"), ("EMAIL", "race@localhost"), ("DATE", "2000-01-01T00:00:00Z"))
 }
-
-
+# The times of files in a checkout, in seconds since 1970: in 2000 and 2001, as zip archives know none before 1980.
+NEW_S, UNCHANGED_S = 946_684_800, 978_307_200
 # What a repository's own configuration says of the content of files: filters such as that of Git LFS, line ends.
 CONTENT = r"^(filter\..*|core\.(autocrlf|eol|safecrlf|symlinks|filemode|attributesfile|excludesfile))$"
 
@@ -45,6 +46,8 @@ class Tree:
         Its name in reports.
     revision : str
         The commit of the user's repository that has each of its files but for new ones; empty if there is none.
+    new : tuple of str
+        The paths of these.
 
     """
 
@@ -52,13 +55,22 @@ class Tree:
     tree: str
     label: str
     revision: str = ""
+    new: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Repository:
-    """The user's repository, in which nothing is changed."""
+    """The user's repository, in which nothing is changed.
+
+    Attributes
+    ----------
+    outputs : tuple of Path
+        What a session writes, which is not a part of the working tree that it races.
+
+    """
 
     root: Path
+    outputs: tuple[Path, ...] = ()
 
     @classmethod
     def around(cls, folder: Path) -> Repository:
@@ -116,7 +128,8 @@ class Repository:
         both = ("--git-dir", str(folder / ".git"), "--work-tree", str(self.root))
         head = git("rev-parse", "HEAD", cwd=self.root)
         try:
-            git(*both, "-c", "advice.addEmbeddedRepo=false", "add", "--all", cwd=self.root)
+            add = ("-c", "advice.addEmbeddedRepo=false", "add", "--all", "--", ".")
+            git(*both, *add, *self._but_outputs(), cwd=self.root)
         except GitError as error:
             raise GitError(
                 f"{error}\nhead is the working tree with all new files; remove those that git cannot add, or list them "
@@ -130,10 +143,18 @@ class Repository:
         )
         git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder)
         submodules.fill(self.root, folder)
-        # Builds and reports leave new files in a checkout of CI.
-        edited = changed and git("diff-tree", "-r", "--name-only", "--diff-filter=a", head, commit, cwd=folder)
+        new, edited = (_differing(folder, head, commit, kind) if changed else [] for kind in ("A", "a"))
+        _set_times(folder, {*new}, {*edited})
         label = "the working tree" if changed else f"the working tree ({head[:10]})"
-        return Tree(commit, content, label, "" if edited else head)
+        # Builds and reports leave new files in a checkout of CI.
+        return Tree(commit, content, label, "" if edited else head, tuple(new))
+
+    def _but_outputs(self) -> list[str]:
+        """Return the patterns by which git leaves the outputs out, and Python's bytecode, which tests leave behind."""
+        root = self.root.resolve()
+        inside = [path.resolve() for path in self.outputs if path.resolve().is_relative_to(root)]
+        outputs = [f":(top,exclude,literal){path.relative_to(root)}" for path in inside if path != root]
+        return [":(top,exclude,glob)**/__pycache__/**", *outputs]
 
     def _check_out_changed_submodules(self, folder: Path, both: tuple[str, ...]) -> None:
         """Check out the submodules that have changes or new files, and theirs, as they are."""
@@ -185,6 +206,33 @@ class Repository:
             return git("show", f"{tree.commit}:{path}", cwd=self.root)
         except GitError:
             return None
+
+
+def _differing(folder: Path, head: str, commit: str, kind: str) -> list[str]:
+    """Return the paths that differ between two commits, by a filter of git diff."""
+    found = git(
+        "diff-tree", "-r", "-z", "--no-renames", "--name-only", f"--diff-filter={kind}", head, commit, cwd=folder
+    )
+    return [path for path in found.split("\0") if path]
+
+
+def _set_times(folder: Path, new: set[str], edited: set[str]) -> None:
+    """Let new files be older than all others in a checkout, and edited files newer.
+
+    What an earlier build has left in the working tree, such as object files or C code that Cython generated, would
+    otherwise be as new as its sources, and used in the place of what these say now.
+    """
+    if not (new or edited):
+        return
+    for path in git("ls-files", "-z", cwd=folder).split("\0"):
+        if path and path not in edited:
+            # A submodule, or a link on a system that gives links no times.
+            with contextlib.suppress(OSError, NotImplementedError):
+                time_s = NEW_S if path in new else UNCHANGED_S
+                os.utime(folder / path, (time_s, time_s), follow_symlinks=False)
+    # Build backends ask git whether a tree has changes.
+    with contextlib.suppress(GitError):
+        git("update-index", "-q", "--refresh", cwd=folder)
 
 
 def clean(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pytest_benchgate.options import RELINKED
 from pytest_benchgate.race.building import git
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -29,12 +31,13 @@ class Base:
 BASE = pytest.StashKey[Base]()
 
 
-def resolve(config: pytest.Config, revision: str) -> Base:
+def resolve(config: pytest.Config, revision: str, outputs: Iterable[Path] = ()) -> Base:
     """Return base, by the revision that the session races; raise GitError if there is none.
 
-    That of a race of the working tree against itself is the commit below it.
+    That of a race of the working tree against itself is the commit below it. The first call says what the session
+    writes, which is no part of head.
     """
     if BASE not in config.stash:
-        repository = git.Repository.around(config.rootpath)
+        repository = dataclasses.replace(git.Repository.around(config.rootpath), outputs=tuple(outputs))
         config.stash[BASE] = Base(repository, repository.resolve("HEAD" if revision == RELINKED else revision))
     return config.stash[BASE]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.reaper import Reaper
     from pytest_benchgate.race.sides.base import Base
 
-# Test files that a note names.
+# Files that a note names.
 SHOWN = 3
 
 
@@ -251,7 +251,7 @@ def of_revisions(config: pytest.Config, race: RaceConfig, files: Sequence[Path],
         text = trees.repository.text(base, (root / file).as_posix())
         return text is None or function not in head_tests.functions(text)
 
-    notes = [*trees.notes, *(found.notes if found else ())]
+    notes = [*trees.notes, *_new_files(head), *(found.notes if found else ())]
     if base.tree == head.tree and not trees.are_one:
         notes.append("base and head are the same source tree: this is a null race")
     elif changed:
@@ -273,6 +273,15 @@ def of_revisions(config: pytest.Config, race: RaceConfig, files: Sequence[Path],
         unmodified_base=unmodified_base,
         absent=Absent(trees.files.source, root, {side.name: (scratch / side.name, side.folder) for side in sides}),
     )
+
+
+def _new_files(head: git.Tree) -> list[str]:
+    """Return a note on the files of head that its commit lacks, if any: what builds leave may be among them."""
+    if not head.new:
+        return []
+    count, shown = len(head.new), ", ".join(head.new[:SHOWN]) + (", ..." if len(head.new) > SHOWN else "")
+    what = "a file that is" if count == 1 else f"{count} files that are"
+    return [f"head has {what} neither committed nor ignored: {shown}"]
 
 
 def _side(config: pytest.Config, trees: Trees, name: str, python: Path, files: Sequence[Path]) -> Side:

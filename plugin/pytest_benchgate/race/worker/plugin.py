@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_benchgate import host
+from pytest_benchgate.race import taking
 from pytest_benchgate.race.worker import messages
 from pytest_benchgate.race.worker.benchmark import RacedBenchmark, State
 from pytest_benchgate.race.worker.boot import START
@@ -60,7 +61,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Take times whatever the suite's own options say."""
-    host.take_times(config, as_worker=True)
+    taking.take_times(config, as_worker=True)
     # Not even with -x may a failure cost more than its own test.
     config.option.maxfail = 0
     seed_plugins(config.option)
