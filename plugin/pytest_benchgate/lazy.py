@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_benchgate.comparison import fields, is_of
+from pytest_benchgate.comparison import attributes, fields, is_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,11 +65,11 @@ def _is_on_file(value: Any) -> bool:
 
 def _is_iterator(value: Any) -> bool:
     # Not a file, which is open and not read.
-    return isinstance(value, Iterator) and not hasattr(value, "readline")
+    return isinstance(value, Iterator) and not hasattr(type(value), "readline")
 
 
 def _is_async_iterator(value: Any) -> bool:
-    return isinstance(value, AsyncIterator) and not hasattr(value, "readline")
+    return isinstance(value, AsyncIterator) and not hasattr(type(value), "readline")
 
 
 def _is_undecoded(value: Any) -> bool:
@@ -153,7 +153,8 @@ def _parts(value: Any) -> Iterable[Any]:
         return value
     if type(value) is np.ndarray:
         return value.flat if value.dtype.kind == "O" else ()
-    return (getattr(value, name) for name in fields(value))
+    stored = attributes(value)
+    return (stored[name] for name in fields(value) if name in stored)
 
 
 def unfinished(value: Any) -> str:
@@ -229,7 +230,7 @@ DEVICES = (
     ),
     Device(
         "numba.cuda",
-        lambda cuda, value: cuda.is_cuda_array(value) and type(value).__module__.startswith("numba"),
+        lambda cuda, value: type(value).__module__.startswith("numba") and cuda.is_cuda_array(value),
         lambda cuda, result: cuda.synchronize(),
     ),
     Device(

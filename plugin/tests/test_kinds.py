@@ -9,11 +9,13 @@ import dataclasses
 import datetime as dt
 import enum
 import fractions
+import functools
 import http.cookies
 import importlib
 import mmap
 import types
 import warnings
+import zoneinfo
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -23,6 +25,7 @@ from pytest_benchgate import Tolerance, compare
 
 Table: TypeAlias = "dict[str, list[tuple[str, ...]]]"
 USED = {"array": array, "ctypes": ctypes, "dt": dt, "fractions": fractions, "Decimal": Decimal, "types": types}
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 NAN = float("nan")
 
 
@@ -195,6 +198,43 @@ class Headers(collections.abc.Mapping):  # type: ignore[type-arg]
         return self.pairs
 
 
+class AttrDict(dict):  # type: ignore[type-arg]
+    """Looks attributes up among its keys, and raises KeyError for others."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+class GetDict(dict):  # type: ignore[type-arg]
+    """Has a None for every attribute."""
+
+    __getattr__ = dict.get
+
+
+class Grows(AttrDict):
+    """Adds a key for every attribute that is looked up, as one that extends defaultdict does."""
+
+    def __missing__(self, key: Any) -> Any:
+        return self.setdefault(key, Grows())
+
+
+class Slotted:
+    """Has attributes that are not set, and raises KeyError for them."""
+
+    __slots__ = ("x", "y")
+
+    def __init__(self, x: int) -> None:
+        self.x = x
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Slotted) and self.x == other.x
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Breaks:
     def __eq__(self, other: object) -> bool:
         raise OSError("no comparison")
@@ -236,6 +276,20 @@ def cut(bits: Any) -> Any:
     return made
 
 
+def texts(*values: Any) -> Any:
+    """Return an array of texts of any length, in which the last value marks a missing one."""
+    if not hasattr(np.dtypes, "StringDType"):
+        pytest.skip("NumPy 2 has StringDType")
+    return np.array(values, np.dtypes.StringDType(na_object=values[-1]))
+
+
+@functools.cache
+def caseless() -> Any:
+    """Return a class of attrs that compares a text without its case."""
+    attr = importlib.import_module("attr")
+    return attr.make_class("Caseless", {"text": attr.ib(eq=str.lower), "x": attr.ib(default=1.0)})
+
+
 def deep(value: Any) -> Any:
     """Return a list that is nested more deeply than Python recurses."""
     for _ in range(10_000):
@@ -267,6 +321,9 @@ EQUAL: Table = {
         ("mapped(b'ab')", "b'ab'"),
         ("collections.UserString('ab')", "collections.UserString('ab')"),
         ("array.array('u', 'ab')", "array.array('u', 'ab')"),
+        # NULs at the end, which NumPy drops where it can
+        ("np.bytes_(b'a\\0')", "b'a\\0'"),
+        ("np.str_('a\\0')", "'a\\0'"),
         # no dimension
         ("Tensor(6.0)", "6.0"),
         ("np.array(6.0)", "6.0"),
@@ -286,6 +343,9 @@ EQUAL: Table = {
         ("np.timedelta64(1, 'D')", "dt.timedelta(days=1)"),
         ("dt.date(2020, 1, 1)", "dt.date(2020, 1, 1)"),
         ("dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)", "dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)"),
+        ("dt.time(1, tzinfo=dt.timezone.utc)", "dt.time(1, tzinfo=dt.timezone.utc)"),
+        ("dt.time(1, tzinfo=BERLIN)", "dt.time(1, tzinfo=BERLIN)"),
+        ("[dt.time(1)]", "[dt.time(1)]"),
         ("np.datetime64('NaT')", "np.datetime64('NaT', 's')", NANS),
         ("np.array(['NaT', 1], 'M8[s]')", "np.array(['NaT', 1], 'M8[s]')", NANS),
         # numbers
@@ -299,6 +359,10 @@ EQUAL: Table = {
         ("np.array([complex(NAN, 1)])", "np.array([complex(NAN, 1 + 1e-12)])", "equal_nan=True, rtol=1e-9"),
         ("np.array([complex(NAN, float('inf'))])", "np.array([complex(NAN, float('inf'))])", NANS),
         ("LenientInt(3)", "3"),
+        # text in which some may be missing
+        ("texts('a', NAN)", "texts('a', NAN)", NANS),
+        ("texts('a', None)", "texts('a', None)"),
+        ("texts('a', NAN)[:1]", "np.array(['a'])"),
         ("Decimal('1.5')", "Decimal('1.50')"),
         ("Decimal('1')", "Decimal('1.0000000000001')", CLOSE),
         ("fractions.Fraction(1, 3)", "fractions.Fraction(1, 3)"),
@@ -321,6 +385,10 @@ EQUAL: Table = {
         ("Fit(1.0 + 1e-12, note='a')", "Fit(1.0, note='b')", CLOSE),
         ("Fit(NAN)", "Fit(NAN)", NANS),
         ("Loose(1)", "Loose(2)"),
+        ("AttrDict(a=1, units='m')", "{'a': 1, 'units': 'm'}"),
+        ("{'a': 1}", "AttrDict(a=1)"),
+        ("GetDict(a=1)", "{'a': 1}"),
+        ("Slotted(1)", "Slotted(1)"),
         ("Point(np.arange(2), 1)", "Point(np.arange(2), 1)"),
         ("collections.OrderedDict(a=1, b=2)", "{'b': 2, 'a': 1}"),
         ("{1, (2, 3), 'a'}", "{'a', (2, 3), 1}"),
@@ -470,6 +538,18 @@ EQUAL: Table = {
         ("pa.table({'a': [1]})", "pa.table({'a': [1]})"),
         ("pa.array([NAN])", "pa.array([NAN])", NANS),
     ],
+    "ml_dtypes": [
+        ("np.array([1], ml_dtypes.int4)", "np.array([1])"),
+        ("np.array([1], ml_dtypes.uint4)[0]", "1"),
+        ("np.ones(2, ml_dtypes.bfloat16)", "np.ones(2)"),
+        ("np.ones(2, ml_dtypes.bfloat16).sum()", "2.0 + 1e-12", CLOSE),
+        ("1.0", "ml_dtypes.float8_e5m2(1)"),
+        ("np.array([NAN], ml_dtypes.bfloat16)", "np.array([NAN])", NANS),
+    ],
+    "attr": [
+        ("caseless()('a')", "caseless()('A')"),
+        ("caseless()('a', 1 + 1e-12)", "caseless()('A', 1.0)", CLOSE),
+    ],
     "multidict": [
         ("multidict.MultiDict([('a', 1), ('a', 2)])", "multidict.MultiDict([('a', 1), ('a', 2 + 1e-12)])", CLOSE),
         ("multidict.CIMultiDict(A=1)", "multidict.CIMultiDict(A=1)"),
@@ -508,6 +588,13 @@ UNEQUAL: Table = {
         ("b'ab'", "'ab'"),
         ("bytearray(b'ab')", "[97, 98]"),
         ("array.array('u', 'ab')", "array.array('u', 'ac')"),
+        ("np.bytes_(b'a\\0')", "b'a'"),
+        ("b'a'", "np.bytes_(b'a\\0')"),
+        ("np.str_('a\\0')", "'a'"),
+        ("{'k': np.str_('a\\0')}", "{'k': 'a'}"),
+        ("np.array([np.str_('a\\0')], object)", "np.array(['a'], object)"),
+        ("np.void(b'ab')", "'ab'"),
+        ("np.void(b'ab')", "1"),
         ("np.float64(6)", "np.array([6.0])"),
         ("Tensor(6.0)", "7.0"),
         ("Tensor(6.0)", "[6.0]"),
@@ -529,6 +616,12 @@ UNEQUAL: Table = {
         ("np.datetime64('NaT')", "np.datetime64(0, 's')", NANS),
         ("dt.datetime(2020, 1, 1)", "dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)"),
         ("dt.datetime(2020, 1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))", "dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)"),
+        ("dt.datetime(2020, 10, 25, 2, tzinfo=BERLIN)", "dt.datetime(2020, 10, 25, 2, fold=1, tzinfo=BERLIN)"),
+        ("dt.time(1, tzinfo=dt.timezone(dt.timedelta(hours=1)))", "dt.time(0, tzinfo=dt.timezone.utc)"),
+        ("dt.time(1, tzinfo=BERLIN)", "dt.time(1, tzinfo=zoneinfo.ZoneInfo('Asia/Tokyo'))"),
+        ("dt.time(1)", "dt.time(1, tzinfo=dt.timezone.utc)"),
+        ("dt.time(1)", "dt.time(2)"),
+        ("dt.time(0)", "np.zeros(2)"),
         ("dt.timedelta(seconds=1)", "1.0"),
         ("np.longdouble(1)", "np.longdouble(1) + np.finfo(np.longdouble).eps"),
         ("np.longdouble(1)", "np.longdouble(1.1)", CLOSE),
@@ -564,6 +657,13 @@ UNEQUAL: Table = {
         ("np.array([(1, 2)], 'i4,i4')", "np.zeros(1, 'V8')"),
         ("np.ma.array(['a', [1]], mask=[0, 1], dtype=object)", "np.ma.array(['a', [1]], mask=[0, 0], dtype=object)"),
         ("np.array(['a'])", "np.array([b'a'])"),
+        ("texts('a', NAN)", "texts('a', NAN)"),
+        ("texts('a', NAN)", "np.array(['a', 'nan'])", NANS),
+        ("AttrDict(a=1)", "{'a': 2}"),
+        ("AttrDict(a=1)", "dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)"),
+        ("GetDict(a=1)", "np.ones(1)"),
+        ("Slotted(1)", "Slotted(2)"),
+        ("Slotted(1)", "1"),
         ("Fit(np.arange(3), 3)", "Fit(np.array([0, 1, 3]), 3)"),
         ("Fit(1)", "Point(1, 0)"),
         ("{1, 2}", "{1, 3}"),
@@ -726,6 +826,14 @@ UNEQUAL: Table = {
         ("pa.array([1])", "pa.array([2])"),
         ("pa.table({'a': [1]})", "pa.table({'b': [1]})"),
     ],
+    "ml_dtypes": [
+        ("np.array([1], ml_dtypes.int4)", "np.array([1.0])"),
+        ("np.array([1], ml_dtypes.int4)", "np.array([1], ml_dtypes.bfloat16)"),
+        ("np.array([1], ml_dtypes.int4)[0]", "True"),
+        ("ml_dtypes.bfloat16(1)", "1.5"),
+        ("np.array([NAN], ml_dtypes.bfloat16)", "np.array([NAN])"),
+    ],
+    "attr": [("caseless()('a')", "caseless()('b')"), ("caseless()('a', 1.0)", "caseless()('A', 2.0)")],
     "multidict": [
         ("multidict.MultiDict(a=1)", "multidict.MultiDict([('a', 1), ('a', 2)])"),
         ("multidict.MultiDict([('a', 1), ('a', 3)])", "multidict.MultiDict([('a', 1), ('a', 2)])", CLOSE),
@@ -806,6 +914,14 @@ def test_unequal(library: str, got: str, expected: str, words: str) -> None:
     assert mismatch is not None
     assert not mismatch.unjudged
     assert " differ, " in str(mismatch)
+
+
+def test_a_comparison_adds_no_keys_to_its_values() -> None:
+    got, expected = Grows(a=1), Grows(a=2)
+    assert "['a']: got 1, expected 2" in str(compare(got, expected, Tolerance()))
+    assert compare(got, 1.0, Tolerance()) is not None
+    assert got == {"a": 1}
+    assert expected == {"a": 2}
 
 
 @pytest.mark.parametrize(("library", "got", "expected", "words"), cases(UNJUDGED, 3))

@@ -21,6 +21,7 @@ LAZY = {
     "a coroutine": ("coroutine", "coroutine); run it to its end within the function"),
     "an asynchronous generator": ("asynchronous", "async_generator);"),
     "an asynchronous iterator": ("Pages", "test_it's Pages); run it to its end"),
+    "an iterator that raises for other attributes": ("Strict", "test_it's Strict); read it to its end"),
     "a future": (
         "lambda: concurrent.futures.Future()",
         "concurrent's Future); wait for its result",
@@ -72,6 +73,7 @@ DONE = {
         return out
     gate(f, expect=np.load("x.npy", mmap_mode="r"))""",
     "an archive that is read": "gate(lambda: dict(np.load('x.npz')), expect=np.load('x.npz'))",
+    "a dataclass of which a field is not set": "gate(lambda: Rows.__new__(Rows), expect=lambda rows: True)",
     "an array within an object": "gate(lambda: {'a': np.arange(3)}, expect={'a': np.arange(3)})",
 }
 PRELUDE = """
@@ -103,6 +105,11 @@ async def asynchronous(): yield 1
 class Pages:
     def __aiter__(self): return self
     async def __anext__(self): raise StopAsyncIteration
+
+class Strict:
+    def __iter__(self): return self
+    def __next__(self): raise StopIteration
+    def __getattr__(self, name): raise KeyError(name)
 
 def test_good(benchmark): benchmark(lambda: 1)
 """

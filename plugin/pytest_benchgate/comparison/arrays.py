@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_benchgate.comparison import scalars
-from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, attribute, both, counted, is_of, text
+from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, attribute, both, counted, has, is_of, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def is_array(value: Any) -> bool:
         return False
     if is_of(value, "pyopencl.array", "Array"):
         return True
-    return any(hasattr(type(value), name) or hasattr(value, name) for name in PROTOCOLS) or has_buffer(value)
+    return any(has(value, name) for name in PROTOCOLS) or has_buffer(value)
 
 
 def has_buffer(value: Any) -> bool:
@@ -68,6 +68,8 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
         return comparison.kinds(got, expected, where)
     if _is_scalar(left) and _is_scalar(right):
         return _metadata(got, expected, comparison, where) or scalars.compare(left, right, comparison, where)
+    if any(isinstance(one, np.generic) and not _is_scalar(one) for one in (left, right)):
+        return comparison.kinds(got, expected, where)
     # The content of a zero-dimensional array of objects.
     return comparison(left, right, where)
 
@@ -154,7 +156,7 @@ def _is_empty(item: Any) -> bool:
 
 def arrays(left: Any, right: Any, comparison: Comparison, where: str) -> Mismatch | None:
     """Return the first difference of two NumPy arrays."""
-    kinds = [_kind(one) for one in (left, right)]
+    kinds = both(lambda one: scalars.letter(one.dtype), left, right)
     if left.shape != right.shape or kinds[0] != kinds[1]:
         return Mismatch(
             1, 1, where, text(left), text(right), str(left.dtype), str(left.shape), comparison.tolerance
@@ -189,26 +191,20 @@ def _wrong(left: Any, right: Any, tolerance: Tolerance) -> tuple[int, int]:
     return int(np.count_nonzero(wrong)), int(np.argmax(wrong)) if wrong.size else 0
 
 
-def _kind(values: Any) -> str:
-    dtype = values.dtype
-    if dtype.kind == "V" and dtype.names is None and dtype.type is not np.void:
-        # bfloat16 and others of ml_dtypes.
-        return "f"
-    return str({"u": "i", "T": "U"}.get(dtype.kind, dtype.kind))
-
-
 def _equal(left: Any, right: Any, tolerance: Tolerance) -> Any:
     """Return where two arrays of one shape and kind are equal; a masked element equals only a masked one."""
     if isinstance(left, np.ma.MaskedArray) or isinstance(right, np.ma.MaskedArray):
         masks = np.ma.getmaskarray(left), np.ma.getmaskarray(right)
         values = _equal(np.ma.getdata(left), np.ma.getdata(right), tolerance)
         return (masks[0] == masks[1]) & (masks[0] | values)
-    kind = _kind(left)
+    left, right = both(lambda one: one.astype(scalars.widened(one.dtype), copy=False), left, right)
+    kind = scalars.letter(left.dtype)
     if kind == "c":
         return _complex(left, right, tolerance)
     if kind == "f":
-        wide = both(lambda one: one.astype(np.float64) if one.dtype.kind == "V" else one, left, right)
-        return _floats(wide[0], wide[1], tolerance)
+        return _floats(left, right, tolerance)
+    if kind == "U":
+        return _texts(left, right, tolerance)
     if kind in "mM":
         return _times(left, right, tolerance)
     if kind == "V":
@@ -220,6 +216,15 @@ def _equal(left: Any, right: Any, tolerance: Tolerance) -> Any:
         signed = left if left.dtype.kind == "i" else right
         return (left.astype(np.uint64) == right.astype(np.uint64)) & (signed >= 0)
     return np.asarray(left == right)
+
+
+def _texts(left: Any, right: Any, tolerance: Tolerance) -> Any:
+    """Return where texts are equal; a missing one equals a missing one, unless it is marked by NaN."""
+    equal = np.asarray(left == right)
+    if left.dtype.kind == right.dtype.kind == "T":
+        marked = isinstance(getattr(left.dtype, "na_object", None), float)
+        equal |= np.isnan(left) & np.isnan(right) & (tolerance.equal_nan or not marked)
+    return equal
 
 
 def _floats(left: Any, right: Any, tolerance: Tolerance) -> Any:

@@ -7,12 +7,15 @@ from collections import OrderedDict, UserString, deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_benchgate.comparison import scalars
 from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, both, counted, is_of, shape, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BYTES = (bytes, bytearray)
 # Of elements of two sets that are compared one by one.
@@ -63,7 +66,7 @@ def _compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mis
 
 def _like(got: Any, expected: Any) -> bool:
     """Return whether both are tuples or both are lists; of two named tuples, whether they have the same names."""
-    names = [getattr(one, "_fields", None) for one in (got, expected)]
+    names = [getattr(type(one), "_fields", None) for one in (got, expected)]
     return isinstance(got, tuple) == isinstance(expected, tuple) and (None in names or names[0] == names[1])
 
 
@@ -89,10 +92,18 @@ def _attributes(got: Any, expected: Any, comparison: Comparison, where: str) -> 
     if fields(got) != fields(expected):
         return _mappings(vars(got), vars(expected), comparison, f"{where}.__dict__")
     for name in fields(expected):
-        mismatch = comparison(getattr(got, name), getattr(expected, name), f"{where}.{name}")
-        if mismatch:
+        left, right = getattr(got, name), getattr(expected, name)
+        mismatch = comparison(left, right, f"{where}.{name}")
+        key = _key(type(expected), name)
+        if mismatch and (key is None or comparison(key(left), key(right), where)):
             return mismatch
     return None
+
+
+def _key(cls: type, name: str) -> Callable[[Any], Any] | None:
+    """Return what a class of attrs makes of a field before it compares it; None for nothing."""
+    found = next((field for field in getattr(cls, "__attrs_attrs__", ()) if field.name == name), None)
+    return None if found is None else found.eq_key
 
 
 def _letters(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import reprlib
 import sys
 from collections import deque
@@ -239,17 +240,42 @@ def is_of(value: Any, library: str, *names: str) -> bool:
 
 def attributes(value: Any) -> dict[str, Any]:
     """Return an object's own attributes by their names, those in slots included."""
-    found = getattr(value, "__dict__", None)
+    found = _stored(value, "__dict__")
     slots = (getattr(cls, "__slots__", ()) for cls in type(value).__mro__)
     names = (name for entry in slots for name in ([entry] if isinstance(entry, str) else entry))
-    in_slots = {name: getattr(value, name) for name in names if name != "__dict__" and hasattr(value, name)}
-    return {**in_slots, **(found if isinstance(found, dict) else {})}
+    in_slots = {name: _stored(value, name) for name in names if name != "__dict__"}
+    kept = {name: item for name, item in in_slots.items() if item is not ABSENT}
+    return {**kept, **(found if isinstance(found, dict) else {})}
+
+
+ABSENT = object()
+
+
+def _stored(value: Any, name: str) -> Any:
+    """Return an attribute, or ABSENT, without asking a __getattr__, which may raise anything."""
+    try:
+        return object.__getattribute__(value, name)
+    except AttributeError:
+        return ABSENT
+
+
+def has(value: Any, name: str) -> bool:
+    """Return whether value or its type has an attribute, other than what a __getattr__ makes up.
+
+    That may raise anything, return something for every name, or add a key to a dictionary.
+    """
+    try:
+        if hasattr(type(value), "__getattr__"):
+            return inspect.getattr_static(value, name, None) is not None
+        return getattr(type(value), name, None) is not None or getattr(value, name, None) is not None
+    except Exception:
+        return False
 
 
 def attribute(value: Any, name: str) -> Any:
     """Return an attribute that is not a method, or None; foreign types may raise anything."""
     try:
-        found = getattr(value, name, None)
+        found = getattr(value, name, None) if has(value, name) else None
     except Exception:
         return None
     return None if callable(found) else found
@@ -273,7 +299,9 @@ def text(value: Any, most: int = MOST_TEXT) -> str:
             return f"an array of {value.dtype}, shape {value.shape}"
         if isinstance(value, np.datetime64 | np.timedelta64):
             return f"{value} ({value.dtype})"
-        shown = " ".join(_repr(value.item() if isinstance(value, np.generic) else value, most).split())
+        # NumPy drops trailing NULs.
+        plain = isinstance(value, np.generic) and not isinstance(value, str | bytes)
+        shown = " ".join(_repr(value.item() if plain else value, most).split())
     except Exception as error:
         shown = f"a {type(value).__name__}, whose repr failed: {type(error).__name__}"
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."

@@ -14,14 +14,29 @@ from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, sh
 
 PLAIN = (bool, int, float, complex)
 WIDE = (np.longdouble, np.clongdouble)
+# What dtype.isbuiltin is for dtypes of other libraries, and the dtypes of NumPy's that may hold their values.
+REGISTERED = 2
+WIDEST = (np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.complex128))
 
 
 def kind(value: Any) -> str:
     """Return NumPy's letter for the kind of a scalar, "i" also for unsigned; "" if it is not a scalar."""
     if isinstance(value, np.generic):
-        return {"u": "i"}.get(value.dtype.kind, value.dtype.kind)
+        return letter(value.dtype)
     types = ((bool, "b"), (int, "i"), (float, "f"), (complex, "c"), (str, "U"), (bytes, "S"))
     return next((letter for cls, letter in types if isinstance(value, cls)), "")
+
+
+def letter(dtype: np.dtype[Any]) -> str:
+    """Return NumPy's letter for the kind of a dtype, "i" also for unsigned, and "U" for all text."""
+    found = widened(dtype).kind
+    return {"u": "i", "T": "U"}.get(found, found)
+
+
+def widened(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return a dtype of NumPy's that holds all values of one that another library has registered, such as bfloat16."""
+    registered = dtype.isbuiltin == REGISTERED
+    return next((wide for wide in WIDEST if registered and np.can_cast(dtype, wide)), dtype)
 
 
 def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
@@ -43,7 +58,8 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 def _plain(value: Any) -> Any:
     """Return value as Python's own type, or NumPy's if that is wider, so that a subclass does not judge itself."""
-    if isinstance(value, np.generic):
+    # NumPy drops the trailing NULs of its own text and bytes.
+    if isinstance(value, np.generic) and not isinstance(value, str | bytes):
         return value if isinstance(value, WIDE) else value.item()
     for cls in (bool, int, float, complex):
         if isinstance(value, cls):
@@ -77,7 +93,7 @@ def is_exact(value: Any) -> bool:
     if isinstance(value, Decimal | Fraction):
         return True
     foreign = isinstance(value, Real) and not isinstance(value, (*PLAIN, np.generic)) and not arrays.is_array(value)
-    return foreign and callable(getattr(value, "as_integer_ratio", None))
+    return foreign and callable(getattr(type(value), "as_integer_ratio", None))
 
 
 def compare_exact(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:

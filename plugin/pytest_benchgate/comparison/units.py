@@ -16,7 +16,7 @@ def unit_of(value: Any) -> Any:
     """Return the unit of a quantity, or None."""
     unit = attribute(value, "units")
     unit = attribute(value, "unit") if unit is None else unit
-    return unit if unit is not None and callable(getattr(value, "to", None)) else None
+    return unit if unit is not None and callable(getattr(type(value), "to", None)) else None
 
 
 def recognises(value: Any) -> bool:
