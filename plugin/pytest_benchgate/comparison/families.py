@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pytest_benchgate.comparison import arrays, containers, others, own, scalars, sparse, tables, times, units
+from pytest_benchgate.comparison import arrays, containers, others, own, pyarrow, scalars, sparse, tables, times, units
 from pytest_benchgate.comparison.core import NUMBERS, Comparison, Mismatch, Same, Tolerance, Uncopied
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ FAMILIES = (
     Family(units.recognises, units.compare),
     Family(tables.recognises, tables.compare),
     Family(sparse.recognises, sparse.compare),
+    Family(pyarrow.recognises, pyarrow.compare),
     Family(times.recognises, times.compare),
     Family(scalars.is_exact, scalars.compare_exact),
     Family(others.has_own_equality, own.heard(others.compare)),
