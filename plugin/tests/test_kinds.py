@@ -283,6 +283,13 @@ def texts(*values: Any) -> Any:
     return np.array(values, np.dtypes.StringDType(na_object=values[-1]))
 
 
+def arrow(values: Any, kind: str) -> Any:
+    """Return a column of pandas that Arrow holds."""
+    pa, pd = importlib.import_module("pyarrow"), importlib.import_module("pandas")
+    kinds = {"list": pa.list_(pa.float64()), "timestamp": pa.timestamp("us")}
+    return pd.Series(values, dtype=pd.ArrowDtype(kinds.get(kind) or pa.type_for_alias(kind)))
+
+
 @functools.cache
 def caseless() -> Any:
     """Return a class of attrs that compares a text without its case."""
@@ -463,6 +470,22 @@ EQUAL: Table = {
         ("{'a': pd.DataFrame({'x': [1.0]})}", "{'a': pd.DataFrame({'x': [1.0]})}"),
         ("pd.Series([1.0]).sum()", "1.0"),
         ("pd.DataFrame()", "pd.DataFrame()"),
+        ("pd.DataFrame({'a': [1]})[[]]", "pd.DataFrame(index=[0])"),
+        ("pd.Index([1], dtype=object)", "pd.Index([1], dtype='Int64')"),
+        ("pd.Index(['a', None], dtype=object)", "pd.Index(['a', None], dtype='string')"),
+        ("pd.Series([1.0], index=[1 + 1e-12])", "pd.Series([1.0], index=[1.0])", CLOSE),
+        ("pd.Series([1], index=[NAN])", "pd.Series([1], index=[NAN])"),
+        ("pd.Series([1], name=np.int64(0))", "pd.Series([1], name=0)"),
+        ("pd.Index([1], name=0)", "pd.Index([1], name=np.int64(0))"),
+        ("pd.Series([1], name=(1, 'a'))", "pd.Series([1], name=(1, 'a'))"),
+        ("pd.Categorical(['a', 'b'], categories=['a', 'b'])", "pd.Categorical(['a', 'b'], categories=['b', 'a'])"),
+        ("pd.Categorical(pd.Index(['a'], dtype=object))", "pd.Categorical(pd.Index(['a'], dtype='string'))"),
+        ("pd.Series(pd.arrays.SparseArray([0, 1 + 1e-12]))", "pd.Series(pd.arrays.SparseArray([0, 1.0]))", CLOSE),
+        ("pd.arrays.SparseArray([NAN, 1])", "pd.arrays.SparseArray([NAN, 1])", NANS),
+        ("pd.Interval(0, 1 + 1e-12)", "pd.Interval(0, 1.0)", CLOSE),
+        ("pd.IntervalIndex.from_breaks([0, 1 + 1e-12])", "pd.IntervalIndex.from_breaks([0, 1.0])", CLOSE),
+        ("pd.Series(pd.IntervalIndex.from_breaks([0, 1 + 1e-12]))", "pd.Series(pd.IntervalIndex.from_breaks([0, 1.0]))", CLOSE),
+        ("pd.Series([[1 + 1e-12]])", "pd.Series([[1.0]])", CLOSE),
     ],
     "polars": [
         ("pl.Series('a', [1, 2, None])", "pl.Series('a', [1, 2, None])"),
@@ -477,6 +500,9 @@ EQUAL: Table = {
         ("pl.Series([Decimal('1.5')])", "pl.Series([Decimal('1.5')])"),
         ("pl.Series([{'a': 1}])", "pl.Series([{'a': 1}])"),
         ("pl.DataFrame()", "pl.DataFrame()"),
+        ("pl.Series([2**70, None], dtype=pl.Int128)", "pl.Series([2**70, None], dtype=pl.Int128)"),
+        ("pl.Series([2], dtype=pl.Int128)", "pl.Series([2])"),
+        ("pl.Series([dt.time(1), None])", "pl.Series([dt.time(1), None])"),
     ],
     "xarray": [
         ("xr.DataArray(np.arange(4.0), dims='x').sum()", "6.0"),
@@ -558,6 +584,9 @@ EQUAL: Table = {
         ("pa.array([1, 2])", "np.array([1, 2])"),
         ("np.array([1, 2])", "pa.array([1, 2])"),
         ("pa.schema([('a', pa.int8())])", "pa.schema([('a', pa.int8())])"),
+        ("arrow([[1 + 1e-12], None], 'list')", "arrow([[1.0], None], 'list')", CLOSE),
+        ("arrow(['a', None], 'string')", "pd.Series(['a', None])"),
+        ("arrow([1], 'int64')", "pd.Series([1])"),
         ("pa.py_buffer(b'a')", "pa.py_buffer(b'a')"),
     ],
     "ml_dtypes": [
@@ -763,6 +792,27 @@ UNEQUAL: Table = {
         ("pd.DataFrame({'a': [1]})", "pd.Series([1], name='a')"),
         ("pd.DataFrame({'a': [1]})", "{'a': [1]}"),
         ("pd.Index([1], name='n')", "pd.Index([1])"),
+        ("pd.Index([True, False])", "pd.Index([1, 0])"),
+        ("pd.Index([1, 2])", "pd.Index([1.0, 2.0])"),
+        ("pd.Index([1, 'a', True])", "pd.Index([1, 'a', 1])"),
+        ("pd.Index([dt.date(2020, 1, 1)])", "pd.DatetimeIndex(['2020-01-01'])"),
+        ("pd.DatetimeIndex([])", "pd.RangeIndex(0)"),
+        ("pd.MultiIndex.from_tuples([(1, 'x')])", "pd.MultiIndex.from_tuples([(1.0, 'x')])"),
+        ("pd.MultiIndex.from_tuples([(1, True)])", "pd.MultiIndex.from_tuples([(1, 1)])"),
+        ("pd.MultiIndex.from_tuples([(1, 'x')])", "pd.Index([1])"),
+        ("pd.DataFrame({True: [1]})", "pd.DataFrame({1: [1]})"),
+        ("pd.Series([1], index=[True])", "pd.Series([1], index=[1])"),
+        ("pd.Series([1], name=0)", "pd.Series([1], name=0.0)"),
+        ("pd.Series([1], name=1)", "pd.Series([1], name=True)"),
+        ("pd.Index([1], name=1)", "pd.Index([1], name=True)"),
+        ("pd.Categorical([True])", "pd.Categorical([1])"),
+        ("pd.Categorical([True, 'a'])", "pd.Categorical([1, 'a'])"),
+        ("pd.Categorical([1.0])", "pd.Categorical([1 + 1e-12])"),
+        ("pd.arrays.SparseArray([0, 1])", "pd.arrays.SparseArray([0, 1.0])", CLOSE),
+        ("pd.arrays.SparseArray([0, 1.0])", "pd.arrays.SparseArray([0, 1.0], fill_value=0.0)"),
+        ("pd.Interval(0, 1)", "pd.Interval(0, 1, 'left')", CLOSE),
+        ("pd.IntervalIndex.from_breaks([0, 1])", "pd.IntervalIndex.from_breaks([0, 1.0])"),
+        ("pd.arrays.IntervalArray.from_tuples([(0, 1), None])", "pd.arrays.IntervalArray.from_tuples([(0, 1), (1, 2)])"),
         ("pd.DatetimeIndex(['2020'], tz='UTC')", "pd.DatetimeIndex(['2020'])"),
         ("pd.Timestamp('2020-01-01', tz='UTC')", "np.datetime64('2020-01-01')"),
         ("pd.Timedelta('1us')", "np.timedelta64(1001, 'ns')"),
@@ -780,6 +830,10 @@ UNEQUAL: Table = {
         ("pl.Series([NAN])", "pl.Series([None], dtype=pl.Float64)", NANS),
         ("pl.DataFrame({'a': [1], 'b': [2]})", "pl.DataFrame({'b': [2], 'a': [1]})"),
         ("pl.DataFrame({'a': [1]})", "pl.DataFrame({'a': [1, 1]})"),
+        ("pl.DataFrame(height=3)", "pl.DataFrame(height=2)"),
+        ("pl.Series([2**70], dtype=pl.Int128)", "pl.Series([2**70 + 1], dtype=pl.Int128)"),
+        ("pl.Series([2], dtype=pl.Int128)", "pl.Series([2.0])"),
+        ("pl.Series([1], dtype=pl.Time)", "pl.Series([2], dtype=pl.Time)"),
         ("pl.DataFrame({'a': ['x']})", "pl.DataFrame({'a': ['y']})"),
         ("pl.Series('a', [1.0])", "np.array([1.0])"),
         ("pl.Series([dt.datetime(2020, 1, 1)])", "pl.Series([dt.datetime(2020, 1, 1)]).dt.replace_time_zone('UTC')"),
@@ -874,6 +928,8 @@ UNEQUAL: Table = {
         ("pa.scalar(None, pa.float64())", "pa.scalar(NAN)", NANS),
         ("pa.scalar(1)", "pa.array([1])"),
         ("pa.py_buffer(b'a')", "pa.py_buffer(b'b')", CLOSE),
+        ("arrow([[1.0], None], 'list')", "arrow([[1.0], [2.0]], 'list')", CLOSE),
+        ("arrow([1], 'timestamp')", "arrow([2], 'timestamp')"),
     ],
     "ml_dtypes": [
         ("np.array([1], ml_dtypes.int4)", "np.array([1.0])"),
@@ -933,8 +989,8 @@ def values(library: str, *expressions: str) -> list[Any]:
     scope = {**globals(), **USED, NAMES.get(library, library): module}
     if library == "pint":
         scope["Q"] = module.get_application_registry().Quantity
-    if library == "xarray":
-        scope["pd"] = importlib.import_module("pandas")
+    if library in {"xarray", "pyarrow"}:
+        scope["pd"] = pytest.importorskip("pandas", reason="pandas is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # NumPy's of times without a unit
         return [eval(expression, scope) for expression in expressions]  # noqa: S307  # written above
@@ -963,6 +1019,11 @@ def test_unequal(library: str, got: str, expected: str, words: str) -> None:
     assert mismatch is not None
     assert not mismatch.unjudged
     assert " differ, " in str(mismatch)
+
+
+def test_a_message_names_no_tolerance_that_was_not_applied() -> None:
+    assert "tolerance: exact" in str(compare(Owns(1), Owns(2), Tolerance(rtol=1e-9)))
+    assert "tolerance: rtol=1e-09" in str(compare(1.0, 2.0, Tolerance(rtol=1e-9)))
 
 
 def test_a_comparison_adds_no_keys_to_its_values() -> None:

@@ -69,7 +69,7 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
     if cls.__name__ == "NAType" and got is expected:
         return None
     if isinstance(equal, bool | np.bool_):
-        return None if equal else comparison.whole(got, expected, where)
+        return None if equal else comparison.by(Tolerance()).whole(got, expected, where)
     if inspect.iscoroutine(equal):
         equal.close()
     return _elementwise(got, expected, equal, comparison, where)
@@ -93,4 +93,4 @@ def _elementwise(got: Any, expected: Any, equal: Any, comparison: Comparison, wh
     if shapes[0] is None or shapes.count(shapes[0]) != len(shapes) or flags.dtype.kind != "b":
         reason = f"{type(got).__name__}'s == returns neither True nor False, but a {type(equal).__name__}"
         return comparison.unjudged(got, expected, where, reason)
-    return None if flags.all() else comparison.whole(got, expected, where)
+    return None if flags.all() else comparison.by(Tolerance()).whole(got, expected, where)

@@ -9,6 +9,7 @@ from pytest_benchgate.comparison.core import Comparison, Mismatch, both, is_of, 
 
 # Their units are converted.
 TIMES = ("Datetime", "Duration")
+BEYOND_NUMPY = ("Int128", "UInt128")
 
 
 def recognises(value: Any) -> bool:
@@ -29,6 +30,9 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
         if got.name != expected.name:
             return comparison.words(f"the name {got.name!r}", f"the name {expected.name!r}", got, where)
         return _column(got, expected, comparison, where)
+    # Without columns, too.
+    if got.height != expected.height:
+        return comparison.kinds(got, expected, where)
     if got.columns != expected.columns:
         left, right = both(lambda one: f"the columns {text(one.columns)}", got, expected)
         return comparison.words(left, right, got, f"{where}.columns")
@@ -50,7 +54,14 @@ def _column(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
     numbers = all(dtype.is_numeric() and not dtype.is_decimal() for dtype in dtypes)
     if not (numbers or dtypes[0] == dtypes[1] or _same_times(*dtypes)):
         return comparison.words(f"the dtype {dtypes[0]}", f"the dtype {dtypes[1]}", got, where)
-    if numbers or type(dtypes[0]).__name__ in TIMES:
+    if any(str(dtype) in BEYOND_NUMPY for dtype in dtypes):
+        if not all(dtype.is_integer() for dtype in dtypes):
+            return comparison.words(f"the dtype {dtypes[0]}", f"the dtype {dtypes[1]}", got, where)
+        left, right = both(lambda one: one.drop_nulls().to_list(), got, expected)
+    elif type(dtypes[0]).__name__ == "Time":
+        # Python's times of day have no nanoseconds.
+        left, right = both(lambda one: one.drop_nulls().to_physical().to_numpy(), got, expected)
+    elif numbers or type(dtypes[0]).__name__ in TIMES:
         left, right = both(lambda one: one.drop_nulls().to_numpy(), got, expected)
     else:
         left, right = both(lambda one: one.to_list(), got, expected)
