@@ -54,6 +54,8 @@ def _column(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
     numbers = all(dtype.is_numeric() and not dtype.is_decimal() for dtype in dtypes)
     if not (numbers or dtypes[0] == dtypes[1] or _same_times(*dtypes)):
         return comparison.words(f"the dtype {dtypes[0]}", f"the dtype {dtypes[1]}", got, where)
+    if type(dtypes[0]).__name__ in ("Struct", "List", "Array"):
+        return _nested(got, expected, comparison, where)
     if any(str(dtype) in BEYOND_NUMPY for dtype in dtypes):
         if not all(dtype.is_integer() for dtype in dtypes):
             return comparison.words(f"the dtype {dtypes[0]}", f"the dtype {dtypes[1]}", got, where)
@@ -66,6 +68,20 @@ def _column(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
     else:
         left, right = both(lambda one: one.to_list(), got, expected)
     return comparison(left, right, where)
+
+
+def _nested(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of two nested columns of one dtype, whose times may have nanoseconds."""
+    if type(expected.dtype).__name__ == "Struct":
+        names = [field.name for field in expected.dtype.fields]
+        fields = ((name, got.struct.field(name), expected.struct.field(name)) for name in names)
+        mismatches = (_column(left, right, comparison, f"{where}[{name!r}]") for name, left, right in fields)
+        return next(filter(None, mismatches), None)
+    if type(expected.dtype).__name__ == "List":
+        left, right = both(lambda one: one.list.len(), got, expected)
+        if mismatch := _column(left, right, comparison, f"{where}.list.len()"):
+            return mismatch
+    return _column(got.explode(), expected.explode(), comparison, f"{where}.explode()")
 
 
 def _same_times(one: Any, other: Any) -> bool:
