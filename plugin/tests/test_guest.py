@@ -110,6 +110,24 @@ def test_gates_are_verified_under_xdist_too(suite: Suite) -> None:
     assert "WrongAnswer: wrong answer" in run.text  # pytest-benchmark before 5.3 even takes times in workers
 
 
+def test_codspeed_times_what_the_gate_has_verified(suite: Suite) -> None:
+    pytest.importorskip("pytest_codspeed", reason="pytest-codspeed is not installed")
+    run = suite(
+        """
+        def test_plain(benchmark): assert benchmark(sorted, [2, 1]) == [1, 2]
+        def test_right(gate): gate(sorted, [2, 1], expect=[1, 2])
+        def test_often(gate): gate(sorted, [2, 1], expect=[1, 2], check_every=1)
+        def test_pedantic(gate): gate.pedantic(sorted, args=([2, 1],), rounds=3, expect=[1, 2])
+        def test_set_up(gate): gate(list.sort, expect=None, written=None, setup=lambda: (([2, 1],), {}))
+        def test_wrong(gate): gate(sorted, [2, 1], expect=[2, 1])
+        """,
+        *("-p", "pytest_codspeed.plugin", "--codspeed", "--codspeed-max-time=0.01", "--codspeed-warmup-time=0"),
+    )
+    run.result.assert_outcomes(passed=5, failed=1)
+    assert "5 benchmarked" in run.text
+    assert "WrongAnswer" in run.text
+
+
 def test_last_failed_runs_the_withheld_one_again(suite: Suite) -> None:
     source = "def test_right(gate): gate(len, [], expect=0)\n\ndef test_wrong(gate): gate(len, [], expect=1)"
     suite(source, "-p", "cacheprovider")

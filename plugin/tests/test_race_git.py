@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -198,6 +199,37 @@ def test_new_files_leave_a_commit_what_it_is_and_changes_do_not(project: Project
     project.git("rm", "--quiet", "--cached", "a.txt")
     (project.root / "a.txt").unlink()
     assert repository(project).check_out_working_tree(tmp_path / "removed").revision == ""
+
+
+def test_what_a_build_has_left_is_older_than_its_sources(project: Project, tmp_path: Path) -> None:
+    """Else a build takes object files, or C code that Cython generated, for those of the sources as they are now."""
+    project.write(**{"a.txt": "changed\n", "build/a.o": "of before\n", 'odd "name" é.c': "of before\n"})
+    (project.root / "link").symlink_to("a.txt")
+    tree = repository(project).check_out_working_tree(tmp_path / "head")
+    assert sorted(tree.new) == ["build/a.o", "link", 'odd "name" é.c']
+    times_s = {path: (tmp_path / "head" / path).lstat().st_mtime for path in listed(tmp_path / "head")}
+    new = {times_s.pop(path) for path in tree.new}
+    edited = times_s.pop("a.txt")
+    assert max(new) < min(times_s.values()) <= max(times_s.values()) < edited
+    assert project.git("status", "--porcelain", cwd=tmp_path / "head") == ""
+    # What git describe --dirty asks, without reading files whose times are as they were.
+    project.git("diff-files", "--quiet", cwd=tmp_path / "head")
+    again = repository(project).check_out_working_tree(tmp_path / "again")
+    assert {path: (tmp_path / "again" / path).lstat().st_mtime for path in times_s} == times_s
+    assert again == tree
+
+
+def test_what_a_session_writes_is_no_part_of_head(project: Project, tmp_path: Path) -> None:
+    project.commit(**{"tracked.json": "{}\n"})
+    outputs = ("out/[1].json", "report.md", "saved", "tracked.json")
+    written = ("out/[1].json", "report.md", "saved/Linux/0001.json", "tracked.json", "tests/__pycache__/test_a.pyc")
+    project.write(**dict.fromkeys(written, "1\n"))
+    places = (*(project.root / output for output in outputs), tmp_path / "elsewhere.md", project.root)
+    found = git.Repository(project.root, places)
+    tree = found.check_out_working_tree(tmp_path / "head")
+    assert tree == dataclasses.replace(found.resolve("HEAD"), label=tree.label)
+    project.write(**{"out/1.json": "1\n"})
+    assert found.check_out_working_tree(tmp_path / "more").new == ("out/1.json",)
 
 
 def test_a_change_in_the_same_second_and_of_the_same_size_is_detected(project: Project, tmp_path: Path) -> None:

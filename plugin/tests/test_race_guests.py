@@ -53,6 +53,16 @@ def test_coverage_is_measured_without_a_race(plain: Project) -> None:
     assert "Coverage failure" in run.text
 
 
+@pytest.mark.parametrize("options", [("--codspeed",), ()], ids=["option", "environment"])
+def test_codspeed_takes_no_times(plain: Project, options: tuple[str, ...]) -> None:
+    """It replaces the fixture `benchmark`, and switches pytest-benchmark off."""
+    pytest.importorskip("pytest_codspeed", reason="pytest-codspeed is not installed")
+    given = ("-p", "pytest_codspeed.plugin", *options, "--race-max-launches=1")
+    run = plain.race("HEAD", *given) if options else plain.race("HEAD", *given, CODSPEED_ENV="1")
+    assert run.verdicts == {"test_count": "unsure"}, run.text
+    assert run.returncode == 0
+
+
 @pytest.mark.thorough
 def test_the_tables_and_comparisons_of_sequential_times(plain: Project) -> None:
     settings = (

@@ -31,6 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "CMAKE_PREFIX_PATH", "SETUPTOOLS_SCM_PRETEND_VERSION", "SETUPTOOLS_USE_DISTUTILS", "SKBUILD_CMAKE_ARGS",
         "SKBUILD_BUILD_TYPE", "MESON_ARGS", "MESONPY_EDITABLE_VERBOSE", "CYTHON_TRACE", "SOURCE_DATE_EPOCH",
         "MACOSX_DEPLOYMENT_TARGET", "SDKROOT", "NVCC_APPEND_FLAGS", "MATURIN_PEP517_ARGS", "NPY_BLAS_ORDER",
+        "REQUIRE_CYTHON", "MULTIDICT_NO_EXTENSIONS", "NO_EXT", "MSGPACK_PUREPYTHON",
     ],
 )  # fmt: skip
 def test_variables_that_steer_a_build(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

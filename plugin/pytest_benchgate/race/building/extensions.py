@@ -57,7 +57,8 @@ def unbuilt(tree: Path) -> tuple[str, ...]:
     if source is None:
         return ()
     return (
-        f"no side has an extension module, though the source {source.relative_to(tree)} is there: pure Python is raced",
+        f"no side has an extension module, though the source {source.relative_to(tree)} is there: pure Python is raced. "
+        "Many projects have a variable, such as REQUIRE_CYTHON=1, with which the build fails instead, and says why",
     )
 
 

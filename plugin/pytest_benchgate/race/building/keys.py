@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # Of the cache: increased when older entries can no longer be used.
-LAYOUT = 6
+LAYOUT = 7
 PIP = re.compile(r"PIP_.*|UV_.*")
 STEERING = re.compile(
     # compilers, their flags and where they look
@@ -34,6 +34,8 @@ STEERING = re.compile(
     # build systems and backends
     r"|(PKG_CONFIG|RUST|CARGO|CMAKE|SETUPTOOLS|DISTUTILS|SKBUILD|MESON|NINJA|CYTHON|MATURIN|PYO3|PBR|HATCH|POETRY|PDM|FLIT|NPY).*"
     r"|SOURCE_DATE_EPOCH|PYTHONOPTIMIZE"
+    # whether a project compiles anything: REQUIRE_CYTHON, MULTIDICT_NO_EXTENSIONS
+    r"|(.*_)?(CYTHON|C_?EXT|EXT|EXTENSIONS?|PURE_?PYTHON|MYPYC)"
 )
 # An upgrade of one of these must not change only one side.
 PROGRAMS = (

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.reaper import Reaper
     from pytest_benchgate.race.sides.base import Base
 
-# Files that a note names.
+# Files or folders that a note names.
 SHOWN = 3
 
 
@@ -279,7 +279,8 @@ def _new_files(head: git.Tree) -> list[str]:
     """Return a note on the files of head that its commit lacks, if any: what builds leave may be among them."""
     if not head.new:
         return []
-    count, shown = len(head.new), ", ".join(head.new[:SHOWN]) + (", ..." if len(head.new) > SHOWN else "")
+    count, places = len(head.new), [*dict.fromkeys("".join(path.partition("/")[:2]) for path in head.new)]
+    shown = ", ".join(places[:SHOWN]) + (", ..." if len(places) > SHOWN else "")
     what = "a file that is" if count == 1 else f"{count} files that are"
     return [f"head has {what} neither committed nor ignored: {shown}"]
 
