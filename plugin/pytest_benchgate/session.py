@@ -49,9 +49,10 @@ def start(config: pytest.Config) -> None:
         start_race(config, chosen.race, session, ClaimHooks if chosen.race.claims else RaceHooks)
 
 
-@dataclass
+# Compared by identity, as pytest wants it of a plugin.
+@dataclass(eq=False)
 class Session:
-    """The plugin's state, on the stash of pytest's config.
+    """The plugin's state, on the stash of pytest's config, and a plugin itself.
 
     Attributes
     ----------
