@@ -45,8 +45,13 @@ class Lazy(NamedTuple):
 
 
 def _is_dask(value: Any) -> bool:
-    graph = getattr(type(value), "__dask_graph__", None)
-    return graph is not None and value.__dask_graph__() is not None
+    # A wrapper, such as pint's quantity, has the method for what it may contain; without Dask it raises.
+    if sys.modules.get("dask") is None or not hasattr(type(value), "__dask_graph__"):
+        return False
+    try:
+        return value.__dask_graph__() is not None
+    except Exception:  # noqa: BLE001
+        return False
 
 
 def _is_on_file(value: Any) -> bool:
@@ -209,8 +214,15 @@ class Device(NamedTuple):
     """A library that computes asynchronously: which values are on its devices, and how to wait for them."""
 
     library: str
-    holds: Callable[[Any, Any], bool]
+    holds: Callable[[Any], bool]
     wait: Callable[[Any, Any], Any]
+
+
+def _is_own(value: Any, library: str, name: str) -> bool:
+    """Return whether value is of a library's own class: a stand-in for the library may have NumPy's in its place."""
+    if not is_of(value, library, name):
+        return False
+    return str(getattr(sys.modules[library], name).__module__).startswith(library.partition(".")[0])
 
 
 def _torch_wait(torch: Any, result: Any) -> None:  # noqa: ARG001
@@ -220,28 +232,32 @@ def _torch_wait(torch: Any, result: Any) -> None:  # noqa: ARG001
             backend.synchronize()
 
 
+def _is_of_opencl(value: Any) -> bool:
+    return _is_own(value, "pyopencl.array", "Array") and value.queue is not None
+
+
 DEVICES = (
-    Device("jax", lambda jax, value: isinstance(value, jax.Array), lambda jax, result: jax.block_until_ready(result)),
-    Device("torch", lambda torch, value: isinstance(value, torch.Tensor) and value.device.type != "cpu", _torch_wait),
+    Device("jax", lambda value: _is_own(value, "jax", "Array"), lambda jax, result: jax.block_until_ready(result)),
+    Device("torch", lambda value: _is_own(value, "torch", "Tensor") and value.device.type != "cpu", _torch_wait),
     Device(
         "cupy",
-        lambda cupy, value: isinstance(value, cupy.ndarray),
+        lambda value: _is_own(value, "cupy", "ndarray"),
         lambda cupy, result: cupy.cuda.Device().synchronize(),
     ),
     Device(
         "numba.cuda",
-        lambda cuda, value: type(value).__module__.startswith("numba") and cuda.is_cuda_array(value),
+        lambda value: type(value).__module__.startswith("numba") and hasattr(value, "__cuda_array_interface__"),
         lambda cuda, result: cuda.synchronize(),
     ),
     Device(
         "pyopencl.array",
-        lambda array, value: isinstance(value, array.Array) and value.queue is not None,
-        lambda array, result: [leaf.queue.finish() for leaf in leaves(result) if isinstance(leaf, array.Array)],
+        _is_of_opencl,
+        lambda array, result: [leaf.queue.finish() for leaf in leaves(result) if _is_of_opencl(leaf)],
     ),
-    Device("mlx.core", lambda mlx, value: isinstance(value, mlx.array), lambda mlx, result: mlx.eval(result)),
+    Device("mlx.core", lambda value: _is_own(value, "mlx.core", "array"), lambda mlx, result: mlx.eval(result)),
     Device(
         "tensorflow",
-        lambda tf, value: isinstance(value, tf.Tensor) and "CPU" not in value.device,
+        lambda value: _is_own(value, "tensorflow", "Tensor") and "CPU" not in value.device,
         lambda tf, result: tf.test.experimental.sync_devices(),
     ),
 )
@@ -253,7 +269,7 @@ def waits(result: Any, arguments: Any) -> Callable[[Any], None] | None:
     found = [
         (module, device)
         for device in DEVICES
-        if (module := sys.modules.get(device.library)) is not None and any(device.holds(module, leaf) for leaf in held)
+        if (module := sys.modules.get(device.library)) is not None and any(map(device.holds, held))
     ]
     if not found:
         return None
@@ -268,10 +284,10 @@ def waits(result: Any, arguments: Any) -> Callable[[Any], None] | None:
 def waiting(function: Callable[..., Any], wait: Callable[[Any], None]) -> Callable[..., Any]:
     """Return function, followed by the wait for its devices."""
 
-    @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
         wait(result)
         return result
 
-    return call
+    # A callable object may raise anything when it is asked for the other attributes of a function.
+    return functools.update_wrapper(call, function, assigned=(), updated=())

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pytest_benchgate import lazy
+from pytest_benchgate.comparison import is_of
 
 if TYPE_CHECKING:
     from pytest_benchgate.calls import Call
@@ -44,8 +45,8 @@ def _queues() -> list[Any]:
 
     It takes some milliseconds: what a call has left unfinished may be done by then, so get them before the call.
     """
-    cl = sys.modules.get("pyopencl")
-    return [] if cl is None else [one for one in gc.get_objects() if issubclass(type(one), cl.CommandQueue)]
+    kind = getattr(sys.modules.get("pyopencl"), "CommandQueue", None)
+    return [one for one in gc.get_objects() if issubclass(type(one), kind)] if isinstance(kind, type) else []
 
 
 def _running(result: Any) -> str:
@@ -53,13 +54,12 @@ def _running(result: Any) -> str:
 
     Raises what pyopencl raises for an event whose work has failed.
     """
-    cl = sys.modules.get("pyopencl")
-    if cl is None:
-        return ""
-    for event in (leaf for leaf in lazy.leaves(result) if isinstance(leaf, cl.Event)):
+    for event in (leaf for leaf in lazy.leaves(result) if is_of(leaf, "pyopencl", "Event")):
         # CL_COMPLETE is 0, SUBMITTED, QUEUED and RUNNING are above, errors below.
         if status := event.command_execution_status:
-            event.wait()
+            # Nobody may ever complete what the user has to.
+            if status < 0 or not is_of(event, "pyopencl", "UserEvent"):
+                event.wait()
             names = {3: "queued", 2: "submitted", 1: "running"}
             return f"an event that it returned was still {names.get(status, status)}"
     return ""

@@ -142,6 +142,69 @@ def test_a_finished_result_is_timed(suite: Suite) -> None:
     run.result.assert_outcomes(passed=1 + len(DONE))
 
 
+STAND_INS = {
+    "a mock": "unittest.mock.MagicMock()",
+    "an empty module": "types.ModuleType('stand_in')",
+    "NumPy": "types.SimpleNamespace(**{name: np.ndarray for name in NAMES})",
+}
+REPLACED = ["cupy", "pyopencl", "pyopencl.array", "torch", "jax", "mlx.core", "tensorflow", "numba.cuda", "scipy.sparse",
+            "pandas", "pandas.api.extensions"]  # fmt: skip
+
+
+@pytest.mark.parametrize("stand_in", STAND_INS)
+def test_stand_ins_of_libraries_are_not_taken_for_them(suite: Suite, stand_in: str) -> None:
+    run = suite(f"""
+        import sys, types, unittest.mock
+        import numpy as np
+        import pytest
+        NAMES = ["ndarray", "Array", "Tensor", "array"]
+
+        @pytest.mark.parametrize("library", {REPLACED})
+        def test_it(gate, monkeypatch, library):
+            monkeypatch.setitem(sys.modules, library, {STAND_INS[stand_in]})
+            x = np.arange(3.0)
+            gate(lambda x: {{"a": [x + 1]}}, x, expect={{"a": [x + 1]}})
+
+        def test_at_the_end(gate):
+            sys.modules["pyopencl"] = {STAND_INS[stand_in]}
+            gate(lambda: 1, expect=1)
+    """)
+    run.result.assert_outcomes(passed=len(REPLACED) + 1)
+    assert run.result.ret == 0, run.text
+
+
+def test_a_library_that_offers_dask_s_methods_does_not_need_dask(suite: Suite) -> None:
+    pytest.importorskip("pint")
+    run = suite("""
+        import sys
+        sys.modules["dask"] = None
+        import pint
+        unit = pint.UnitRegistry()
+
+        def test_answer(gate): gate(lambda: 1000 * unit.m, expect=1 * unit.km)
+
+        def test_argument(gate): gate(lambda x: {"d": x}, 1 * unit.m, expect=lambda answer: answer["d"].magnitude == 1)
+    """)
+    run.result.assert_outcomes(passed=2)
+
+
+def test_callable_objects_that_raise_where_an_attribute_is_missing(suite: Suite) -> None:
+    run = suite("""
+        import functools
+        from pytest_benchgate import lazy
+
+        class Fields(dict):
+            def __getattr__(self, name): return self[name]
+            def __call__(self, x): return x
+
+        def test_it(gate):
+            function = Fields(a=1)
+            assert lazy.waiting(function, lambda result: None)(2) == 2
+            gate(function, 2, expect=2)
+    """)
+    run.result.assert_outcomes(passed=1)
+
+
 def test_lazy_results_are_refused_without_times_too(suite: Suite) -> None:
     run = suite("def test_it(gate): gate(map, len, [], expect=lambda answer: True)", "--benchmark-disable")
     run.result.assert_outcomes(failed=1)

@@ -20,10 +20,7 @@ KINDS = ("DataFrame", "Series", "Index", "Interval")
 
 def recognises(value: Any) -> bool:
     """Return whether value is one of pandas'."""
-    pandas = sys.modules.get("pandas")
-    return is_of(value, "pandas", *KINDS) or (
-        hasattr(pandas, "api") and isinstance(value, pandas.api.extensions.ExtensionArray)  # type: ignore[union-attr]
-    )
+    return is_of(value, "pandas", *KINDS) or is_of(value, "pandas.api.extensions", "ExtensionArray")
 
 
 def _kind(value: Any) -> str:

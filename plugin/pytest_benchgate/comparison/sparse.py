@@ -27,8 +27,7 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 
 def _is_sparse(value: Any) -> bool:
-    scipy = sys.modules.get("scipy.sparse")
-    return is_of(value, "sparse", "SparseArray") or (scipy is not None and bool(scipy.issparse(value)))
+    return is_of(value, "sparse", "SparseArray") or is_of(value, "scipy.sparse", "sparray", "spmatrix")
 
 
 def _fill(value: Any) -> Any:
