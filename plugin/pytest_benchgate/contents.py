@@ -17,7 +17,7 @@ import numpy as np
 from pytest_benchgate import snapshot
 from pytest_benchgate.comparison import SIMPLE, attributes, has_identity, has_own_equality
 from pytest_benchgate.comparison.arrays import is_array
-from pytest_benchgate.written import Key, other, overwrite, view_of
+from pytest_benchgate.written import Key, is_on_device, other, overwrite, view_of
 
 
 class Contents:
@@ -126,7 +126,7 @@ def _tuple(item: Any, function: Callable[[Any], Any]) -> Any:
 
 def _is_changed_in_place(item: Any) -> bool:
     held = isinstance(item, np.ndarray | MutableMapping | MutableSequence | MutableSet | memoryview)
-    return held and not _is_read_only(item)
+    return (held and not _is_read_only(item)) or is_on_device(item)
 
 
 def _is_plain_object(item: Any) -> bool:
@@ -173,7 +173,7 @@ def _take(place: Any) -> Any:
     """Return what place holds: a list or a dict of further values, or a copy of its memory."""
     if isinstance(place, type) or inspect.isroutine(place) or inspect.ismodule(place):
         return {}
-    if hasattr(place, "iloc"):
+    if hasattr(place, "iloc") or is_on_device(place):
         return snapshot.taken(place)
     if (view := view_of(place)) is not None:
         return view.copy()
@@ -185,6 +185,8 @@ def _put(place: Any, content: Any) -> None:
     """Let place hold content."""
     if hasattr(place, "iloc"):
         place.iloc[:] = content
+    elif is_on_device(place):
+        place.set(content)
     elif (view := view_of(place)) is not None:
         view[...] = content
     elif _is_plain(place):

@@ -24,6 +24,7 @@ from pytest_benchgate.comparison import (
     has_written_equality,
     is_plain,
 )
+from pytest_benchgate.written import is_on_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +56,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         return memo[id(value)]
     if has_identity(value):
         return Same(value, _state(value))
-    for made in (_wrapper,) if type(value) in WRAPPERS else (_by_parts, _deep, _buffer):
+    for made in (_wrapper,) if type(value) in WRAPPERS else (_from_device, _by_parts, _deep, _buffer):
         try:
             return made(value, memo)
         # The next way is tried.
@@ -67,6 +68,13 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
 def _wrapper(value: Any, memo: dict[int, Any]) -> Any:
     """Return a copy of what shows the content of another object."""
     return WRAPPERS[type(value)](value, memo)
+
+
+def _from_device(value: Any, memo: dict[int, Any]) -> Any:  # noqa: ARG001
+    """Return what an array on a device holds: not each of them has a deep copy."""
+    if not is_on_device(value):
+        raise TypeError(f"a {type(value).__name__} is not on a device")
+    return value.get()
 
 
 def _by_parts(value: Any, memo: dict[int, Any]) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import singledispatch
 from typing import Any, TypeAlias
 
 import numpy as np
+
+from pytest_benchgate.comparison import is_of
 
 Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 Key: TypeAlias = int | str
@@ -25,10 +28,32 @@ def view_of(value: Any) -> Any:
     """Return a plain array over value's own memory, or None if NumPy cannot read it."""
     if isinstance(value, np.ndarray):
         return value.view(np.ndarray)
-    try:
-        return np.asarray(memoryview(value))
-    except (TypeError, ValueError, BufferError, RuntimeError):
+    memory = memory_of(value)
+    if memory is None:
         return None
+    # NumPy warns of a packed structure of ctypes, and reads it nevertheless.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return np.asarray(memory)
+        except (TypeError, ValueError, BufferError, RuntimeError):
+            return None
+
+
+def memory_of(value: Any) -> memoryview | None:
+    """Return a view of value's own memory, or None if it shows none."""
+    try:
+        return memoryview(value)
+    # A class may define __buffer__ in Python.
+    except Exception:  # noqa: BLE001
+        return None
+
+
+def is_on_device(value: Any) -> bool:
+    """Return whether value is an array of PyOpenCL or CuPy, which get() reads and set() writes."""
+    if isinstance(value, np.ndarray):
+        return False
+    return is_of(value, "pyopencl.array", "Array") or is_of(value, "cupy", "ndarray")
 
 
 def shared(one: Any, other: Any) -> bool:
@@ -41,10 +66,11 @@ def shared(one: Any, other: Any) -> bool:
 
 def is_empty(value: Any) -> bool:
     """Return whether value has no elements, so that nothing can be written into it."""
-    size = getattr(value, "size", None)
     try:
+        size = getattr(value, "size", None)
         return bool(size == 0) if isinstance(size, int) else len(value) == 0
-    except TypeError:
+    # A scalar has no length, and an object may raise anything where an attribute is missing.
+    except Exception:  # noqa: BLE001
         return False
 
 

@@ -222,6 +222,95 @@ def test_unfinished_work_is_detected(suite: Suite) -> None:
     assert all("event.wait() or queue.finish()" in message for message in messages)
 
 
+ARRAYS = """
+    import cupy
+    import numpy as np
+    import pyopencl as cl
+    import pyopencl.array
+    import pytest
+
+    X = np.arange(64.0)
+
+    @pytest.fixture(params=["pyopencl", "cupy"])
+    def put(request, cl_queue):
+        return cupy.ndarray if request.param == "cupy" else lambda x: cl.array.to_device(cl_queue, x)
+
+    def double(x, *more): more[-1].set(2 * x.get())
+
+    def nothing(x, *more): return more[-1]
+"""
+# A stand-in, which suffices where there is no GPU of NVIDIA.
+CUPY = """
+    import numpy as np
+
+    class ndarray:
+        __cuda_array_interface__ = {}
+        def __init__(self, values): self.values = values.copy()
+        def __deepcopy__(self, memo): raise TypeError("not here")
+        def get(self): return self.values.copy()
+        def set(self, values):
+            assert type(values) is np.ndarray
+            self.values = values.copy()
+
+    class cuda:
+        class Device:
+            def synchronize(self): pass
+"""
+
+
+@pocl
+def test_arrays_on_a_device_are_outputs(suite: Suite, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(cupy=CUPY)
+    run = suite(
+        ARRAYS
+        + """
+    def test_right(gate, put): gate(double, put(X), put(0 * X), expect=2 * X, written=1)
+
+    def test_right_stale(gate, put): gate(double, put(X), put(2 * X), expect=2 * X, written=1)
+
+    def test_right_expected(gate, put): gate(double, put(X), put(0 * X), expect=put(2 * X), written=1)
+
+    def test_right_setup(gate, put):
+        x, out = put(X), put(2 * X)
+        gate(double, setup=lambda: ((x, out), {}), expect=2 * X, written=1)
+
+    def test_right_list(gate, put):
+        gate(lambda x, out: double(x, out[0]), put(X), [put(0 * X)], expect=lambda out: (out[0].get() == 2 * X).all(), written=1)
+
+    def test_wrong_stale(gate, put):
+        out = put(2 * X)
+        try:
+            gate(nothing, put(X), out, expect=2 * X, written=1)
+        finally:
+            assert (out.get() == 2 * X).all()
+
+    def test_wrong_setup(gate, put):
+        x, out = put(X), put(2 * X)
+        gate(nothing, setup=lambda: ((x, out), {}), expect=2 * X, written=1)
+
+    def test_wrong_expected(gate, put):
+        x = put(X)
+        gate(lambda x: double(x, x) or x, x, expect=x)
+    """
+    )
+    run.result.assert_outcomes(passed=10, failed=6)
+    assert len([name for name in run.timed() if name.startswith("test_right")]) == 10
+    assert all("WrongAnswer" in entry["message"] for entry in run.data["benchgate"]["withheld"])
+
+
+@pocl
+def test_an_event_that_nobody_completes_is_not_waited_for(suite: Suite) -> None:
+    run = suite(
+        """
+    import pyopencl as cl
+
+    def test_it(gate, cl_context): gate(lambda: cl.UserEvent(cl_context), expect=lambda event: True)
+    """
+    )
+    run.result.assert_outcomes(failed=1)
+    assert "an event that it returned was still submitted" in run.text
+
+
 @pocl
 def test_work_that_failed_is_not_timed(suite: Suite) -> None:
     run = suite(
