@@ -7,6 +7,7 @@ import random
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_benchgate import amounts, devices
@@ -189,7 +190,7 @@ class Samples:
 
     def __post_init__(self) -> None:
         """Raise ValueError if `every` is not a number of rounds."""
-        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+        if isinstance(self.every, bool) or not isinstance(self.every, Integral) or self.every < 1:
             raise ValueError(f"check_every={self.every!r} is not a number of rounds; pass an integer of at least 1")
 
     def after_round(self) -> None:

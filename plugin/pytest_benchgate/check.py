@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from pytest_benchgate.lazy import leaves
 from pytest_benchgate.written import Arguments, Key, argument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 OVERWRITTEN = (
     "; before this call, {keys} held the expected answer already, and was overwritten. If the function changes its "
@@ -231,8 +231,8 @@ def _named_out(function: Callable[..., Any], arguments: Arguments) -> list[Key]:
     """Return the arguments that are called out, or out and something else."""
     args, kwargs = arguments
     names: list[str] = []
-    # Not every built-in function has a signature.
-    with suppress(TypeError, ValueError):
+    # Not every built-in function has a signature, and a callable object may raise anything when it is asked.
+    with suppress(Exception):
         names = [*inspect.signature(function).parameters] if args else []
     found: list[Key] = [key for key, name in enumerate(names[: len(args)]) if name.startswith("out")]
     return found + [key for key in kwargs if key.startswith("out")]
@@ -242,18 +242,22 @@ def make_check(expect: Any, written: Any, *, rtol: float, atol: float, equal_nan
     """Return the check that these arguments of the gate ask for; ValueError if a tolerance is invalid."""
     tolerance = Tolerance(_tolerance("rtol", rtol), _tolerance("atol", atol), equal_nan)
     judged = judge.is_judge(expect)
-    if isinstance(written, np.integer):
-        written = int(written)
-    single = isinstance(written, int | str) and not isinstance(written, bool)
-    if not (single or written is None or (isinstance(written, tuple | list) and written)):
-        raise TypeError(f"written={text(written)} names no arguments; pass a position, a keyword, or a tuple of these")
-    keys = (written,) if single else None if written is None else tuple(written)
+    single = not isinstance(written, tuple | list)
+    keys = None if written is None else _keys(written, [written] if single else written)
     return Check(expect if judged else snapshot.expected(expect), judged, tolerance, keys, single)
+
+
+def _keys(given: Any, names: Sequence[Any]) -> tuple[Key, ...]:
+    """Return the names of arguments in what is given as `written`: positions, NumPy's too, and keywords."""
+    positions = [isinstance(name, Integral) and not isinstance(name, bool) for name in names]
+    if not names or not all(is_one or isinstance(name, str) for is_one, name in zip(positions, names, strict=True)):
+        raise TypeError(f"written={text(given)} names no arguments; pass a position, a keyword, or a tuple of these")
+    return tuple(int(name) if is_one else name for is_one, name in zip(positions, names, strict=True))
 
 
 def _tolerance(name: str, value: Any) -> float:
     try:
-        number = float(value) if isinstance(value, Real | Decimal) else math.nan
+        number = float(value) if isinstance(value, Real | Decimal) and not isinstance(value, bool) else math.nan
     except OverflowError:
         number = math.inf
     if not 0 <= number <= sys.float_info.max:

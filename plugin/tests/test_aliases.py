@@ -32,6 +32,8 @@ class Fit: value: object
 
 class Pointer(ctypes.Structure): _fields_ = [("p", ctypes.c_void_p)]
 
+class Packed(ctypes.Structure): _pack_, _fields_ = 1, [("c", ctypes.c_char), ("n", ctypes.c_int)]
+
 class Slots:
     __slots__ = "n"
     def __init__(self, n): self.n = n
@@ -374,6 +376,10 @@ RIGHT = {
         from decimal import Decimal
         gate(lambda: np.ones(2), expect=np.full(2, 1.001), rtol=np.float32(0.01), atol=Decimal("0.1"))""",
     "a position from NumPy": "gate(np.multiply, X, 2, np.empty(100), expect=DOUBLE, written=np.int64(2))",
+    "positions from NumPy": "gate(np.multiply, X, 2, np.empty(100), expect=(DOUBLE,), written=(np.int64(2),))",
+    "a packed structure": """
+        def f(out): out.n = 5
+        gate(f, Packed(), expect=lambda out: out.n == 5, written=0)""",
     "a mask that only grows": """
         def f(out):
             assert out.hardmask
@@ -458,7 +464,7 @@ RIGHT = {
     "out is what it reads, and what it hands back": """
         gate(lambda low, out: np.maximum(out, low, out=out), 0.0, out=np.array([-1.0, 2.0]), expect=np.array([0.0, 2.0]))""",
     "no more calls than the rounds want": "gate.pedantic(next, (iter([1] * 9),), rounds=2, expect=1)",
-    "sampled": "gate(np.multiply, X, 2, out=np.empty(100), expect=DOUBLE, written='out', check_every=3)",
+    "sampled": "gate(np.multiply, X, 2, out=np.empty(100), expect=DOUBLE, written='out', check_every=np.int64(3))",
     "sampled, with setup and teardown": """
         gate(np.ndarray.sort, setup=lambda: ((X[::-1].copy(),), {}), teardown=lambda x: None, expect=X, written=0, check_every=2)""",
     "sampled, in pedantic": "gate.pedantic(np.sum, (X,), expect=4950.0, rounds=20, iterations=3, check_every=5)",

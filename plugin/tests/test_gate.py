@@ -265,6 +265,7 @@ MISUSE = {
         "gate.pedantic(len, setup=lambda: 'ab', expect=2)",
         "TypeError: setup returned 'ab', a str; return*",
     ),
+    "rtol is no number": ("gate(len, [], expect=0, rtol=True)", "ValueError: rtol=True is not a tolerance*"),
     "rtol beyond floats": ("gate(len, [], expect=0, rtol=10**400)", "ValueError: rtol=1000*is not a tolerance*"),
     "judge of two": (
         "import numpy as np\n    gate(len, [], expect=np.allclose)",
@@ -280,6 +281,10 @@ MISUSE = {
     "written is no name": (
         "gate(len, [], expect=0, written=True)",
         "TypeError: written=True names no arguments; pass a position*",
+    ),
+    "one of written is no name": (
+        "gate(len, [], expect=0, written=(False,))",
+        "TypeError: written=(False,) names no arguments; pass a position*",
     ),
     "setup twice": ("gate(len, [], setup=lambda: (([],), {}), expect=0)", "TypeError: setup returned arguments*"),
     "no work": ("gate.work()", "ValueError: no work is stated; pass items=*"),
