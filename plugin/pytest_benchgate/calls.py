@@ -84,7 +84,7 @@ class Call:
         """
         __tracebackhide__ = True
         arguments = self.arguments()
-        before = check.prepare(arguments, None if self.setup else self.function) if check else Before()
+        before = check.prepare(arguments, self.function, fresh=bool(self.setup)) if check else Before()
         with before.restoring():
             result = self.function(*arguments[0], **arguments[1])
             try:

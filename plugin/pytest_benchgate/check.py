@@ -6,13 +6,12 @@ import dataclasses
 import inspect
 import math
 import sys
+from collections.abc import MutableMapping, MutableSequence, MutableSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from pytest_benchgate import judge, snapshot, written
 from pytest_benchgate.comparison import Tolerance, WrongAnswer, are_equal, compare, text
@@ -32,8 +31,8 @@ CHANGED = (
     "argument {key!r} ({kind}) was changed {when}, and written= does not name it: the next call would get other data. "
     "If the function fills it, pass written={key!r}; if it may change it, let setup= return a new one for each round"
 )
-# Arguments in which an answer may be handed back without being named as written.
-BUFFERS = (np.ndarray, memoryview, list, bytearray)
+# Beside buffers, what an argument called out may be.
+CONTAINERS = (MutableMapping, MutableSequence, MutableSet)
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,8 @@ class Before:
         What was overwritten.
     inputs : dict
         What the arguments held that the call only reads, by their keys.
+    outputs : dict
+        What the arguments held that are called out, if none are named as written.
 
     """
 
@@ -57,13 +58,13 @@ class Before:
     words: str = ""
     kept: list[Contents] = field(default_factory=list)
     inputs: dict[Key, Input] = field(default_factory=dict)
+    outputs: dict[Key, Input] = field(default_factory=dict)
 
     def refuse_changes(self, result: Any, when: str) -> None:
         """Raise WrongAnswer if the call changed an argument that it only reads, and that is not in its result."""
         __tracebackhide__ = True
         for key, one in self.inputs.items():
-            handed_back = (written.shared(leaf, place) for leaf in leaves(result) for place in one.places())
-            if one.changed() and not any(handed_back):
+            if one.changed() and not any(is_part(place, result) for place in one.places()):
                 raise WrongAnswer(CHANGED.format(key=key, kind=type(one.place).__name__, when=when))
 
     @contextmanager
@@ -96,7 +97,7 @@ class Check:
     single : bool
         Whether `written` is one argument, which is the answer itself, not a tuple of one.
     returned : tuple of Key
-        The arguments that the function hands back as its answer, and that held the answer before a call.
+        The arguments that the function hands back in its answer, and that held it before a call.
 
     """
 
@@ -138,13 +139,13 @@ class Check:
         """Return what the written arguments hold now."""
         return [Contents(argument(key, arguments), key) for key in self.written or ()]
 
-    def prepare(self, arguments: Arguments, function: Callable[..., Any] | None) -> Before:
+    def prepare(self, arguments: Arguments, function: Callable[..., Any], *, fresh: bool) -> Before:
         """Overwrite each argument that the call must fill and that holds the right answer already.
 
-        Otherwise an answer that an earlier call or test left there would count as this call's. If later calls get the
-        same arguments, function is what they are for: those that it only reads must stay as they are.
+        Otherwise an answer that an earlier call or test left there would count as this call's. Unless the arguments are
+        fresh, later calls get the same, and those that the function only reads must stay as they are.
         """
-        overwritten = self._stale(arguments)
+        overwritten = [*self.returned] or self._stale(arguments)
         kept = [Contents(argument(key, arguments), key) for key in overwritten]
         for contents in kept:
             with Before(kept=kept).restoring():
@@ -155,28 +156,30 @@ class Check:
                         "pass; return a fresh one from setup="
                     )
         words = OVERWRITTEN.format(keys=", ".join(f"argument {key!r}" for key in overwritten)) if overwritten else ""
-        holding = () if self.written or self.returned else self._holding(arguments)
-        return Before(holding, words, kept, self._inputs(function, arguments) if function else {})
+        inputs = {} if fresh else self._inputs(function, arguments)
+        if self.written or self.returned:
+            return Before((), words, kept, inputs)
+        outputs = {key: Input(value) for key, value in _outputs(function, arguments).items()}
+        return Before(self._holding(arguments, [*outputs]), words, kept, inputs, outputs)
 
     def handed_back(self, result: Any, arguments: Arguments, before: Before) -> tuple[Key, ...]:
-        """Return the arguments that held the expected answer before the call, and whose memory the result uses.
+        """Return the arguments that held the answer before the call, and whose memory the result uses.
 
-        A view of the only array among the arguments is taken for a view, not for a buffer that was filled.
+        One that is called out may be a part of the result, and held the answer if the call has not changed it. A view
+        of the only array among the arguments is otherwise taken for a view, not for a buffer that was filled.
         """
         keys = [key for key in before.holding if written.shared(result, argument(key, arguments))]
-        named = [key for key in keys if isinstance(key, str) and key.startswith("out")]
-        several = sum(isinstance(value, BUFFERS) for value in (*arguments[0], *arguments[1].values())) > 1
-        return tuple(keys if several else named)
+        several = sum(map(written.is_buffer, (*arguments[0], *arguments[1].values()))) > 1
+        named = [key for key, one in before.outputs.items()
+                 if is_part(one.place, result) and (key in keys or not one.changed())]  # fmt: skip
+        return tuple(dict.fromkeys([*named, *(keys if several else ())]))
 
     def outputs(self, function: Callable[..., Any], arguments: Arguments) -> list[Contents]:
-        """Return what the buffers called out hold, if none are named as written.
+        """Return what the arguments called out hold, if none are named as written.
 
         A function may fill them and hand them back in its first call only.
         """
-        if self.written:
-            return []
-        named = ((key, argument(key, arguments)) for key in _named_out(function, arguments))
-        return [Contents(value, key) for key, value in named if isinstance(value, BUFFERS)]
+        return [] if self.written else [Contents(value, key) for key, value in _outputs(function, arguments).items()]
 
     def returning(self, keys: tuple[Key, ...]) -> Check:
         """Return the same check for a function that fills these arguments and hands them back."""
@@ -219,12 +222,16 @@ class Check:
         except Exception:  # noqa: BLE001
             return False
 
-    def _holding(self, arguments: Arguments) -> tuple[Key, ...]:
-        """Return the arguments that hold the expected answer."""
-        args, kwargs = arguments
-        candidates: list[tuple[Key, Any]] = [] if self.judged else [*enumerate(args)]
-        candidates += [(key, value) for key, value in kwargs.items() if not self.judged or key.startswith("out")]
-        return tuple(key for key, value in candidates if isinstance(value, BUFFERS) and self._holds(value, self.expect))
+    def _holding(self, arguments: Arguments, named: list[Key]) -> tuple[Key, ...]:
+        """Return the arguments that hold the expected answer; a judge is asked only about those that are called out."""
+        keys = named if self.judged else [*range(len(arguments[0])), *arguments[1]]
+        given = ((key, argument(key, arguments)) for key in keys)
+        return tuple(key for key, value in given if written.is_buffer(value) and self._holds(value, self.expect))
+
+
+def is_part(place: Any, result: Any) -> bool:
+    """Return whether a result is, or contains, place or a view of it."""
+    return any(written.shared(leaf, place) for leaf in leaves(result))
 
 
 def _named_out(function: Callable[..., Any], arguments: Arguments) -> list[Key]:
@@ -236,6 +243,12 @@ def _named_out(function: Callable[..., Any], arguments: Arguments) -> list[Key]:
         names = [*inspect.signature(function).parameters] if args else []
     found: list[Key] = [key for key, name in enumerate(names[: len(args)]) if name.startswith("out")]
     return found + [key for key in kwargs if key.startswith("out")]
+
+
+def _outputs(function: Callable[..., Any], arguments: Arguments) -> dict[Key, Any]:
+    """Return the arguments called out that can be filled, by their keys."""
+    named = {key: argument(key, arguments) for key in _named_out(function, arguments)}
+    return {key: value for key, value in named.items() if isinstance(value, CONTAINERS) or written.is_buffer(value)}
 
 
 def make_check(expect: Any, written: Any, *, rtol: float, atol: float, equal_nan: bool) -> Check:

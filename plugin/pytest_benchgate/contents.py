@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pytest_benchgate import snapshot
-from pytest_benchgate.comparison import SIMPLE, attributes, has_identity, has_own_equality
+from pytest_benchgate.comparison import SIMPLE, attributes, has_identity, has_own_equality, is_of
 from pytest_benchgate.comparison.arrays import is_array
 from pytest_benchgate.written import Key, is_on_device, other, overwrite, view_of
 
@@ -185,6 +185,9 @@ def _put(place: Any, content: Any) -> None:
     """Let place hold content."""
     if hasattr(place, "iloc"):
         place.iloc[:] = content
+    elif is_of(place, "xarray", "Dataset"):
+        for name in content.data_vars:
+            place[name][...] = content[name]
     elif is_on_device(place):
         place.set(content)
     elif (view := view_of(place)) is not None:

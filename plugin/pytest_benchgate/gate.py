@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_benchgate import amounts, host, lazy, written
+from pytest_benchgate import amounts, host, lazy
 from pytest_benchgate.calls import Call, Rounds, Samples, Seen
-from pytest_benchgate.check import Before, make_check
+from pytest_benchgate.check import Before, is_part, make_check
 from pytest_benchgate.contents import restore
 from pytest_benchgate.limits import LimitClaim
 from pytest_benchgate.results import Work
@@ -240,7 +240,7 @@ class Gate:
         left = self.watch.left(result)
         if not call.teardown:
             check.verify(result, arguments, "after the last round")
-        if rounds or call.setup or call.teardown or check.written or check.returned:
+        if rounds or call.setup or call.teardown or contents or check.returned:
             call.verified(check, contents, "in a call after the last round")
         # What a teardown has left is none of the function's.
         if left:
@@ -278,7 +278,7 @@ class Gate:
         def setup() -> Any:
             nonlocal before
             given = seen.setup()
-            before = check.prepare(seen.arguments or call.own, None if call.setup else call.function)
+            before = check.prepare(seen.arguments or call.own, call.function, fresh=bool(call.setup))
             return given
 
         result = host.pedantic(self.benchmark, call.function, call.args, call.kwargs, setup=setup)
@@ -315,12 +315,12 @@ class Gate:
             unfinished.append(self.watch.left(result))
             check.verify(result, arguments, "on the first call, before timing", before)
             handed_back = check.handed_back(result, arguments, before)
-            filled = [one for one in outputs if written.shared(result, one.place)]
+            filled = [one for one in outputs if is_part(one.place, result)]
 
         self.watch = Watch()
         while len(unfinished) < ATTEMPTS and (not unfinished or unfinished[-1]):
             if unfinished and not call.setup:
-                restore(contents)
+                restore([*contents, *outputs])
             call.run(look, check)
         self.watch.refuse(unfinished[-1])
         self.watch.look_for_queues()
@@ -336,13 +336,14 @@ class Gate:
     def _second(self, call: Call, check: Check, contents: list[Contents], filled: list[Contents], calls: float) -> None:
         """Verify a second call where what the first one left in the arguments may be taken for its answer."""
         __tracebackhide__ = True
-        if check.returned:
-            call.verified(check, None, "on the second call")
+        fresh = [one for one in filled if one.key not in check.returned]
+        if check.returned or (fresh and calls > 1):
+            # These are put back before each later call that is verified, too.
+            contents += fresh
+            held = ", with what its arguments held before the first" if fresh else ""
+            call.verified(check, contents, f"on the second call{held}")
         elif check.written and not call.setup:
             if calls > 1:
                 when = "on the second call, with what the first one left in its arguments (setup= gives new ones)"
                 call.run(lambda result, arguments, _: check.verify(result, arguments, when))
             restore(contents)
-        elif filled and calls > 1:
-            restore(filled)
-            call.verified(check, None, "on the second call, with what its arguments held before the first")

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pytest_benchgate.comparison import is_of
+from pytest_benchgate.comparison.arrays import is_array
 
 Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 Key: TypeAlias = int | str
@@ -56,6 +57,20 @@ def is_on_device(value: Any) -> bool:
     return is_of(value, "pyopencl.array", "Array") or is_of(value, "cupy", "ndarray")
 
 
+def is_buffer(value: Any) -> bool:
+    """Return whether value has elements in memory that a function can fill: an array, a buffer, a table or a list."""
+    if isinstance(value, np.ndarray | memoryview | list | bytearray) or is_on_device(value):
+        return True
+    memory = memory_of(value)
+    if memory is not None:
+        return not memory.readonly
+    try:
+        return hasattr(type(value), "__setitem__") and is_array(value)
+    # An object may raise anything where an attribute is missing.
+    except Exception:  # noqa: BLE001
+        return False
+
+
 def shared(one: Any, other: Any) -> bool:
     """Return whether two values are one object, or share memory."""
     if one is other:
@@ -81,6 +96,9 @@ def overwrite(place: Any) -> None:
     if hasattr(place, "iloc"):
         for index in range(len(place)):
             place.iloc[index] = other(place.iloc[index]) if place.ndim == 1 else [*map(other, place.iloc[index])]
+    elif is_of(place, "xarray", "Dataset"):
+        for name in place.data_vars:
+            overwrite(place[name])
     elif (view := view_of(place)) is not None:
         overwrite(view)
     else:

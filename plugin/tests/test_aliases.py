@@ -192,6 +192,47 @@ WRONG = {
     "handed back, by keyword, to a judge": """
         gate(lambda x, out: out, 1, out=DOUBLE.copy(), expect=lambda out: bool((out == DOUBLE).all()))""",
     "handed back, a list": "gate(lambda x, out: out, [1], [2], expect=[2])",
+    "handed back by position, alone": "gate(lambda out, n: out, DOUBLE.copy(), 2, expect=DOUBLE)",
+    "handed back in a tuple": "gate(lambda x, out: (out, 3), X, DOUBLE.copy(), expect=(DOUBLE, 3))",
+    "handed back in a tuple, in one round": """
+        gate.pedantic(lambda x, out: (out, 3), (X, DOUBLE.copy()), expect=(DOUBLE, 3))""",
+    "handed back in a dictionary": "gate(lambda x, out: {'r': out}, X, out=DOUBLE.copy(), expect={'r': DOUBLE})",
+    "handed back in a list, to a judge": """
+        gate(lambda x, out: [out[:]], X, DOUBLE.copy(), expect=lambda outs: bool((outs[0] == DOUBLE).all()))""",
+    "handed back in a tuple, from setup": """
+        out = DOUBLE.copy()
+        gate(lambda x, out: (out, 3), setup=lambda: ((X, out), {}), expect=(DOUBLE, 3))""",
+    "handed back in a tuple, filled in the first call only": """
+        def f(x, out, calls=[]):
+            if not calls: out[:] = 2 * x
+            calls.append(1)
+            return out, 3
+        gate(f, X, np.zeros(100), expect=(DOUBLE, 3))""",
+    "handed back in a tuple, filled in the first two calls only": """
+        def f(x, out, calls=[]):
+            if len(calls) < 2: out[:] = 2 * x
+            calls.append(1)
+            return out, 3
+        gate(f, X, np.zeros(100), expect=(DOUBLE, 3))""",
+    "one of two handed back held the answer": """
+        def f(x, out, out_n):
+            out[:] = 2 * x
+            return out, out_n
+        gate(f, X, np.zeros(100), [3], expect=(DOUBLE, [3]))""",
+    "one of two handed back held the answer, the other is filled in the first call only": """
+        def f(x, out, out_n, calls=[]):
+            if not calls: out[:] = 2 * x
+            calls.append(1)
+            out_n[0] = 3
+            return out, out_n
+        gate(f, X, np.zeros(100), [3], expect=(DOUBLE, [3]))""",
+    "handed back, an array.array": "gate(lambda x, out: out, X, array.array('d', DOUBLE), expect=DOUBLE)",
+    "handed back, an array of ctypes": "gate(lambda x, out: out, X, (ctypes.c_double * 100)(*DOUBLE), expect=DOUBLE)",
+    "handed back, a structure of ctypes": """
+        gate(lambda x, out: out, X, Packed(b"a", 1), expect=lambda out: out.n == 1)""",
+    "handed back, a tensor": "gate(lambda x, out: out, X, Tensor(DOUBLE.copy()), expect=DOUBLE)",
+    "handed back, a dictionary": "gate(lambda x, out: out, X, {'a': 1}, expect={'a': 1})",
+    "handed back, unnamed, an array.array": "gate(lambda x, y: y, X, array.array('d', DOUBLE), expect=DOUBLE)",
     "sorts its argument, and returns the right median": """
         def f(x):
             x.sort()
@@ -316,6 +357,22 @@ RIGHT = {
     "setup hands out the buffer": """
         out = DOUBLE.copy()
         gate(np.multiply, setup=lambda: ((X, 2, out), {}), expect=DOUBLE, written=2)""",
+    "a buffer that held the answer and is handed back in a tuple": """
+        def f(x, out, out_n): return np.multiply(x, 2, out=out), out_n
+        gate(f, X, DOUBLE.copy(), 3, expect=(DOUBLE, 3))""",
+    "outputs of many kinds that are handed back": """
+        def f(x, out, out_2, out_3):
+            out[:], out_2[:] = DOUBLE, array.array("d", DOUBLE)
+            out_3.update(a=1)
+            return {"out": out, "2": [out_2, out_3]}
+        expect = {"out": DOUBLE, "2": [array.array("d", DOUBLE), {"a": 1}]}
+        gate(f, X, (ctypes.c_double * 100)(*DOUBLE), array.array("d", X), {}, expect=expect)""",
+    "inputs that are handed back in a tuple": "gate(lambda x, y: (y, x), [1], [2], expect=([2], [1]))",
+    "the border stays as it is, handed back in a tuple": """
+        def f(x, out):
+            out[1:-1] = x[1:-1] * 2
+            return out, 3
+        gate(f, X, np.zeros(100), expect=(np.concatenate([[0], DOUBLE[1:-1], [0]]), 3))""",
     "adding into zeros": """
         def f(index, out): np.add.at(out, index, 1)
         gate(f, setup=lambda: (([1, 1, 3], np.zeros(5)), {}), expect=np.array([0.0, 2, 0, 1, 0]), written=1)""",
@@ -522,6 +579,43 @@ def test_no_answer_from_before_the_call_counts(suite: Suite) -> None:
         if entry["name"] == f"test_wrong_{[*WRONG].index('the buffer held the answer')}"
     ]
     assert "before this call, argument 1 held the expected answer already, and was overwritten" in said
+
+
+TABLES = {
+    "pandas": ("pandas.Series(values)", "out.iloc[:]"),
+    "pandas.api": ("pandas.DataFrame({'a': values})", "out['a'].array[:]"),
+    "xarray": ("xarray.DataArray(values)", "out[:]"),
+    "xarray.core": ("xarray.Dataset({'a': ('x', values)})", "out['a'][:]"),
+}
+
+
+@pytest.mark.parametrize("library", TABLES)
+def test_tables_that_are_handed_back(suite: Suite, library: str) -> None:
+    name = library.partition(".")[0]
+    pytest.importorskip(name)
+    made, place = TABLES[library]
+    run = suite(f"""
+        import numpy as np
+        import {name}
+        def make(values): return {made}
+        RIGHT = np.array([2.0, 4.0])
+        def fill(out):
+            if isinstance(out, getattr({name}, "DataFrame", ())): out.iloc[:] = RIGHT[:, None]
+            else: {place} = RIGHT
+            return out
+
+        def test_right(gate): gate(fill, make(0 * RIGHT), expect=make(RIGHT))
+
+        def test_right_stale(gate): gate(fill, make(RIGHT.copy()), expect=make(RIGHT))
+
+        def test_right_within(gate): gate(lambda x, out: (fill(out), x), 3, make(RIGHT.copy()), expect=(make(RIGHT), 3))
+
+        def test_wrong(gate): gate(lambda x, out: out, 3, make(RIGHT.copy()), expect=make(RIGHT))
+
+        def test_wrong_within(gate): gate(lambda x, out: (out, 3), 3, make(RIGHT.copy()), expect=(make(RIGHT), 3))
+    """)
+    run.result.assert_outcomes(passed=3, failed=2)
+    assert run.timed() == ["test_right", "test_right_stale", "test_right_within"]
 
 
 def test_what_was_overwritten_is_put_back_if_the_call_fails(suite: Suite) -> None:
