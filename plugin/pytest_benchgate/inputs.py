@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import array
 import copy
+import mmap
 import operator
 import zlib
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import OrderedDict, deque
+from collections.abc import Mapping, MutableSequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_benchgate.comparison import SIMPLE, Tolerance, are_equal, has_own_equality, has_written_equality
+from pytest_benchgate.comparison import SIMPLE, Tolerance, are_equal, has_own_equality, has_written_equality, is_of
+from pytest_benchgate.comparison.arrays import read
 from pytest_benchgate.lazy import is_lazy
+from pytest_benchgate.written import is_on_device, memory_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +27,10 @@ if TYPE_CHECKING:
 PART = 2**20
 # Further values of other types than Python's and NumPy's are not looked into: each is copied and compared twice.
 MOST_COPIES = 1000
-CONTAINERS = (list, tuple, dict, set, deque, OrderedDict, defaultdict, Counter)
+# Bytes of a map of a file, which may be larger than the memory.
+MOST_MAPPED = 2**28
+# Whatever a subclass makes of their items, they are read as these types hold them.
+CONTAINERS = (list, tuple, OrderedDict, dict, set, deque)
 SAME = Tolerance(equal_nan=True)
 
 
@@ -42,16 +51,20 @@ class Input:
     def __init__(self, place: Any) -> None:
         self.place = place
         self._held: list[_Held] = []
-        # A container may contain itself.
-        seen, left, copies = {id(place)}, [place], 0
+        # A container may contain itself, and a million values of a type that is never read.
+        seen, left, copies, skipped = {id(place)}, [place], 0, {*SIMPLE}
         while left:
             held = _Held.of(left.pop(), is_copied=copies < MOST_COPIES)
             copies += held.copy is not None
             self._held.append(held)
             for item in held.items:
-                if type(item) not in SIMPLE and id(item) not in seen and is_read(item):
+                if type(item) in skipped or id(item) in seen:
+                    continue
+                if is_read(item):
                     seen.add(id(item))
                     left.append(item)
+                elif type(item).__hash__ is not None and memory_of(item) is None:
+                    skipped.add(type(item))
 
     def changed(self) -> bool:
         """Return whether any of it holds something else now."""
@@ -73,13 +86,13 @@ class _Held(NamedTuple):
     @classmethod
     def of(cls, place: Any, *, is_copied: bool) -> _Held:
         copied = _copied(place) if is_copied and _has_equality(place) else None
-        return cls(place, _checksum(place), _items(place), copied)
+        return cls(place, _checksum(place) if copied is None else None, _items(place), copied)
 
     def changed(self) -> bool:
-        if _checksum(self.place) != self.checksum:
-            return True
         if self.copy is not None:
             return not are_equal(self.place, self.copy, SAME)
+        if _checksum(self.place) != self.checksum:
+            return True
         now = _items(self.place)
         if len(now) != len(self.items):
             return True
@@ -88,19 +101,30 @@ class _Held(NamedTuple):
 
 def is_read(value: Any) -> bool:
     """Return whether value can be changed in place, or contain what can, and is known well enough to see that."""
+    if isinstance(value, CONTAINERS) or _is_foreign(value):
+        return True
     if isinstance(value, np.ndarray):
-        # What is mapped from a file may be larger than the memory.
-        return not isinstance(value, np.memmap) and value.flags.writeable
-    if isinstance(value, memoryview):
-        return not value.readonly
-    return isinstance(value, bytearray | array.array) or type(value) in CONTAINERS or _has_equality(value)
+        return value.flags.writeable and (not isinstance(value, np.memmap) or value.nbytes <= MOST_MAPPED)
+    memory = memory_of(value)
+    if memory is None or memory.readonly:
+        return _has_equality(value)
+    return not isinstance(value, mmap.mmap) or memory.nbytes <= MOST_MAPPED
+
+
+def _is_foreign(value: Any) -> bool:
+    """Return whether value is an array that does not show its memory."""
+    return is_on_device(value) or is_of(value, "torch", "Tensor")
 
 
 def _has_equality(value: Any) -> bool:
     """Return whether value is of a type whose values can change, as they have no hash, and be compared as wholes."""
     if type(value).__hash__ is not None or isinstance(value, type | np.ndarray | np.generic):
         return False
-    return (has_own_equality(value) or has_written_equality(type(value))) and not is_lazy(value)
+    # Those of the standard library, and what is derived from their base classes, have the == of these.
+    is_container = isinstance(value, Mapping | MutableSequence | AbstractSet)
+    is_built_in = isinstance(value, (*CONTAINERS, bytearray, array.array))
+    has_equality = has_own_equality(value) or has_written_equality(type(value))
+    return (has_equality or (is_container and not is_built_in)) and not is_lazy(value)
 
 
 def _copied(value: Any) -> Any:
@@ -124,9 +148,10 @@ def _are_same(now: Any, before: Any) -> bool:
 def _items(place: Any) -> list[Any]:
     if isinstance(place, np.ndarray):
         return [*np.ma.getdata(place).flat] if place.dtype.kind == "O" else []
-    if isinstance(place, dict):
-        return [*place, *place.values()]
-    return [*place] if type(place) in CONTAINERS else []
+    kind: Any = next((kind for kind in CONTAINERS if isinstance(place, kind)), None)
+    if kind is None:
+        return []
+    return [*kind.__iter__(place), *(kind.values(place) if isinstance(place, dict) else ())]
 
 
 def _checksum(place: Any) -> Any:
@@ -134,9 +159,13 @@ def _checksum(place: Any) -> Any:
         data, mask = np.ma.getdata(place), np.ma.getmask(place)
         memory = 0 if place.dtype.hasobject else _of_memory(data.view(np.ndarray))
         return place.shape, place.dtype, memory, mask is np.ma.nomask or _of_memory(mask)
-    if not isinstance(place, bytearray | array.array | memoryview):
+    if _is_foreign(place):
+        # Some arrays cannot be read: an array of PyOpenCL without a queue, say.
+        with suppress(Exception):
+            return _of_memory(read(place))
         return None
-    return zlib.crc32(place if isinstance(place, bytearray) else place.tobytes())
+    shown = memory_of(place)
+    return None if shown is None else (shown.nbytes, zlib.crc32(shown if shown.c_contiguous else shown.tobytes()))
 
 
 def _of_memory(values: Any, checksum: int = 0) -> int:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from conftest import Suite
 
 PRELUDE = """
-import array, collections, ctypes, dataclasses, enum, functools, itertools, operator, threading, types, unittest.mock
+import array, collections, ctypes, dataclasses, enum, functools, itertools, mmap, operator, threading, types, unittest.mock
 import numpy as np
 import pytest
 from numpy.polynomial import Polynomial
@@ -33,6 +33,25 @@ class Fit: value: object
 class Pointer(ctypes.Structure): _fields_ = [("p", ctypes.c_void_p)]
 
 class Packed(ctypes.Structure): _pack_, _fields_ = 1, [("c", ctypes.c_char), ("n", ctypes.c_int)]
+
+class Config(dict): pass
+
+class Ordered(collections.OrderedDict): pass
+
+class Rows(list):
+    def __iter__(self): return iter(())
+
+class Names(set): pass
+
+Pair = collections.namedtuple("Pair", "a b")
+
+class Table(collections.abc.MutableMapping):
+    def __init__(self): self.rows = {}
+    def __getitem__(self, key): return self.rows[key]
+    def __setitem__(self, key, value): self.rows[key] = value
+    def __delitem__(self, key): del self.rows[key]
+    def __iter__(self): return iter(self.rows)
+    def __len__(self): return len(self.rows)
 
 class Slots:
     __slots__ = "n"
@@ -251,6 +270,26 @@ WRONG = {
     "changes a list in an array of objects": "gate(lambda x: x[0].append(1) or 1, np.array([[], 1], object), expect=1)",
     "changes a value of a type that has its own ==": "gate(lambda x: x.bits.append(0) or x.count(), Bits(1, 0), expect=1)",
     "the same, in a list": "gate(lambda x: x[0].bits.append(0) or x[0].count(), [Bits(1, 0)], expect=1)",
+    "changes an array of ctypes": "gate(lambda x: x.__setitem__(0, 2) or 1, (ctypes.c_double * 3)(), expect=1)",
+    "changes a structure of ctypes": "gate(lambda x: setattr(x, 'n', 2) or 1, Packed(), expect=1)",
+    "changes a map of memory": "gate(lambda x: x.__setitem__(0, 2) or 1, mmap.mmap(-1, 3), expect=1)",
+    "changes a map of a file": """
+        m = np.memmap("mapped", dtype="f8", mode="w+", shape=3)
+        gate(lambda x: x.__setitem__(0, 2) or 1, m, expect=1)""",
+    "changes each second element of a memoryview": """
+        gate(lambda x: x.__setitem__(1, 2) or 1, memoryview(bytearray(9))[::2], expect=1)""",
+    "changes an array in a named tuple": "gate(lambda x: x.a.sort() or 1, Pair(np.array([2, 1]), 1), expect=1)",
+    "changes a list in a subclass of dict": "gate(lambda x: x['a'].sort() or 1, Config(a=[2, 1]), expect=1)",
+    "changes a subclass of dict": "gate(lambda x: x.update(b=1) or 1, Config(a=1), expect=1)",
+    "changes a further value in a subclass of dict": """
+        gate(lambda x: dict.__getitem__(x, "a").append(2) or 1, Fields(a=[1]), expect=1)""",
+    "moves a key of a subclass of OrderedDict": "gate(lambda x: x.move_to_end('a') or 1, Ordered(a=1, b=2), expect=1)",
+    "changes a subclass of list": "gate(lambda x: x.sort() or 1, Rows([2, 1]), expect=1)",
+    "changes a subclass of set": "gate(lambda x: x.add(1) or 1, Names(), expect=1)",
+    "changes a UserList": "gate(lambda x: x.sort() or 1, collections.UserList([2, 1]), expect=1)",
+    "changes a UserDict": "gate(lambda x: x.update(a=1) or 1, collections.UserDict(), expect=1)",
+    "changes a ChainMap": "gate(lambda x: x[0].update(a=1) or 1, [collections.ChainMap()], expect=1)",
+    "changes a mapping of its own": "gate(lambda x: x.update(a=1) or 1, Table(), expect=1)",
     "masks an element": "gate(lambda x: x.__setitem__(0, np.ma.masked) or 1, np.ma.zeros(2), expect=1)",
     "adds a default": "gate(lambda x: x['b'] or 1, collections.defaultdict(int, a=1), expect=1)",
     "moves a key": "gate(lambda x: x.move_to_end('a') or 1, collections.OrderedDict(a=1, b=2), expect=1)",
@@ -340,6 +379,13 @@ RIGHT = {
         deep = []
         for _ in range(10_000): deep = [deep]
         gate(lambda x, y: len(x) + len(y), [*range(10**6)], deep, expect=10**6 + 1)""",
+    "it reads containers and buffers of other kinds, and a map of a large file": """
+        m = mmap.mmap(-1, 2**29)
+        given = [(ctypes.c_int * 3)(1), Packed(), mmap.mmap(-1, 3), m, Pair([1], 2), Rows([1]), Ordered(a=1), Table()]
+        def f(given):
+            m[0] = 1
+            return len(given)
+        gate(f, [*given, collections.UserList([1])], expect=9)""",
     "it reads what holds the answer": "gate(lambda x, y: x.copy(), X, X.copy(), expect=X)",
     "what is expected is copied with each value of a key": "gate(lambda: Fields(a=[1, 2]), expect=Fields(a=[1, 2]))",
     "the argument itself is copied": "gate(np.copyto, np.empty(100), X, expect=X, written=0)",

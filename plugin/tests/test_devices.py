@@ -292,12 +292,14 @@ def test_arrays_on_a_device_are_outputs(suite: Suite, pytester: pytest.Pytester)
 
     def test_wrong_within(gate, put): gate(lambda x, out: [out], put(X), put(2 * X), expect=[2 * X])
 
+    def test_wrong_input(gate, put): gate(lambda x: double(x, x) or 1, put(X), expect=1)
+
     def test_wrong_expected(gate, put):
         x = put(X)
         gate(lambda x: double(x, x) or x, x, expect=x)
     """
     )
-    run.result.assert_outcomes(passed=10, failed=10)
+    run.result.assert_outcomes(passed=10, failed=12)
     assert len([name for name in run.timed() if name.startswith("test_right")]) == 10
     assert all("WrongAnswer" in entry["message"] for entry in run.data["benchgate"]["withheld"])
 
