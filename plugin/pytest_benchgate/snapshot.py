@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import inspect
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from types import MappingProxyType
+from types import MappingProxyType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from pytest_benchgate.comparison import (
     has_identity,
     has_own_equality,
     has_written_equality,
+    is_of,
     is_plain,
 )
 from pytest_benchgate.written import is_on_device
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 CONTAINERS = (list, dict, deque)
+# Bytes of a reference in an object.
+WORD = tuple.__itemsize__
 
 
 def expected(value: Any) -> Any:
@@ -55,8 +59,11 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     if id(value) in memo:
         return memo[id(value)]
     if has_identity(value):
-        return Same(value, _state(value))
-    for made in (_wrapper,) if type(value) in WRAPPERS else (_from_device, _by_parts, _deep, _buffer):
+        return Uncopied(value) if _is_opaque(value) else Same(value, _state(value))
+    if is_of(value, "pyopencl", "MemoryObjectHolder"):
+        # Its == compares handles, not what the memory of the device holds.
+        return Uncopied(value)
+    for made in (_wrapper,) if type(value) in WRAPPERS else (_from_device, _table, _by_parts, _deep, _buffer):
         try:
             return made(value, memo)
         # The next way is tried.
@@ -75,6 +82,25 @@ def _from_device(value: Any, memo: dict[int, Any]) -> Any:  # noqa: ARG001
     if not is_on_device(value):
         raise TypeError(f"a {type(value).__name__} is not on a device")
     return value.get()
+
+
+def _table(value: Any, memo: dict[int, Any]) -> Any:
+    """Return a copy of a table of pandas, of whose objects its own deep copy is none."""
+    if not is_of(value, "pandas", "Series", "DataFrame"):
+        raise TypeError(f"a {type(value).__name__} is not a table")
+    made = copy.deepcopy(value)
+    columns = [value] if value.ndim == 1 else [value.iloc[:, number] for number in range(value.shape[1])]
+    for number, column in enumerate(columns):
+        if column.dtype != object:
+            continue
+        cells = np.empty(len(column), object)
+        for row, cell in enumerate(column.array):
+            cells[row] = _copied(cell, memo)
+        if value.ndim == 1:
+            made.iloc[:] = cells
+        else:
+            made.isetitem(number, sys.modules["pandas"].Series(cells, column.index, object))
+    return made
 
 
 def _by_parts(value: Any, memo: dict[int, Any]) -> Any:
@@ -122,6 +148,26 @@ def _is_hashable(value: Any) -> bool:
     except Exception:
         return False
     return True
+
+
+def _is_opaque(value: Any) -> bool:
+    """Return whether an object holds more than its attributes: its class, or a base of it, is not written in Python.
+
+    One that is its own copy, such as a time zone, does not change.
+    """
+    if isinstance(value, type | BaseException) or inspect.isroutine(value) or inspect.ismodule(value):
+        return False
+    cls: Any = type(value)
+    own = [vars(base) for base in cls.__mro__ if "__slots__" in vars(base)]
+    slots = sum(isinstance(item, MemberDescriptorType) for names in own for item in names.values())
+    # Python itself keeps the dictionary of attributes, and weak references, in front of an object, at negative offsets.
+    words = slots + (cls.__dictoffset__ > 0) + (cls.__weakrefoffset__ > 0)
+    if not cls.__itemsize__ and cls.__basicsize__ <= object.__basicsize__ + WORD * words:
+        return False
+    try:
+        return copy.deepcopy(value) is not value
+    except Exception:
+        return True
 
 
 def _state(value: Any) -> Any:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from conftest import Suite
 
 PRELUDE = """
-import array, collections, ctypes, dataclasses, enum, functools, itertools, mmap, operator, threading, types, unittest.mock
+import array, collections, ctypes, dataclasses, enum, functools, io, itertools, mmap, operator, threading, types, unittest.mock
 import numpy as np
 import pytest
 from numpy.polynomial import Polynomial
@@ -33,6 +33,14 @@ class Fit: value: object
 class Pointer(ctypes.Structure): _fields_ = [("p", ctypes.c_void_p)]
 
 class Packed(ctypes.Structure): _pack_, _fields_ = 1, [("c", ctypes.c_char), ("n", ctypes.c_int)]
+
+class File(io.BytesIO): pass
+
+class Marker: pass
+
+class Empty: __slots__ = ()
+
+class Linked: __slots__ = ("n", "__weakref__", "__dict__")
 
 class Config(dict): pass
 
@@ -558,6 +566,11 @@ RIGHT = {
         one = object()
         gate(lambda: one, expect=one)
         """,
+    "objects without any state, and what is its own copy": """
+        class Kept(Linked):
+            def __reduce__(self): return Kept, ()
+        given = [Marker(), Empty(), Linked(), Kept(), Marker, property(len), KeyError(1), threading.current_thread]
+        gate(lambda: [*given], expect=given)""",
     "members and modules": """
         gate(lambda: [Colour.RED, np, int, None, ...], expect=[Colour.RED, np, int, None, ...])""",
     "a list that contains itself": """
@@ -664,6 +677,34 @@ def test_tables_that_are_handed_back(suite: Suite, library: str) -> None:
     assert run.timed() == ["test_right", "test_right_stale", "test_right_within"]
 
 
+def test_objects_in_tables_are_copied(suite: Suite) -> None:
+    pytest.importorskip("pandas")
+    run = suite("""
+        import pandas as pd
+        import pytest
+
+        class Box:
+            def __init__(self): self.n = 0
+
+        def frame(): return pd.DataFrame({"a": [[1], {"b": [1]}, Box()], "n": [1, 2, 3]}, index=list("xyz")).set_axis(["a"] * 2, axis=1)
+
+        @pytest.mark.parametrize("made", [frame(), frame().iloc[:, 0], frame().iloc[:1]])
+        @pytest.mark.parametrize("row", range(4))
+        def test_it(gate, made, row):
+            def f():
+                cell = made.iloc[row % len(made)] if made.ndim == 1 else made.iloc[row % len(made), 0]
+                if row < 3: cell.append(2) if type(cell) is list else cell["b"].append(2) if type(cell) is dict else setattr(cell, "n", 1)
+                return made
+            gate(f, expect=made)
+
+        def test_texts(gate):
+            made = [pd.Series(["a", None, "b"], dtype=object), pd.DataFrame({"a": ["a", "b"]}, dtype=object)]
+            gate(lambda: [one.copy() for one in made], expect=made)
+    """)
+    run.result.assert_outcomes(passed=4, failed=9)
+    assert [name for name in run.timed() if "[3-" not in name] == ["test_texts"]
+
+
 def test_what_was_overwritten_is_put_back_if_the_call_fails(suite: Suite) -> None:
     """Other tests may share it."""
     run = suite(f"""{PRELUDE}
@@ -713,6 +754,11 @@ MISUSE = {
     "gate(lambda: 1, expect=map(len, []))": "expect is a lazy value (map)",
     "gate(lambda: 1, expect=coroutine())": "expect is a lazy value (coroutine)",
     "gate(lambda x: None, (1, 2), expect=1, written=0)": "wrong answer on the first call",
+    "x = {'a': 1}; v = x.values(); gate(lambda: x.update(a=2) or v, expect=v)": "a dict_values cannot be copied, so that",
+    "one = io.BytesIO(); gate(lambda: one.write(b'x') and one, expect=one)": "a BytesIO cannot be copied, so that a change",
+    "one = File(); gate(lambda: one.write(b'x') and one, expect=[one][0])": "a File cannot be copied, so that a change",
+    "one = [np.random.default_rng(1)]; gate(lambda: one[0].random() and one, expect=one)": "a Generator cannot be copied",
+    "one = threading.Lock(); gate(lambda: one, expect=one)": "a lock cannot be copied, so that a change",
     "one = Uncopied(); gate(lambda: one, expect=one)": "a Uncopied cannot be copied, so that a change of it would go unnoticed",
 }
 
