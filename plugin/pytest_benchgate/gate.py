@@ -323,7 +323,6 @@ class Gate:
                 restore([*contents, *outputs])
             call.run(look, check)
         self.watch.refuse(unfinished[-1])
-        self.watch.look_for_queues()
         if wait:
             call = replace(call, function=lazy.waiting(call.function, wait))
         if calls > 1:

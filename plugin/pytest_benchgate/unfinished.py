@@ -83,9 +83,19 @@ def _busy(queues: list[Any]) -> str:
 
 @dataclass
 class Watch:
-    """Looks for work that calls have left unfinished on a device, on any queue of this process."""
+    """Looks for work that calls have left unfinished on a device, on any queue of this process.
+
+    Attributes
+    ----------
+    queues : list
+        Those of this process when it was last looked for them.
+    anew : bool
+        Whether a call has left work on a queue that it made.
+
+    """
 
     queues: list[Any] = field(default_factory=_queues)
+    anew: bool = False
 
     def left(self, result: Any) -> str:
         """Return what the calls that have just returned left in queues, and wait for it; "" for nothing.
@@ -98,11 +108,11 @@ class Watch:
         """
         __tracebackhide__ = True
         self.refuse(_running(result))
-        return _busy(self.queues)
-
-    def look_for_queues(self) -> None:
-        """Watch queues that were made since, as a first call makes them."""
+        left, known = _busy(self.queues), {*map(id, self.queues)}
         self.queues = _queues()
+        made = _busy([queue for queue in self.queues if id(queue) not in known])
+        self.anew = bool(made)
+        return left or made
 
     def refuse(self, left: str) -> None:
         """Raise UnfinishedWork if a call has left anything unfinished."""
@@ -136,6 +146,8 @@ class Watch:
             begin = perf_counter()
             result = call.function(*args, **kwargs)
             calls_s.append(perf_counter() - begin)
+            if self.anew:
+                self.queues = _queues()
             busy_s, idle_s = _finish(self.queues), _finish(self.queues)
             left_s.append(busy_s - idle_s)
             return result

@@ -185,6 +185,21 @@ def test_unfinished_work_is_detected(suite: Suite) -> None:
             hosts[0]()
         gate.pedantic(late, expect=None)
 
+    def test_queue_made_by_each_call(gate, program):
+        hosts = []
+        def late():
+            hosts.append(Host(program, 10**7))
+            hosts[-1]()
+        gate.pedantic(late, expect=None, rounds=5)
+
+    def test_queue_made_by_the_last_calls(gate, program):
+        hosts = []
+        def late():
+            hosts.append(Host(program, 10**7))
+            event = hosts[-1]()
+            if len(hosts) < 3: event.wait()
+        gate.pedantic(late, expect=None, rounds=5)
+
     def test_short(gate, program):
         host = Host(program, 50_000)
         gate(lambda: host() and None, expect=None)
@@ -208,13 +223,20 @@ def test_unfinished_work_is_detected(suite: Suite) -> None:
         host, calls = Host(program, 10), iter(range(9))
         gate.pedantic(lambda: (host().wait(), next(calls))[0], expect=None, rounds=2)
 
+    def test_waits_with_a_queue_made_by_each_call(gate, program):
+        hosts = []
+        def waits():
+            hosts.append(Host(program, 10**6))
+            hosts[-1]().wait()
+        gate.pedantic(waits, expect=None, rounds=9)
+
     def test_waits_with_a_queue_of_its_own(gate, program):
         host = Host(program, 10_000)
         gate(lambda: host().wait(), expect=None)
     """
     )
-    run.result.assert_outcomes(passed=4, failed=8)
-    assert len(run.timed()) == 4
+    run.result.assert_outcomes(passed=5, failed=10)
+    assert len(run.timed()) == 5
     messages = [entry["message"] for entry in run.data["benchgate"]["withheld"]]
     assert all("before its work on the device was finished: " in message for message in messages)
     assert all("an event that it returned was still" in message for message in messages[:2])
@@ -294,12 +316,16 @@ def test_arrays_on_a_device_are_outputs(suite: Suite, pytester: pytest.Pytester)
 
     def test_wrong_input(gate, put): gate(lambda x: double(x, x) or 1, put(X), expect=1)
 
+    def test_wrong_buffer(gate, cl_context, cl_queue):
+        buffer = cl.Buffer(cl_context, cl.mem_flags.READ_WRITE, X.nbytes)
+        gate(lambda: cl.enqueue_copy(cl_queue, buffer, X).wait() or buffer, expect=buffer)
+
     def test_wrong_expected(gate, put):
         x = put(X)
         gate(lambda x: double(x, x) or x, x, expect=x)
     """
     )
-    run.result.assert_outcomes(passed=10, failed=12)
+    run.result.assert_outcomes(passed=10, failed=13)
     assert len([name for name in run.timed() if name.startswith("test_right")]) == 10
     assert all("WrongAnswer" in entry["message"] for entry in run.data["benchgate"]["withheld"])
 
