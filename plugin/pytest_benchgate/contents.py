@@ -173,7 +173,7 @@ def _take(place: Any) -> Any:
     """Return what place holds: a list or a dict of further values, or a copy of its memory."""
     if isinstance(place, type) or inspect.isroutine(place) or inspect.ismodule(place):
         return {}
-    if hasattr(place, "iloc") or is_on_device(place):
+    if hasattr(type(place), "iloc") or is_on_device(place):
         return snapshot.taken(place)
     if (view := view_of(place)) is not None:
         return view.copy()
@@ -183,7 +183,7 @@ def _take(place: Any) -> Any:
 @singledispatch
 def _put(place: Any, content: Any) -> None:
     """Let place hold content."""
-    if hasattr(place, "iloc"):
+    if hasattr(type(place), "iloc"):
         place.iloc[:] = content
     elif is_of(place, "xarray", "Dataset"):
         for name in content.data_vars:
@@ -204,7 +204,7 @@ def _put(place: Any, content: Any) -> None:
 
 
 def _is_plain(place: Any) -> bool:
-    return not hasattr(place, "__setitem__") or has_identity(place)
+    return not hasattr(type(place), "__setitem__") or has_identity(place)
 
 
 def _overwritten(content: Any) -> Any:

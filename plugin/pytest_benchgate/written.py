@@ -93,7 +93,7 @@ def is_empty(value: Any) -> bool:
 def overwrite(place: Any) -> None:
     """Overwrite each element of an array, a buffer or a table with another value of its type."""
     # pandas.
-    if hasattr(place, "iloc"):
+    if hasattr(type(place), "iloc"):
         for index in range(len(place)):
             place.iloc[index] = other(place.iloc[index]) if place.ndim == 1 else [*map(other, place.iloc[index])]
     elif is_of(place, "xarray", "Dataset"):
