@@ -294,5 +294,5 @@ def test_python_that_cython_compiles_is_a_source(tmp_path: Path) -> None:
     assert extensions.unbuilt(tmp_path) == ()
     (tmp_path / "kern" / "_kern.pxd").write_text("cpdef long spin(long count)\n")
     (note,) = extensions.unbuilt(tmp_path)
-    words = "no side has an extension module, though the source kern/_kern.py is there: pure Python is raced. Many"
+    words = "no side has an extension module, though the source kern/_kern.py is there: pure Python is raced; many"
     assert note.startswith(words)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Folders whose sources are not compiled into the project.
 SKIPPED = re.compile(r"docs?|examples?|build|\..*")
 COMPILED = re.compile(rb"PyInit_|PyMODINIT_FUNC|PYBIND11_MODULE|NB_MODULE|BOOST_PYTHON_MODULE|#\[pymodule")
+# How to see why.
+LOUD = "many projects have a variable, such as REQUIRE_CYTHON=1, with which such a build fails, and says why"
 SOURCES = {".c", ".cc", ".cpp", ".cxx", ".cu", ".m", ".rs", ".pyx"}
 
 
@@ -56,10 +58,8 @@ def unbuilt(tree: Path) -> tuple[str, ...]:
     source = next(_sources(tree), None)
     if source is None:
         return ()
-    return (
-        f"no side has an extension module, though the source {source.relative_to(tree)} is there: pure Python is raced. "
-        "Many projects have a variable, such as REQUIRE_CYTHON=1, with which the build fails instead, and says why",
-    )
+    name = source.relative_to(tree)
+    return (f"no side has an extension module, though the source {name} is there: pure Python is raced; {LOUD}",)
 
 
 def _sources(tree: Path) -> Iterator[Path]:
