@@ -183,7 +183,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     if not hasattr(session.config, "workerinput"):
         host.guard_files(session.config, state.losing)
         # A suite without benchmarks keeps the file of an earlier run.
-        if session.testsfailed or any(map(host.is_benchmark, getattr(session, "items", ()))):
+        if state.uncollected or any(map(host.is_benchmark, getattr(session, "items", ()))):
             host.save_without_benchmarks(session.config)
         files.write(state, session.config)
     yield

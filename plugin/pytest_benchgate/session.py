@@ -74,6 +74,8 @@ class Session:
         The id of the test that runs.
     made : dict
         The benchmarks of a test's last run, by the test's id.
+    uncollected : bool
+        Whether tests could not be collected, benchmarks perhaps.
 
     """
 
@@ -90,6 +92,7 @@ class Session:
     lost: bool = False
     within: str | None = None
     made: dict[str, list[host.BenchmarkFixture]] = field(default_factory=dict)
+    uncollected: bool = False
 
     def report(self) -> Report:
         """Return the results so far."""
@@ -158,6 +161,10 @@ class Session:
                 self.items[item.nodeid] = item
                 # It may have failed before, and was run again.
                 self.withheld.pop(item.nodeid, None)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note that tests could not be collected."""
+        self.uncollected |= report.failed
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
