@@ -552,6 +552,8 @@ EQUAL: Table = {
         ("1 * u.one", "1.0"),
         ("2 * u.km / (1 * u.m)", "2000.0"),
         ("NAN * u.m", "NAN * u.m", NANS),
+        ("table(a=[1, 2])", "table(a=[1, 2])"),
+        ("table(a=[1, 2] * u.m)['a']", "table(a=[1, 2] * u.m)['a']"),
     ],
     "awkward": [
         ("ak.Array([[1.0], [], [2, 3]])", "ak.Array([[1.0], [], [2, 3]])"),
@@ -894,6 +896,9 @@ UNEQUAL: Table = {
         ("np.ones(2) * u.m", "np.ones(2)"),
         ("np.ones(2)", "np.ones(2) * u.m"),
         ("1 * u.m", "1.0"),
+        ("table(a=[1, 2])", "table(a=[1, 3])"),
+        ("table(a=[1, 2])", "table(b=[1, 2])"),
+        ("table(a=[1, 2] * u.m)", "table(a=[1, 2] * u.km)"),
     ],
     "awkward": [
         ("ak.Array([[1.0], []])", "ak.Array([[1.0], [2.0]])"),
@@ -997,6 +1002,8 @@ def values(library: str, *expressions: str) -> list[Any]:
     scope = {**globals(), **USED, NAMES.get(library, library): module}
     if library == "pint":
         scope["Q"] = module.get_application_registry().Quantity
+    if library == "astropy.units":
+        scope["table"] = lambda **columns: importlib.import_module("astropy.table").QTable(columns)
     if library in {"xarray", "pyarrow"}:
         scope["pd"] = pytest.importorskip("pandas", reason="pandas is not installed")
     with warnings.catch_warnings():

@@ -151,6 +151,9 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 
 def _is_empty(item: Any) -> bool:
+    # What astropy keeps of a column beside its unit: how it is shown, and the table that it is in.
+    if is_of(item, "astropy.utils.data_info", "DataInfo"):
+        return True
     return item is None or (isinstance(item, tuple) and all(part is None for part in item))
 
 
