@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 import reprlib
 import sys
 from collections import deque
@@ -57,6 +58,11 @@ class Tolerance:
     def exact(self) -> bool:
         """Whether floats must be equal."""
         return bool(self.rtol == self.atol == 0)
+
+    def admits(self, got: float, expected: float) -> bool:
+        """Return whether a float is close to another one; False for infinities and NaN, of which this says nothing."""
+        distance = abs(got - expected)
+        return math.isfinite(distance) and distance <= self.atol + self.rtol * abs(expected)
 
     def __str__(self) -> str:
         """Return the tolerance in words."""
@@ -211,10 +217,10 @@ def counted(
 
     Each item is a key, of which `place` makes the element's place, and the two elements.
     """
-    first, count = None, 0
+    first, count, admits = None, 0, comparison.tolerance.admits
     for key, got, expected in items:
         # Neither a place nor a comparison for each of a million elements.
-        if are_same(got, expected):
+        if are_same(got, expected) or (type(got) is type(expected) is float and admits(got, expected)):
             continue
         mismatch = comparison(got, expected, place(key))
         if mismatch is None:
