@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import re
 import sys
 from collections.abc import MutableMapping, MutableSequence, MutableSet
 from contextlib import contextmanager, suppress
@@ -31,7 +32,8 @@ CHANGED = (
     "argument {key!r} ({kind}) was changed {when}, and written= does not name it: the next call would get other data. "
     "If the function fills it, pass written={key!r}; if it may change it, let setup= return a new one for each round"
 )
-# Beside buffers, what an argument called out may be.
+# Beside buffers, what an argument may be that is called out, output or outputs, and is filled.
+OUT = re.compile(r"out(puts?)?\d*")
 CONTAINERS = (MutableMapping, MutableSequence, MutableSet)
 
 
@@ -234,21 +236,25 @@ def is_part(place: Any, result: Any) -> bool:
     return any(written.shared(leaf, place) for leaf in leaves(result))
 
 
-def _named_out(function: Callable[..., Any], arguments: Arguments) -> list[Key]:
-    """Return the arguments that are called out, or out and something else."""
+def _named_out(function: Callable[..., Any], arguments: Arguments) -> dict[Key, str]:
+    """Return the names of the arguments that are called out, or out and something else."""
     args, kwargs = arguments
     names: list[str] = []
     # Not every built-in function has a signature, and a callable object may raise anything when it is asked.
     with suppress(Exception):
         names = [*inspect.signature(function).parameters] if args else []
-    found: list[Key] = [key for key, name in enumerate(names[: len(args)]) if name.startswith("out")]
-    return found + [key for key in kwargs if key.startswith("out")]
+    given: list[tuple[Key, str]] = [*enumerate(names[: len(args)]), *((key, key) for key in kwargs)]
+    return {key: name for key, name in given if name.startswith("out")}
 
 
 def _outputs(function: Callable[..., Any], arguments: Arguments) -> dict[Key, Any]:
-    """Return the arguments called out that can be filled, by their keys."""
-    named = {key: argument(key, arguments) for key in _named_out(function, arguments)}
-    return {key: value for key, value in named.items() if isinstance(value, CONTAINERS) or written.is_buffer(value)}
+    """Return the arguments called out that can be filled, by their keys; a list of out_columns, say, is read."""
+    found: dict[Key, Any] = {}
+    for key, name in _named_out(function, arguments).items():
+        value = argument(key, arguments)
+        if OUT.fullmatch(name) if isinstance(value, CONTAINERS) else written.is_buffer(value):
+            found[key] = value
+    return found
 
 
 def make_check(expect: Any, written: Any, *, rtol: float, atol: float, equal_nan: bool) -> Check:

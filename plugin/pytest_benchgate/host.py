@@ -237,6 +237,9 @@ def save_without_benchmarks(config: pytest.Config) -> None:
     session = getattr(config, "_benchmarksession", None)
     if session is None or any(session.benchmarks) or session.disabled or session.skip:
         return
+    # With these, pytest runs no test.
+    if any(getattr(config.option, name, False) for name in ("collectonly", "setuponly", "setupplan")):
+        return
     if session.json:
         info = session.get_machine_info()
         commit = config.hook.pytest_benchmark_generate_commit_info(config=config)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
+import struct
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from operator import attrgetter, itemgetter, methodcaller
 from types import MappingProxyType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 CONTAINERS = (list, dict, deque)
+# What does not change, although it is not written in Python.
+FIXED = (type, BaseException, struct.Struct, functools.partial, itemgetter, attrgetter, methodcaller)
 # Bytes of a reference in an object.
 WORD = tuple.__itemsize__
 
@@ -155,7 +160,7 @@ def _is_opaque(value: Any) -> bool:
 
     One that is its own copy, such as a time zone, does not change.
     """
-    if isinstance(value, type | BaseException) or inspect.isroutine(value) or inspect.ismodule(value):
+    if isinstance(value, FIXED) or inspect.isroutine(value) or inspect.ismodule(value):
         return False
     cls: Any = type(value)
     own = [vars(base) for base in cls.__mro__ if "__slots__" in vars(base)]

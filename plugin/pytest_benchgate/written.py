@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_benchgate.comparison import is_of
 from pytest_benchgate.comparison.arrays import is_array
+from pytest_benchgate.lazy import is_lazy
 
 Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 Key: TypeAlias = int | str
@@ -65,7 +66,8 @@ def is_buffer(value: Any) -> bool:
     if memory is not None:
         return not memory.readonly
     try:
-        return hasattr(type(value), "__setitem__") and is_array(value)
+        # Data on file, or still to be computed, is not read for this.
+        return hasattr(type(value), "__setitem__") and is_array(value) and not is_lazy(value)
     # An object may raise anything where an attribute is missing.
     except Exception:  # noqa: BLE001
         return False

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from conftest import Suite
 
 PRELUDE = """
-import array, collections, ctypes, dataclasses, enum, functools, io, itertools, mmap, operator, threading, types, unittest.mock
+import array, collections, ctypes, dataclasses, enum, functools, io, itertools, mmap, operator, struct, threading, types, unittest.mock
 import numpy as np
 import pytest
 from numpy.polynomial import Polynomial
@@ -242,16 +242,16 @@ WRONG = {
             return out, 3
         gate(f, X, np.zeros(100), expect=(DOUBLE, 3))""",
     "one of two handed back held the answer": """
-        def f(x, out, out_n):
+        def f(x, out, out2):
             out[:] = 2 * x
-            return out, out_n
+            return out, out2
         gate(f, X, np.zeros(100), [3], expect=(DOUBLE, [3]))""",
     "one of two handed back held the answer, the other is filled in the first call only": """
-        def f(x, out, out_n, calls=[]):
+        def f(x, out, out2, calls=[]):
             if not calls: out[:] = 2 * x
             calls.append(1)
-            out_n[0] = 3
-            return out, out_n
+            out2[0] = 3
+            return out, out2
         gate(f, X, np.zeros(100), [3], expect=(DOUBLE, [3]))""",
     "handed back, an array.array": "gate(lambda x, out: out, X, array.array('d', DOUBLE), expect=DOUBLE)",
     "handed back, an array of ctypes": "gate(lambda x, out: out, X, (ctypes.c_double * 100)(*DOUBLE), expect=DOUBLE)",
@@ -360,6 +360,12 @@ WRONG = {
                       check_every=2, rounds=200)""",
 }  # fmt: skip
 RIGHT = {
+    "a list of out_columns is read, and handed back in a dictionary": """
+        def f(rows, out_columns): return {'columns': out_columns, 'rows': [2 * row for row in rows]}
+        gate(f, [1, 2], ['a', 'b'], expect={'columns': ['a', 'b'], 'rows': [2, 4]})""",
+    "what does not change, though it is not written in Python": """
+        one = [operator.itemgetter(1), struct.Struct('i'), functools.partial(len)]
+        gate(lambda: one, expect=one)""",
     "what it fills is called out, or handed back": """
         def f(x, out_of_it, y):
             out_of_it[0] = y[0] = x[0] + len(y)
@@ -754,12 +760,12 @@ MISUSE = {
     "gate(lambda: 1, expect=map(len, []))": "expect is a lazy value (map)",
     "gate(lambda: 1, expect=coroutine())": "expect is a lazy value (coroutine)",
     "gate(lambda x: None, (1, 2), expect=1, written=0)": "wrong answer on the first call",
-    "x = {'a': 1}; v = x.values(); gate(lambda: x.update(a=2) or v, expect=v)": "a dict_values cannot be copied, so that",
-    "one = io.BytesIO(); gate(lambda: one.write(b'x') and one, expect=one)": "a BytesIO cannot be copied, so that a change",
-    "one = File(); gate(lambda: one.write(b'x') and one, expect=[one][0])": "a File cannot be copied, so that a change",
-    "one = [np.random.default_rng(1)]; gate(lambda: one[0].random() and one, expect=one)": "a Generator cannot be copied",
-    "one = threading.Lock(); gate(lambda: one, expect=one)": "a lock cannot be copied, so that a change",
-    "one = Uncopied(); gate(lambda: one, expect=one)": "a Uncopied cannot be copied, so that a change of it would go unnoticed",
+    "x = {'a': 1}; v = x.values(); gate(lambda: x.update(a=2) or v, expect=v)": "a dict_values cannot be copied and compared, so that",
+    "one = io.BytesIO(); gate(lambda: one.write(b'x') and one, expect=one)": "a BytesIO cannot be copied and compared, so that a change",
+    "one = File(); gate(lambda: one.write(b'x') and one, expect=[one][0])": "a File cannot be copied and compared, so that a change",
+    "one = [np.random.default_rng(1)]; gate(lambda: one[0].random() and one, expect=one)": "a Generator cannot be copied and compared",
+    "one = threading.Lock(); gate(lambda: one, expect=one)": "a lock cannot be copied and compared, so that a change",
+    "one = Uncopied(); gate(lambda: one, expect=one)": "a Uncopied cannot be copied and compared, so that a change of it would go unnoticed",
 }
 
 

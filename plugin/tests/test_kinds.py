@@ -434,6 +434,7 @@ EQUAL: Table = {
         ("LenientList([ONE])", "LenientList([ONE])"),
     ],
     "pandas": [
+        ("pd.Index([], dtype='int64')", "pd.RangeIndex(0)"),
         ("pd.Series([1.0, 2])", "pd.Series([1.0, 2])"),
         ("pd.Series([1.0, 2], index=['x', 'y'], name='n')", "pd.Series([1.0, 2], index=['x', 'y'], name='n')"),
         ("pd.Series([1.0])", "pd.Series([1 + 1e-12])", CLOSE),
@@ -582,6 +583,9 @@ EQUAL: Table = {
         ("pa.array([{'a': 1.0, 'b': 'x'}, None])", "pa.array([{'a': 1 + 1e-12, 'b': 'x'}, None])", CLOSE),
         ("pa.array(['a', None]).dictionary_encode()", "pa.array(['a', None]).dictionary_encode()"),
         ("pa.array([[(1, 2.0)]], pa.map_(pa.int8(), pa.float64()))", "pa.array([[(1, 2.0)]], pa.map_(pa.int8(), pa.float64()))"),
+        ("pa.array([[(1, 2.0)]], pa.map_(pa.int8(), pa.float64()))",
+         "pa.array([[(1, 2.1)]], pa.map_(pa.int8(), pa.float64()))", "rtol=0.1"),
+        ("pa.array(['a', 'b', 'a']).dictionary_encode()", "np.array(['a', 'b', 'a'], object)"),
         ("pa.array([1], pa.time64('ns'))", "pa.array([1], pa.time64('ns'))"),
         ("pa.scalar(1.0)", "pa.scalar(1 + 1e-12)", CLOSE),
         ("pa.scalar([1.0])", "pa.scalar([1 + 1e-12])", CLOSE),
@@ -768,6 +772,9 @@ UNEQUAL: Table = {
         ("Headers(('a', 1), ('a', 2))", "{'a': 1}"),
     ],
     "pandas": [
+        ("pd.MultiIndex.from_tuples([(1, 2), (1, 3)], names=[1, 2])",
+         "pd.MultiIndex.from_tuples([(1, 2), (1, 99)], names=[1, 2])"),
+        ("pd.Index([True, 'a'])", "pd.Index([1, 'a'])"),
         ("pd.Series([1.0, 2], index=['x', 'y'])", "pd.Series([1.0, 2], index=['y', 'x'])"),
         ("pd.Series([1.0], name='a')", "pd.Series([1.0], name='b')"),
         ("pd.Series([1.0])", "pd.Series([2.0])"),

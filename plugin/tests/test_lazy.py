@@ -210,6 +210,28 @@ def test_lazy_results_are_refused_without_times_too(suite: Suite) -> None:
     run.result.assert_outcomes(failed=1)
 
 
+def test_a_lazy_argument_is_not_computed_to_be_compared(suite: Suite) -> None:
+    # Not dask.array, which cannot be imported twice, as pytester's tests here come to.
+    pytest.importorskip("dask")
+    run = suite("""
+        import dask.array as da
+        import numpy as np
+
+        def test_it(gate):
+            blocks, calls = [], []
+            def made(block):
+                blocks.append(1)
+                return block + 1
+            x = da.map_blocks(made, da.zeros(3, chunks=3), dtype=float, meta=np.zeros(0))
+            def total(x):
+                calls.append(1)
+                return float(x.sum().compute(scheduler="synchronous"))
+            gate.pedantic(total, (x,), rounds=3, expect=3.0)
+            assert len(blocks) == len(calls)
+    """)
+    run.result.assert_outcomes(passed=1)
+
+
 def test_a_lazy_expected_value_is_computed_before_the_first_call(suite: Suite) -> None:
     pytest.importorskip("dask.array")
     run = suite("""

@@ -131,6 +131,12 @@ def test_a_session_without_benchmarks_leaves_the_json_of_an_earlier_one(suite: S
     assert suite("def test_b(): assert False").timed() == ["test_a"]
 
 
+@pytest.mark.parametrize("option", ["--collect-only", "--setup-plan"])
+def test_a_session_that_runs_no_test_leaves_the_json_of_an_earlier_one(suite: Suite, option: str) -> None:
+    assert suite("def test_a(benchmark): benchmark(lambda: 1)").timed() == ["test_a"]
+    assert suite("def test_a(benchmark): benchmark(lambda: 1)", option).timed() == ["test_a"]
+
+
 def test_a_session_with_all_times_taken_back_is_not_saved_for_comparisons(suite: Suite) -> None:
     source = "def test_a(benchmark):\n    benchmark(lambda: 1)\n    assert False"
     run = suite(source, "--benchmark-autosave")

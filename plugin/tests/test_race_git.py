@@ -214,9 +214,33 @@ def test_what_a_build_has_left_is_older_than_its_sources(project: Project, tmp_p
     assert project.git("status", "--porcelain", cwd=tmp_path / "head") == ""
     # What git describe --dirty asks, without reading files whose times are as they were.
     project.git("diff-files", "--quiet", cwd=tmp_path / "head")
+    # A copy, to be built with other flags, has the same times.
+    shutil.copytree(tmp_path / "head", tmp_path / "copy", symlinks=True)
+    git.clean(tmp_path / "copy")
+    for path in listed(tmp_path / "head"):
+        assert (tmp_path / "copy" / path).lstat().st_mtime == (tmp_path / "head" / path).lstat().st_mtime
     again = repository(project).check_out_working_tree(tmp_path / "again")
     assert {path: (tmp_path / "again" / path).lstat().st_mtime for path in times_s} == times_s
     assert again == tree
+
+
+def test_new_files_are_as_old_among_each_other_as_they_are(project: Project, tmp_path: Path) -> None:
+    project.write(**{"fast.pyx": "1\n", "fast.c": "1\n", "more.c": "1\n"})
+    for number, path in enumerate(("fast.c", "more.c", "fast.pyx")):
+        os.utime(project.root / path, (number, number))
+    repository(project).check_out_working_tree(tmp_path / "head")
+    times_s = [(tmp_path / "head" / path).stat().st_mtime for path in ("fast.c", "more.c", "fast.pyx", "b.txt")]
+    assert times_s == sorted({*times_s})
+
+
+@pytest.mark.parametrize("variable", ["GIT_LITERAL_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"])
+def test_how_a_user_has_git_read_paths_does_not_matter(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    project.write(**{"New.txt": "1\n"})
+    found = git.Repository(project.root, (project.root / "new.txt",))
+    assert found.check_out_working_tree(tmp_path / "head").new == ("New.txt",)
 
 
 def test_what_a_session_writes_is_no_part_of_head(project: Project, tmp_path: Path) -> None:

@@ -53,13 +53,19 @@ def test_coverage_is_measured_without_a_race(plain: Project) -> None:
     assert "Coverage failure" in run.text
 
 
-@pytest.mark.parametrize("options", [("--codspeed",), ()], ids=["option", "environment"])
-def test_codspeed_takes_no_times(plain: Project, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("given", ["option", "environment", "configuration"])
+def test_codspeed_takes_no_times(plain: Project, given: str) -> None:
     """It replaces the fixture `benchmark`, and switches pytest-benchmark off."""
     pytest.importorskip("pytest_codspeed", reason="pytest-codspeed is not installed")
-    given = ("-p", "pytest_codspeed.plugin", *options, "--race-max-launches=1")
-    run = plain.race("HEAD", *given) if options else plain.race("HEAD", *given, CODSPEED_ENV="1")
-    assert run.verdicts == {"test_count": "unsure"}, run.text
+    if given == "configuration":
+        addopts = "addopts = -p pytest_codspeed.plugin --codspeed\n"
+        plain.commit(**{"pytest.ini": PLAIN["pytest.ini"] + addopts})
+    more = ("--codspeed",) if given == "option" else ()
+    options = ("-p", "pytest_codspeed.plugin", *more, "--race-max-launches=1")
+    # The worker of base's own tree has the options of its configuration.
+    plain.write(**{"tests/test_calc.py": PLAIN["tests/test_calc.py"] + "def test_new(benchmark): benchmark(len, [])\n"})
+    run = plain.race("HEAD", *options, CODSPEED_ENV="1") if given == "environment" else plain.race("HEAD", *options)
+    assert run.verdicts == {"test_count": "unsure", "test_new": "unsure"}, run.text
     assert run.returncode == 0
 
 

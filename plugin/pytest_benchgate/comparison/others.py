@@ -42,7 +42,7 @@ def compare_uncopied(got: Any, expected: Any, comparison: Comparison, where: str
     if got is not expected.original:
         return comparison(got, expected.original, where)
     kind = type(got).__name__
-    why = f"they are one object, and a {kind} cannot be copied, so that a change of it would go unnoticed"
+    why = f"they are one object, and a {kind} cannot be copied and compared, so that a change of it would go unnoticed"
     return comparison.unjudged(got, expected, where, why)
 
 

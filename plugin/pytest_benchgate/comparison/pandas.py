@@ -70,6 +70,8 @@ def _labels(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
         return comparison.kinds(got, expected, where)
     if mismatch := _names(got.names, expected.names, comparison, where):
         return mismatch
+    # pandas takes a name that is an integer for the level.
+    got, expected = both(lambda one: one.set_names([None] * one.nlevels), got, expected)
     levels = ((got.get_level_values(level), expected.get_level_values(level)) for level in range(got.nlevels))
     return next(filter(None, (_level(left, right, comparison, where) for left, right in levels)), None)
 
@@ -89,11 +91,14 @@ def _level(got: Any, expected: Any, comparison: Comparison, where: str) -> Misma
     if all(is_of(one, "pandas", "RangeIndex") for one in (got, expected)) and got.equals(expected):
         return None
     kinds = both(_labelled, got, expected)
-    if kinds == ("empty", "empty") and not len(expected):
+    if "empty" in kinds and {*kinds} <= {"empty", "integer"} and not len(expected):
         return None
     if kinds[0] != kinds[1] and not (len(expected) and "empty" in kinds):
         left, right = both(lambda one: f"{_labelled(one)} labels {text([*one])}", got, expected)
         return comparison.words(left, right, got, where)
+    # In a moment, where most are.
+    if got.dtype == expected.dtype and (got.dtype != object or kinds[0] == "string") and got.equals(expected):
+        return None
     labels = comparison.by(dataclasses.replace(comparison.tolerance, equal_nan=True))
     dtypes = both(lambda one: one.dtype, got, expected)
     if any(dtype == np.dtype(object) for dtype in dtypes) and not all(_has_text(dtype) for dtype in dtypes):

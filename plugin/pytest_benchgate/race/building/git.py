@@ -144,10 +144,16 @@ class Repository:
         git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder)
         submodules.fill(self.root, folder)
         new, edited = (_differing(folder, head, commit, kind) if changed else [] for kind in ("A", "a"))
-        _set_times(folder, {*new}, {*edited})
+        _set_times(folder, self._times_s(new), {*edited})
         label = "the working tree" if changed else f"the working tree ({head[:10]})"
         # Builds and reports leave new files in a checkout of CI.
         return Tree(commit, content, label, "" if edited else head, tuple(new))
+
+    def _times_s(self, new: list[str]) -> dict[str, int]:
+        """Return the times that new files get: old ones, in the order in which they were written."""
+        written = {path: (self.root / path).lstat().st_mtime_ns for path in new}
+        order = {time_ns: number for number, time_ns in enumerate(sorted({*written.values()}))}
+        return {path: NEW_S + order[time_ns] for path, time_ns in written.items()}
 
     def _but_outputs(self) -> list[str]:
         """Return the patterns by which git leaves the outputs out, and Python's bytecode, which tests leave behind."""
@@ -216,8 +222,8 @@ def _differing(folder: Path, head: str, commit: str, kind: str) -> list[str]:
     return [path for path in found.split("\0") if path]
 
 
-def _set_times(folder: Path, new: set[str], edited: set[str]) -> None:
-    """Let new files be older than all others in a checkout, and edited files newer.
+def _set_times(folder: Path, new: dict[str, int], edited: set[str]) -> None:
+    """Let new files be older than all others in a checkout, with these times, and edited files newer.
 
     What an earlier build has left in the working tree, such as object files or C code that Cython generated, would
     otherwise be as new as its sources, and used in the place of what these say now.
@@ -228,15 +234,21 @@ def _set_times(folder: Path, new: set[str], edited: set[str]) -> None:
         if path and path not in edited:
             # A submodule, or a link on a system that gives links no times.
             with contextlib.suppress(OSError, NotImplementedError):
-                time_s = NEW_S if path in new else UNCHANGED_S
+                time_s = new.get(path, UNCHANGED_S)
                 os.utime(folder / path, (time_s, time_s), follow_symlinks=False)
-    # Build backends ask git whether a tree has changes.
+    _refresh(folder)
+
+
+def _refresh(folder: Path) -> None:
+    """Tell git's index the times of files, so that none whose content is the same counts as changed."""
     with contextlib.suppress(GitError):
         git("update-index", "-q", "--refresh", cwd=folder)
 
 
 def clean(folder: Path) -> None:
-    """Remove what a build left in a clone."""
+    """Remove what a build left in a clone, or in a copy of one."""
+    # What is the same keeps its time.
+    _refresh(folder)
     git("reset", "--quiet", "--hard", cwd=folder)
     git("clean", "-ffdxq", cwd=folder)
     if (folder / ".gitmodules").is_file():

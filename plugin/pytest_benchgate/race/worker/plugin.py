@@ -59,6 +59,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Keep pytest-codspeed from taking times, which it decides before it calls this plugin's next hook."""
+    taking.replace_codspeed(config)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Take times whatever the suite's own options say."""
     taking.take_times(config, as_worker=True)
