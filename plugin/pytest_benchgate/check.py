@@ -65,8 +65,10 @@ class Before:
     def refuse_changes(self, result: Any, when: str) -> None:
         """Raise WrongAnswer if the call changed an argument that it only reads, and that is not in its result."""
         __tracebackhide__ = True
-        for key, one in self.inputs.items():
-            if one.changed() and not any(is_part(place, result) for place in one.places()):
+        changed = [(key, one) for key, one in self.inputs.items() if one.changed()]
+        parts = [*leaves(result)] if changed else []
+        for key, one in changed:
+            if not any(written.shared(part, place) for place in one.places() for part in parts):
                 raise WrongAnswer(CHANGED.format(key=key, kind=type(one.place).__name__, when=when))
 
     @contextmanager

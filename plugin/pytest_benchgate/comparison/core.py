@@ -271,9 +271,12 @@ def has(value: Any, name: str) -> bool:
     That may raise anything, return something for every name, or add a key to a dictionary.
     """
     try:
-        if hasattr(type(value), "__getattr__"):
+        cls = type(value)
+        if getattr(cls, name, None) is not None:
+            return True
+        if hasattr(cls, "__getattr__"):
             return inspect.getattr_static(value, name, None) is not None
-        return getattr(type(value), name, None) is not None or getattr(value, name, None) is not None
+        return getattr(value, name, None) is not None
     except Exception:
         return False
 
