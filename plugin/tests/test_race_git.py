@@ -233,27 +233,19 @@ def test_new_files_are_as_old_among_each_other_as_they_are(project: Project, tmp
     assert times_s == sorted({*times_s})
 
 
-@pytest.mark.parametrize("variable", ["GIT_LITERAL_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"])
-def test_how_a_user_has_git_read_paths_does_not_matter(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    monkeypatch.setenv(variable, "1")
-    project.write(**{"New.txt": "1\n"})
-    found = git.Repository(project.root, (project.root / "new.txt",))
-    assert found.check_out_working_tree(tmp_path / "head").new == ("New.txt",)
-
-
 def test_what_a_session_writes_is_no_part_of_head(project: Project, tmp_path: Path) -> None:
-    project.commit(**{"tracked.json": "{}\n"})
-    outputs = ("out/[1].json", "report.md", "saved", "tracked.json")
-    written = ("out/[1].json", "report.md", "saved/Linux/0001.json", "tracked.json", "tests/__pycache__/test_a.pyc")
+    """Ignored or not. A file that git tracks is a part of it nevertheless."""
+    project.commit(**{".gitignore": "*.log\nsaved\n"})
+    outputs = ("out/[1] *.json", "report.md", "saved", "new", "a.txt")
+    written = ("out/[1] *.json", "report.md", "saved/0001.json", "new/0001.json", "tests/__pycache__/test_a.pyc")
     project.write(**dict.fromkeys(written, "1\n"))
     places = (*(project.root / output for output in outputs), tmp_path / "elsewhere.md", project.root)
     found = git.Repository(project.root, places)
     tree = found.check_out_working_tree(tmp_path / "head")
     assert tree == dataclasses.replace(found.resolve("HEAD"), label=tree.label)
-    project.write(**{"out/1.json": "1\n"})
-    assert found.check_out_working_tree(tmp_path / "more").new == ("out/1.json",)
+    project.write(**{"out/1 1.json": "1\n", "sub/report.md": "1\n", "a.txt": "changed\n"})
+    more = found.check_out_working_tree(tmp_path / "more")
+    assert (more.new, more.revision) == (("out/1 1.json", "sub/report.md"), "")
 
 
 def test_a_change_in_the_same_second_and_of_the_same_size_is_detected(project: Project, tmp_path: Path) -> None:

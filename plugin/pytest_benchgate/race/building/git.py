@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,12 +125,15 @@ class Repository:
                 # The index saves git from reading unchanged files; its time tells git which files it must read
                 # nevertheless, because they may have been changed in the same second.
                 shutil.copy2(source / name, folder / ".git" / name)
+        exclude = folder / ".git" / "info" / "exclude"
+        exclude.parent.mkdir(exist_ok=True)
+        with exclude.open("a", encoding="utf-8", errors="surrogateescape") as file:
+            file.writelines(f"\n{pattern}" for pattern in self._outputs_and_bytecode())
         # The clone's own index and objects, over the user's files.
         both = ("--git-dir", str(folder / ".git"), "--work-tree", str(self.root))
         head = git("rev-parse", "HEAD", cwd=self.root)
         try:
-            add = ("-c", "advice.addEmbeddedRepo=false", "add", "--all", "--", ".")
-            git(*both, *add, *self._but_outputs(), cwd=self.root)
+            git(*both, "-c", "advice.addEmbeddedRepo=false", "add", "--all", cwd=self.root)
         except GitError as error:
             raise GitError(
                 f"{error}\nhead is the working tree with all new files; remove those that git cannot add, or list them "
@@ -155,12 +159,12 @@ class Repository:
         order = {time_ns: number for number, time_ns in enumerate(sorted({*written.values()}))}
         return {path: NEW_S + order[time_ns] for path, time_ns in written.items()}
 
-    def _but_outputs(self) -> list[str]:
-        """Return the patterns by which git leaves the outputs out, and Python's bytecode, which tests leave behind."""
+    def _outputs_and_bytecode(self) -> list[str]:
+        """Return the patterns by which git ignores the outputs, and Python's bytecode, which tests leave behind."""
         root = self.root.resolve()
         inside = [path.resolve() for path in self.outputs if path.resolve().is_relative_to(root)]
-        outputs = [f":(top,exclude,literal){path.relative_to(root)}" for path in inside if path != root]
-        return [":(top,exclude,glob)**/__pycache__/**", *outputs]
+        names = [path.relative_to(root).as_posix() for path in inside if path != root]
+        return ["__pycache__/", *("/" + re.sub(r"([\\*?\[\] ])", r"\\\1", name) for name in names)]
 
     def _check_out_changed_submodules(self, folder: Path, both: tuple[str, ...]) -> None:
         """Check out the submodules that have changes or new files, and theirs, as they are."""

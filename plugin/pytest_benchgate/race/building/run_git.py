@@ -10,10 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Set if git itself runs the tests, as in a hook: each command would use the wrong repository.
-MISLEADING = (
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS",
-)  # fmt: skip
+MISLEADING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
 WITHOUT_GIT = "without it, race an environment that has base installed: --race-base-python=PYTHON"
 
 
