@@ -111,7 +111,7 @@ def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, Any,
     """Remember the benchmark of a test, whatever the name of its fixture."""
     value = yield
     if host.is_benchmark_fixture(value) and isinstance(request.node, pytest.Item):
-        request.config.stash[SESSION].has(request.node, value)
+        request.config.stash[SESSION].remember(request.node, value)
         if not request.config.pluginmanager.hasplugin("pytest_benchgate.race.worker.plugin"):
             host.notice_errors(value)
     return value

@@ -124,7 +124,7 @@ class Session:
         for benchmark in self.made.pop(nodeid, ()):
             host.withhold(benchmark)
 
-    def has(self, item: pytest.Item, benchmark: host.BenchmarkFixture) -> None:
+    def remember(self, item: pytest.Item, benchmark: host.BenchmarkFixture) -> None:
         """Remember a benchmark of a test."""
         item.stash[BENCHMARK] = benchmark
         self.made.setdefault(item.nodeid, []).append(benchmark)
