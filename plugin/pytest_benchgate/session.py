@@ -170,7 +170,7 @@ class Session:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Withhold the time of a test that failed in its final report: a conftest.py may change it."""
         item = self.items.get(report.nodeid)
-        if item is not None and self.within != report.nodeid and _has_failed(report):
+        if item is not None and _has_failed(report):
             self.withhold(item, report.when or "call", report.longreprtext, None)
 
     def add_properties(self, item: pytest.Item, report: pytest.TestReport) -> None:
