@@ -640,6 +640,8 @@ EQUAL: Table = {
 }  # fmt: skip
 UNEQUAL: Table = {
     "numpy": [
+        ("[1.0, 2.0]", "[1.0, float('inf')]", "rtol=0.5"),
+        ("[1.0, float('-inf')]", "[1.0, float('inf')]", "rtol=0.5"),
         ("memoryview(np.zeros((2, 3)))", "memoryview(np.zeros((3, 2)))"),
         ("memoryview(np.zeros(2))", "memoryview(np.zeros(2, int))"),
         ("memoryview(np.zeros(2))", "np.ones(2)"),

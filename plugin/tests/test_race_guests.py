@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +67,7 @@ def test_codspeed_takes_no_times(plain: Project, given: str) -> None:
     plain.write(**{"tests/test_calc.py": PLAIN["tests/test_calc.py"] + "def test_new(benchmark): benchmark(len, [])\n"})
     run = plain.race("HEAD", *options, CODSPEED_ENV="1") if given == "environment" else plain.race("HEAD", *options)
     assert run.verdicts == {"test_count": "unsure", "test_new": "unsure"}, run.text
+    assert re.search(r"codspeed: [\d.]+ \(disabled", run.text)
     assert run.returncode == 0
 
 

@@ -476,6 +476,16 @@ def test_equal_seeds_draw_alike_wherever_a_suite_draws_and_whatever_ran_before(p
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a system whose processors cannot be chosen")
+def test_codspeed_in_a_suite_s_own_configuration_takes_no_times(pytester: pytest.Pytester) -> None:
+    """Base's own tree is run with the configuration that it has."""
+    pytest.importorskip("pytest_codspeed", reason="pytest-codspeed is not installed")
+    pytester.makeini("[pytest]\naddopts = -p pytest_codspeed.plugin --codspeed\n")
+    pytester.makepyfile(test_it="def test_it(benchmark): assert benchmark(len, [1]) == 1")
+    with started() as (channel, _):
+        collected(channel)
+        assert race(channel, "test_it", 1)[-1] == PASSED
+
+
 def test_what_a_suite_changes_at_import_is_undone_and_a_block_is_pinned_as_ordered(
     pytester: pytest.Pytester,
 ) -> None:
