@@ -148,7 +148,7 @@ def build(folder: Path, language: str, text: str, *flags: str) -> Path:
 def counted(folder: Path, modules: Sequence[Path], names: Sequence[str] = ("run",)) -> list[Counted]:
     """Return one call of each of these functions of each module, all of them in one process."""
     try:
-        prefix = valgrind.prefix(folder, 600)
+        prefix = valgrind.prefix(folder)
     except Unsupported as error:
         pytest.skip(f"instructions cannot be counted here: {error}")
     command = [*prefix, sys.executable, "-c", SCRIPT, " ".join(names), *map(str, modules)]

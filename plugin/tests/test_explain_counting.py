@@ -111,16 +111,16 @@ def test_without_valgrind_the_command_that_installs_it_is_named(
     monkeypatch.setattr(requests, "check", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(requests.Unsupported, match="install it by the system's package manager"):
-        valgrind.prefix(tmp_path, 600)
+        valgrind.prefix(tmp_path)
     (tmp_path / "dnf").write_text("#!/bin/sh\n")
     (tmp_path / "dnf").chmod(0o755)
     with pytest.raises(requests.Unsupported, match="install it: sudo dnf install valgrind"):
-        valgrind.prefix(tmp_path, 600)
+        valgrind.prefix(tmp_path)
 
 
 def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:
     try:
-        prefix = valgrind.prefix(tmp_path, 600)
+        prefix = valgrind.prefix(tmp_path)
     except requests.Unsupported as error:
         pytest.skip(str(error))
     done = subprocess.run([*prefix, sys.executable, "-c", COUNTED], capture_output=True, text=True, check=True)
@@ -141,7 +141,7 @@ def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:
 def test_a_copy_does_not_count_each_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.perturb=0")
     try:
-        prefix = valgrind.prefix(tmp_path, 600)
+        prefix = valgrind.prefix(tmp_path)
     except requests.Unsupported as error:
         pytest.skip(str(error))
     done = subprocess.run([*prefix, sys.executable, "-c", COPIED], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ from pytest_benchgate.explain.requests import Unsupported
 from pytest_benchgate.explained import Calls
 from pytest_benchgate.race.launching.plan import Plan
 from pytest_benchgate.reports import race_json
-from racing import IGNORED, PLAIN, PYPROJECT, SLOW_KERNEL, TEMPLATE, Project
+from racing import IGNORED, PLAIN, PYPROJECT, SLOW_KERNEL, TEMPLATE, Project, followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +25,15 @@ if TYPE_CHECKING:
 MOST_S = 60
 SUITE = """
     import threading, time
+    import pytest
     import build
 
     def test_python(benchmark):
         benchmark(build.work, 20)
+
+    @pytest.mark.parametrize("number", range(6))
+    def test_busy(benchmark, number):
+        benchmark(build.work, 5000)
 
     def test_threads(benchmark):
         def call():
@@ -84,18 +89,20 @@ EVEX = TEMPLATE.replace("@WORK@", "1").replace(
 @pytest.fixture
 def _can_count(tmp_path: Path) -> None:
     try:
-        valgrind.prefix(tmp_path, MOST_S)
+        valgrind.prefix(tmp_path)
     except Unsupported as error:
         pytest.skip(f"instructions cannot be counted here: {error}")
 
 
 @pytest.fixture
-def explained(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> Callable[..., Explanation]:
-    """Give explained(name, limit_s) -> Explanation of a test of SUITE, with BASE and HEAD."""
+def explained(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> Callable[..., list[Explanation]]:
+    """Give explained(names, limit_s) -> Explanation of each of these tests of SUITE, with BASE and HEAD."""
 
-    def run(name: str, limit_s: int = MOST_S) -> Explanation:
-        both = sides(HEAD, BASE, SUITE)
-        return explain(Request(both, [f"test_it.py::test_{name}"], Plan(names=("build",)), 7, reaper, limit_s))
+    def run(*names: str, limit_s: int = MOST_S) -> list[Explanation]:
+        nodeids = [f"test_it.py::test_{name}" for name in names]
+        request = Request(sides(HEAD, BASE, SUITE), nodeids, Plan(names=("build",)), 7, reaper)
+        found = followed(explain(request, limit_s))[0]
+        return [found[nodeid] for nodeid in nodeids]
 
     return run
 
@@ -118,7 +125,8 @@ def test_a_small_difference_is_counted_again_in_new_processes(
     """
     suite = "import build\ndef test_work(benchmark):\n    benchmark(build.work)\n"
     both = sides(build.replace("@MORE@", "20"), build.replace("@MORE@", "0"), suite)
-    found = explain(Request(both, ["test_it.py::test_work"], Plan(names=("build",)), 7, reaper, MOST_S))
+    request = Request(both, ["test_it.py::test_work"], Plan(names=("build",)), 7, reaper)
+    (found,) = followed(explain(request, MOST_S))[0].values()
     assert found.head == pytest.approx(found.base, rel=0.002)
     assert found.spread > 0.002
     assert reaper.count == 4
@@ -198,10 +206,10 @@ def test_without_valgrind_python_calls_are_counted_all_the_same(
     explained: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reaper: Starts
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = explained("python")
-    assert found.base is None
-    assert found.reason
-    assert found.python == (Calls("leaf (build.py)", 20, 40),)
+    found, failing = explained("python", "failing")
+    assert (found.base, failing.base) == (None, None)
+    assert found.reason == failing.reason == "valgrind is not installed; install it by the system's package manager"
+    assert (found.python, failing.python) == ((Calls("leaf (build.py)", 20, 40),), ())
     assert reaper.count == 2
 
 
@@ -226,10 +234,26 @@ def test_what_cannot_be_counted_is_named(
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    found = explained(name, limit_s)
+    (found,) = explained(name, limit_s=limit_s)
     assert (found.base, found.head) == (None, None)
     assert re.search(why, found.reason)
     assert not [*scratch.iterdir()]
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("_can_count")
+def test_one_process_counts_all_tests_and_one_that_is_ended_costs_no_other(
+    explained: Callable[..., Any], reaper: Starts
+) -> None:
+    busy = [f"busy[{number}]" for number in range(6)]
+    python, failing, endless, *others = explained("python", "failing", "endless", *busy, limit_s=4)
+    assert python.python == (Calls("leaf (build.py)", 20, 40),)
+    assert failing.reason.startswith("base and head: call: ")
+    assert "took more than 4 s of processor time" in endless.reason
+    # All of them together take more than one may.
+    assert [(one.reason, one.head > one.base > 0) for one in (python, *others)] == [("", True)] * 7
+    # Both sides, both again after one was ended, and without valgrind for what has no count.
+    assert reaper.count == 2 + 2 + 2
 
 
 @pytest.mark.thorough

@@ -23,7 +23,7 @@ from pytest_benchgate.race.launching.results import Failed, Timed
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from pytest_benchgate.reports import race as words
 from pytest_benchgate.reports import race_json, shards
-from racing import PLAIN, Project, Run
+from racing import PLAIN, Project, Run, followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -315,10 +315,8 @@ def test_instructions_explain_no_device_time() -> None:
         explainer = Explainer(which, cast("Sides", None), cast("Plan", None), cast("Reaper", None))
         wall = samples.raced("test_it", "same", -0.01)
         races = [wall, *(dataclasses.replace(wall, verdict=verdict, clock="device") for verdict in ("slower", "same"))]
-        events = explainer.explain(races, None)
-        with pytest.raises(StopIteration) as end:
-            next(events)
-        return [words.explained(one) for one in end.value.value]
+        found, *_ = followed(explainer.explain({wall.nodeid: (tuple(races), None)}))
+        return [words.explained(one) for one in found[wall.nodeid]]
 
     cannot = "instructions cannot be counted: valgrind does not see those that a device executes"
     assert explained("auto") == ["", cannot, ""]

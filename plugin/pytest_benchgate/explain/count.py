@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections import defaultdict
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from pytest_benchgate.explain.requests import Unsupported
 from pytest_benchgate.explain.sources import Texts
 from pytest_benchgate.explained import Calls, Explanation
 from pytest_benchgate.race.building.flags import CYTHON
+from pytest_benchgate.race.events import Status
 from pytest_benchgate.race.launching.launch import launch
 from pytest_benchgate.race.launching.process import EndedEarly
 from pytest_benchgate.race.launching.results import Counted, CountedSide, Failed, FailureKind, LaunchResult, Loaded
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.launching.process import Worker
     from pytest_benchgate.race.reaper import Reaper
 
-LIMIT_S = 10
-# Times the limit of processor time: a busy machine gives less, and a call may sleep.
-PATIENCE = 6
+# Of processor time, for a test on each side. Times that: a busy machine gives less, a call may sleep, and the start of
+# both sides, which all tests share, takes as long as all that they import.
+LIMIT_S, PATIENCE = 10, 6
 COUNTED = 3  # calls a side, the first of which may differ
 MOST_WARM, WARM_NS = 30, 5e8
 LISTED = 3  # Python functions
@@ -65,8 +66,6 @@ class Request:
         Of the race.
     seed : int
         Of hashes and random numbers, the same on both sides.
-    limit_s : int, optional
-        How much processor time each side may take; both run at once.
 
     """
 
@@ -75,7 +74,6 @@ class Request:
     plan: Plan
     seed: int
     reaper: Reaper
-    limit_s: int | None = LIMIT_S
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,8 @@ class Counter:
         Where callgrind writes, in a folder of each side's name. Without it, only Python functions are counted.
     limits_s : mapping
         How long a test may take to be counted, by its id; the plan's limit for others.
+    limit_s : int, optional
+        The processor time that a test may take on each side.
     files : mapping
         The raced files that each side has loaded so far.
 
@@ -95,6 +95,7 @@ class Counter:
 
     folder: Path | None
     limits_s: Mapping[str, float] = field(default_factory=dict)
+    limit_s: int | None = None
     files: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def __call__(
@@ -102,25 +103,32 @@ class Counter:
     ) -> Counted | Failed:
         """Return what a call executes, or why that cannot be counted. Raises EndedEarly or WorkerLost."""
         warm = int(WARM_NS / max(1, *(answer.once_ns for answer in ready)))
+        before = {worker.side.name: {*self._profiles(worker)} for worker in workers}
         for worker in workers:
-            # Of the test before.
-            for path in self._profiles(worker):
-                path.unlink()
+            self._limit(worker)
             worker.order(messages.Count(min(warm, MOST_WARM), COUNTED if self.folder else 0))
         answers = [worker.answer(messages.Counted, self.limits_s.get(nodeid)) for worker in workers]
         names = [worker.side.name for worker in workers]
         if ended := {name: one for name, one in zip(names, answers, strict=True) if isinstance(one, messages.Done)}:
             raise EndedEarly(ended)
+        # The end of this test, and all before the benchmark of the next one.
+        for worker in workers:
+            self._limit(worker)
         sides = []
         for worker, loaded, answer in zip(workers, ready, answers, strict=True):
             self.files[worker.side.name].update(loaded.files)
             try:
-                sides.append(self._side(worker, answer))
+                profiles = [path for path in self._profiles(worker) if path not in before[worker.side.name]]
+                sides.append(self._side(worker, answer, profiles))
             except (Uncounted, ProfileError) as error:
                 return Failed(worker.side.name, str(error), FailureKind.UNCOUNTABLE)
         return Counted(sides[0], sides[1], are_alike(ready))
 
-    def _side(self, worker: Worker, answer: messages.Counted | messages.Done) -> CountedSide:
+    def _limit(self, worker: Worker) -> None:
+        if self.folder and self.limit_s is not None:
+            valgrind.limit(worker.collected.process, self.limit_s)
+
+    def _side(self, worker: Worker, answer: messages.Counted | messages.Done, profiles: Sequence[Path]) -> CountedSide:
         """Return what a worker has counted; raise Uncounted or ProfileError."""
         assert isinstance(answer, messages.Counted)  # noqa: S101  # no test has ended
         files = frozenset(self.files[worker.side.name])
@@ -133,13 +141,15 @@ class Counter:
                 "several threads work in a call, and how long each waits is up to chance; let it use one, for instance "
                 "with OMP_NUM_THREADS=1"
             )
-        profiles = self._profiles(worker)
         totals = [*map(total, profiles)]
         if len(totals) != COUNTED:
             raise Uncounted(f"callgrind has written {len(totals)} profiles of {COUNTED} calls")
         # Now and then a call does more, as an allocator tidies up: two that agree are enough.
         least, next_one, *_ = sorted(totals)
         profile = profiles[totals.index(least)]
+        for path in profiles:
+            if path != profile:
+                path.unlink()
         if calls_any(profile, STARTING):
             raise Uncounted("it starts processes or threads, whose instructions are not counted")
         return CountedSide(least, next_one / max(least, 1) - 1, profile, files, answer.functions, answer.lines)
@@ -151,7 +161,7 @@ class Counter:
         found = (self.folder / worker.side.name).glob(f"callgrind.{worker.collected.process}.*")
         return sorted(found, key=lambda path: int(path.suffix[1:]))
 
-    def why(self, failed: Failed, limit_s: int | None) -> Failed:
+    def why(self, failed: Failed) -> Failed:
         """Return why a test has no count; one that has cost its worker may only be more than valgrind can do."""
         if failed.kind not in {FailureKind.LOST, FailureKind.LATE}:
             return failed
@@ -160,9 +170,9 @@ class Counter:
         if complaint:
             why = complaint
         elif "SIGXCPU" in why:
-            why = f"it took more than {limit_s} s of processor time: {SLOW}"
+            why = f"it took more than {self.limit_s} s of processor time: {SLOW}"
         elif failed.kind is FailureKind.LATE:
-            why += f"; {SLOW}" + (", or raise --race-budget" if limit_s is None else "")
+            why += f"; {SLOW}" + (", or raise --race-budget" if self.limit_s is None else "")
         else:
             return failed
         return Failed(failed.side, why, FailureKind.UNCOUNTABLE)
@@ -174,7 +184,7 @@ def launched(request: Request, counter: Counter) -> Generator[Loaded | LaunchRes
     if counter.folder:
         folders = [counter.folder / side.name for side in sides]
         sides = [
-            dataclasses.replace(side, prefix=valgrind.prefix(folder, request.limit_s))
+            dataclasses.replace(side, prefix=valgrind.prefix(folder))
             for side, folder in zip(sides, folders, strict=True)
         ]
         for folder in folders:
@@ -182,27 +192,38 @@ def launched(request: Request, counter: Counter) -> Generator[Loaded | LaunchRes
     with closing(launch(sides, request.nodeids, request.plan, request.seed, request.reaper, counter)) as events:
         for event in events:
             if isinstance(event, LaunchResult) and isinstance(event.result, Failed):
-                yield dataclasses.replace(event, result=counter.why(event.result, request.limit_s))
+                yield dataclasses.replace(event, result=counter.why(event.result))
             else:
                 yield event
 
 
-def explain(request: Request) -> Explanation:
-    """Return what one call of a test executes on both sides, or why that cannot be counted."""
-    assert request.limit_s is not None  # noqa: S101
-    patience_s = PATIENCE * request.limit_s
+def explain(request: Request, limit_s: int = LIMIT_S) -> Generator[Status, None, dict[str, Explanation]]:
+    """Return what one call of each test executes on both sides, or why that cannot be counted.
+
+    A test may take so many seconds of processor time on each side.
+    """
+    patience_s = PATIENCE * limit_s
     plan = dataclasses.replace(request.plan, limit_s=patience_s, start_limit_s=patience_s)
     request = dataclasses.replace(request, plan=plan)
+    found: dict[str, Explanation] = {}
+    reasons: dict[str, str] = {}
+    if not request.nodeids:
+        return found
     try:
         with scratch(request.reaper) as folder:
-            counted = _counted(request, Counter(folder / "1"))
-            if counted.may_be_chance:
-                again = dataclasses.replace(request, seed=request.seed ^ 1)
-                with suppress(Uncounted):
-                    counted = counted.with_start(_counted(again, Counter(folder / "2")))
-            return explanation(counted, request.sides, plan.names)
-    except (Unsupported, Uncounted, ProfileError) as error:
-        return _python_only(request, str(error))
+            counted, reasons = yield from _count(request, Counter(folder / "1", limit_s=limit_s))
+            chance = [nodeid for nodeid, one in counted.items() if one.may_be_chance]
+            again = dataclasses.replace(request, nodeids=chance, seed=request.seed ^ 1)
+            more, _ = yield from _count(again, Counter(folder / "2", limit_s=limit_s), " again")
+            for nodeid, one in counted.items():
+                both = one.with_start(more[nodeid]) if nodeid in more else one
+                try:
+                    found[nodeid] = explanation(both, request.sides, plan.names)
+                except ProfileError as error:
+                    reasons[nodeid] = str(error)
+    except Unsupported as error:
+        reasons = dict.fromkeys(request.nodeids, str(error))
+    return found | (yield from _python_only(request, reasons))
 
 
 def explanation(counted: Counted, sides: Sequence[Side], names: Iterable[str]) -> Explanation:
@@ -232,14 +253,16 @@ def _call(counted: CountedSide, side: Side, names: Iterable[str]) -> difference.
     return difference.Counted(read(counted.profile), _raced(counted.files, names), generated)
 
 
-def _python_only(request: Request, reason: str) -> Explanation:
-    """Return what Python functions do, without valgrind."""
-    try:
-        counted = _counted(request, Counter(None))
-    except Uncounted:
-        return Explanation(reason=reason)
-    calls = _different(counted.base.functions, counted.head.functions)[:LISTED]
-    return Explanation(reason=reason, python=calls, bytecode=_bytecode(counted, [Texts(one) for one in request.sides]))
+def _python_only(request: Request, reasons: Mapping[str, str]) -> Generator[Status, None, dict[str, Explanation]]:
+    """Return what Python functions do in tests that valgrind cannot count for these reasons."""
+    request = dataclasses.replace(request, nodeids=[*reasons])
+    found = {nodeid: Explanation(reason=reason) for nodeid, reason in reasons.items()}
+    counted, _ = yield from _count(request, Counter(None), " without valgrind")
+    for nodeid, one in counted.items():
+        calls = _different(one.base.functions, one.head.functions)[:LISTED]
+        code = _bytecode(one, [Texts(side) for side in request.sides])
+        found[nodeid] = dataclasses.replace(found[nodeid], python=calls, bytecode=code)
+    return found
 
 
 def _bytecode(counted: Counted, texts: Sequence[Texts]) -> tuple[Growth, ...]:
@@ -248,14 +271,29 @@ def _bytecode(counted: Counted, texts: Sequence[Texts]) -> tuple[Growth, ...]:
     return bytecode(*lines, texts) if all(lines) else ()
 
 
-def _counted(request: Request, counter: Counter) -> Counted:
-    """Return what a call of the only test executes; raise Uncounted or Unsupported."""
-    (result,) = [event.result for event in launched(request, counter) if isinstance(event, LaunchResult)]
-    if isinstance(result, Counted):
-        return result
-    assert isinstance(result, Failed)  # noqa: S101  # nothing is timed
-    reason = result.reason.splitlines()[-1] if result.kind is FailureKind.LOST else result.reason
-    raise Uncounted(f"{result.side}: {reason}")
+def _count(
+    request: Request, counter: Counter, how: str = ""
+) -> Generator[Status, None, tuple[dict[str, Counted], dict[str, str]]]:
+    """Return what a call of each test executes, and why others cannot be counted; raise Unsupported."""
+    counted: dict[str, Counted] = {}
+    reasons: dict[str, str] = {}
+    if not request.nodeids:
+        return counted, reasons
+    what = request.nodeids[0] if len(request.nodeids) == 1 else f"{len(request.nodeids)} benchmarks"
+    yield Status(f"counting the instructions of {what}{how}")
+    for event in launched(request, counter):
+        if isinstance(event, Loaded):
+            continue
+        result = event.result
+        if isinstance(result, Counted):
+            counted[event.nodeid] = result
+        else:
+            # Nothing is timed.
+            assert isinstance(result, Failed)  # noqa: S101
+            reason = result.reason.splitlines()[-1] if result.kind is FailureKind.LOST else result.reason
+            reasons[event.nodeid] = f"{result.side}: {reason}"
+        yield Status(f"counting the instructions of {what}{how}: {len(counted) + len(reasons)} done")
+    return counted, reasons
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def run(
     waiting = [*state]
     with scratch(reaper) as folder:
         for start in range(1, STARTS + 1):
-            request, waiting = Request(sides, waiting, plan, seed + start, reaper, limit_s=None), []
+            request, waiting = Request(sides, waiting, plan, seed + start, reaper), []
             with closing(launched(request, Counter(folder / str(start), limits_s))) as events:
                 for event in events:
                     if isinstance(event, Loaded):

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from pytest_benchgate.explain import count
 from pytest_benchgate.explained import Explanation
-from pytest_benchgate.race.events import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping
 
     from pytest_benchgate.race.events import Preparation
     from pytest_benchgate.race.launching.plan import Plan
@@ -59,36 +58,43 @@ class Explainer:
     near: int = 0
 
     def explain(
-        self, races: Sequence[Raced], counted: Counted | None
-    ) -> Generator[Preparation, None, tuple[Raced, ...]]:
-        """Return the results of a benchmark, by the wall clock first, with the explanations that they are to have."""
-        wall, *others = races
-        wall = yield from self._explain(wall, counted)
-        return (wall, *map(self._on_device, others))
+        self, decided: Mapping[str, tuple[tuple[Raced, ...], Counted | None]]
+    ) -> Generator[Preparation, None, dict[str, tuple[Raced, ...]]]:
+        """Return the results of benchmarks with the explanations that they are to have; one process counts them all.
+
+        Each benchmark has its results, by the wall clock first, and its counts if they are known already.
+        """
+        wanted = {
+            nodeid: (wall, counted)
+            for nodeid, ((wall, *_), counted) in decided.items()
+            if self._is_wanted(wall, counted)
+        }
+        found: dict[str, Explanation] = {}
+        # Whatever goes wrong here, the verdicts are known and must not be lost.
+        try:
+            for nodeid, (_, counted) in wanted.items():
+                if counted is not None:
+                    found[nodeid] = count.explanation(counted, self.sides.both, self.plan.names)
+            seed = random.SystemRandom().getrandbits(32)
+            others = [nodeid for nodeid in wanted if nodeid not in found]
+            request = count.Request(self.sides.both, others, self.plan, seed, self.reaper)
+            found |= yield from count.explain(request)
+        except Exception as error:  # noqa: BLE001
+            failed = Explanation(reason=f"counting failed: {type(error).__name__}: {error}")
+            found = dict.fromkeys(wanted, failed) | found
+        return {
+            nodeid: (dataclasses.replace(wall, explanation=found.get(nodeid)), *map(self._on_device, others))
+            for nodeid, ((wall, *others), _) in decided.items()
+        }
 
     def _on_device(self, raced: Raced) -> Raced:
         if self.which == "off" or raced.verdict != "slower":
             return raced
         return dataclasses.replace(raced, explanation=Explanation(reason=ON_DEVICE))
 
-    def _explain(self, raced: Raced, counted: Counted | None) -> Generator[Preparation, None, Raced]:
-        """Return the result of a race with its explanation, if it is to have one; it may be counted already."""
-        if raced.change is None or not self._is_wanted(raced, counted):
-            return raced
-        yield Status(f"counting the instructions of {raced.name}")
-        try:
-            if counted is not None:
-                explanation = count.explanation(counted, self.sides.both, self.plan.names)
-            else:
-                seed = random.SystemRandom().getrandbits(32)
-                request = count.Request(self.sides.both, [raced.nodeid], self.plan, seed, self.reaper)
-                explanation = count.explain(request)
-        # Whatever goes wrong here, the verdict is known and must not be lost.
-        except Exception as error:  # noqa: BLE001
-            explanation = Explanation(reason=f"counting failed: {type(error).__name__}: {error}")
-        return dataclasses.replace(raced, explanation=explanation)
-
     def _is_wanted(self, raced: Raced, counted: Counted | None) -> bool:
+        if raced.change is None:
+            return False
         if self.which != "auto" or raced.verdict in SUSPICIOUS:
             return self.which != "off"
         if counted is not None or not is_near(raced):

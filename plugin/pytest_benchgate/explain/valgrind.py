@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import resource
 import shutil
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
 
 from pytest_benchgate.explain.requests import Unsupported, check
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 INSTALL = {
     "apt-get": "sudo apt-get install valgrind",
@@ -36,17 +36,12 @@ def program() -> str:
     raise Unsupported(f"valgrind is not installed; install it{how}")
 
 
-def prefix(folder: Path, limit_s: int | None) -> tuple[str, ...]:
-    """Return the command that runs a process under callgrind, which writes into a folder; raise Unsupported.
-
-    SIGXCPU ends the process after limit_s seconds of processor time.
-    """
-    limited = () if limit_s is None else ("/bin/sh", "-c", 'ulimit -S -t "$0" && exec "$@"', str(limit_s))
+def prefix(folder: Path) -> tuple[str, ...]:
+    """Return the command that runs a process under callgrind, which writes into a folder; raise Unsupported."""
     tunables = ":".join(filter(None, [os.environ.get("GLIBC_TUNABLES"), TUNABLES]))
     return (
         "/usr/bin/env",
         f"GLIBC_TUNABLES={tunables}",
-        *limited,
         program(),
         "--tool=callgrind",
         "--instr-atstart=no",
@@ -56,6 +51,19 @@ def prefix(folder: Path, limit_s: int | None) -> tuple[str, ...]:
         f"--log-file={folder}/log.%p",
         "--vgdb=no",  # which would leave pipes in the folder of temporary files
     )
+
+
+def limit(process: int, limit_s: int) -> None:
+    """Have SIGXCPU end a process after so many further seconds of processor time, unless it has ended already."""
+    with suppress(OSError, IndexError):
+        # After its name, which may have any characters: user and system time are the 12th and 13th field.
+        fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+        used_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        hard = resource.prlimit(process, resource.RLIMIT_CPU)[1]
+        soft = math.ceil(used_s) + limit_s
+        resource.prlimit(
+            process, resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard)
+        )
 
 
 def complaint(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 from contextlib import closing
 from functools import partial
@@ -30,12 +31,13 @@ from pytest_benchgate.race.worker.clock import CLOCK
 from pytest_benchgate.results import RaceReport
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable, Sequence
 
     import pytest
 
     from pytest_benchgate.options import RaceConfig
     from pytest_benchgate.race.events import Event
+    from pytest_benchgate.race.launching.results import Counted
     from pytest_benchgate.race.reaper import Reaper
     from pytest_benchgate.race.sides.revisions import Trees
     from pytest_benchgate.race.sides.sides import Sides
@@ -145,25 +147,29 @@ def _launch(
             if isinstance(event, Loaded):
                 identity.add(event.side, event.files)
                 continue
+            decided: dict[str, tuple[tuple[Raced, ...], Counted | None]] = {}
             for race in event.closed:
                 outcome = outcomes.of(suite.benchmarks[race.nodeid], race, event.races)
                 later_notes += outcome.notes
-                raced = yield from explainer.explain(outcome.raced, race.counted)
+                decided[race.nodeid] = outcome.raced, race.counted
+            if decided:
+                # Verdicts are known already, should the session be interrupted.
+                yield Updated(_with(report, [raced for raced, _ in (*alarms.values(), *decided.values())]))
+            explained = yield from explainer.explain(decided)
+            for race in event.closed:
+                raced = explained[race.nodeid]
                 if not agreed.race.count and placement.is_wanted(agreed.race.placements, raced[0]):
                     alarms[race.nodeid] = raced, race
                     continue
                 raced = tuple(adviser.advised(one, race) for one in raced)
-                report = dataclasses.replace(report, raced=(*report.raced, *raced))
+                report = _with(report, [raced])
                 yield Decided(raced, race, report)
             more = [*identity.notes(), *unlike_inputs(event.races), *explainer.notes()]
             notes = [*first_notes, *later_notes, *more]
             report = dataclasses.replace(
                 report, launches=event.count, seconds=CLOCK.s() - start, notes=tuple(dict.fromkeys(notes))
             )
-            # Alarms are known already, should the session be interrupted.
-            known = dataclasses.replace(
-                report, raced=(*report.raced, *(one for of, _ in alarms.values() for one in of))
-            )
+            known = _with(report, [raced for raced, _ in alarms.values()])
             yield Updated(known)
             undecided = sum(race.open for race in event.races)
             yield status.of_launch(known, event.races, undecided, event.count, lambda nodeid: names[nodeid])
@@ -171,9 +177,14 @@ def _launch(
     for again in confirmed:
         raced, race = alarms[again.nodeid]
         raced = tuple(adviser.advised(one, race) for one in (again, *raced[1:]))
-        report = dataclasses.replace(report, raced=(*report.raced, *raced), seconds=CLOCK.s() - start)
+        report = dataclasses.replace(_with(report, [raced]), seconds=CLOCK.s() - start)
         yield Decided(raced, race, report)
     yield Updated(dataclasses.replace(report, complete=True))
+
+
+def _with(report: RaceReport, more: Iterable[Sequence[Raced]]) -> RaceReport:
+    """Return a report with the results of further benchmarks."""
+    return dataclasses.replace(report, raced=(*report.raced, *itertools.chain.from_iterable(more)))
 
 
 def _race(agreed: Agreement, nodeid: str, races: int) -> engine.Race:
