@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from launching import FEW, PLAN, Starts, broken, ids, launched, raced
 from pytest_benchgate.race.launching.launch import launch
-from pytest_benchgate.race.launching.pacing import error
+from pytest_benchgate.race.launching.number import launch_number
 from pytest_benchgate.race.launching.plan import Plan, Side
 from pytest_benchgate.race.launching.results import Failed, FailureKind, LaunchResult, Loaded, Pace, Timed
 from pytest_benchgate.race.launching.timing import Timer, _enough
@@ -512,6 +512,6 @@ def test_when_a_paced_launch_ends_does_not_depend_on_how_much_slower_a_side_is(
     base, head = [float(first) for first, _ in pairs], [float(second) for _, second in pairs]
     for rule in (None, Rule()):
         # An error at the very bound may be rounded to either side of it.
-        if len(pairs) < 2 or abs(error(base, head) - max(margin or 0, plan.precision / 2)) > 1e-9:
+        if len(pairs) < 2 or abs(launch_number(base, head).error - max(margin or 0, plan.precision / 2)) > 1e-9:
             slower = [factor * ns for ns in head]
             assert _enough([base, head], pace, plan, rule) == _enough([base, slower], pace, plan, rule)

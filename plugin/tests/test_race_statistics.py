@@ -17,7 +17,6 @@ from pytest_benchgate.race.statistics import (
     decide,
     evidence,
     interval,
-    launch_number,
     median_interval,
     smallest_visible,
 )
@@ -31,21 +30,6 @@ EVEN = Rule(faster_alpha=RULE.alpha)
 EDGE = math.log(1.03)
 
 
-def test_a_launch_compares_the_fastest_quarters() -> None:
-    """Rounded up; the order of the blocks, and how slow the slow ones are, does not matter."""
-    assert launch_number([100, 101, 102], [110, 190, 105]) == pytest.approx(math.log(1.05))
-    assert launch_number([10, 20], [20, 10]) == pytest.approx(0)
-    base, head = [900.0, 10, 800, 40, 20, 700, 600, 30], [44.0, 33, 600, 22, 11, 777, 1e9, 888]
-    assert launch_number(base, head) == pytest.approx(math.log((11 + 22) / (10 + 20)))
-    assert launch_number([*base, 50], [*head, 55]) == pytest.approx(math.log((11 + 22 + 33) / (10 + 20 + 30)))
-
-
-@pytest.mark.parametrize("times", [([], []), ([1.0], [1.0, 2.0])])
-def test_a_launch_without_pairs_is_refused(times: tuple[list[float], list[float]]) -> None:
-    with pytest.raises(ValueError, match="one of each a pair"):
-        launch_number(*times)
-
-
 NS = st.floats(1, 1e10)
 
 
@@ -53,8 +37,6 @@ NS = st.floats(1, 1e10)
 @given(st.lists(st.tuples(NS, NS), min_size=1, max_size=20))
 def test_swapped_sides_give_the_mirror_image(pairs: list[tuple[float, float]]) -> None:
     """Of a launch and of a decision: what is symmetric stays so."""
-    base, head = zip(*pairs, strict=True)
-    assert launch_number(head, base) == pytest.approx(-launch_number(base, head), abs=1e-12)
     numbers = [0.1 * math.log(second / first) for first, second in pairs] * 9
     mirror = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
     there, back = decide(numbers, EVEN), decide([-number for number in numbers], EVEN)
@@ -88,6 +70,58 @@ def test_the_evidence_is_a_martingale_for_fair_numbers(size: float) -> None:
     ]
     for launch in range(10):
         assert math.fsum(run[launch] for run in runs) / len(runs) == pytest.approx(1)
+
+
+def test_a_launch_counts_less_the_less_is_known_of_it() -> None:
+    """Fully, if the threshold is two standard errors or more; otherwise by how often it is on the right side of it."""
+    weights = RULE.weights(EDGE * factor for factor in (0, 0.1, 0.49, 0.51, 1, 2, 100))
+    assert weights[:3] == [1, 1, 1]
+    assert weights[3:6] == pytest.approx([0.950085, 0.682689, 0.382925], abs=1e-4)
+    assert weights == sorted(weights, reverse=True)
+    assert 0 < weights[-1] < 0.01
+    excesses = [0.001, -0.004, 0.02]
+    alone = [list(evidence([excess], RULE))[-1] for excess in excesses]
+    assert list(evidence(excesses[:1], RULE, [0.5])) == [pytest.approx((1 + alone[0]) / 2)]
+    assert list(evidence(excesses, RULE, [0.0, 0.0, 1.0]))[-1] == pytest.approx(alone[2])
+
+
+@pytest.mark.parametrize("error", [0.01, 0.03, 0.3])
+def test_the_evidence_of_launches_that_count_less_is_a_martingale_too(error: float) -> None:
+    """Over all 2^10 sequences: errors that depend on all but the signs, such as the distances, leave its mean at 1."""
+    sizes = [0.004 * (1 + launch % 3) for launch in range(10)]
+    weights = RULE.weights([error * (1 + launch % 4) for launch in range(10)])
+    runs = [
+        list(evidence([sign * size for sign, size in zip(signs, sizes, strict=True)], RULE, weights))
+        for signs in itertools.product([-1, 1], repeat=10)
+    ]
+    for launch in range(10):
+        assert math.fsum(run[launch] for run in runs) / len(runs) == pytest.approx(1)
+
+
+def test_disturbed_launches_neither_raise_alarms_nor_hide_slowdowns() -> None:
+    """Two of three launches scatter by 6 %, which their pairs show."""
+    rng, rule = random.Random(11), Rule(races=5)
+
+    def launched(change: float) -> tuple[list[float], list[float]]:
+        errors = [0.06 if rng.random() < 2 / 3 else 0.002 for _ in range(60)]
+        return [rng.gauss(change, error) for error in errors], errors
+
+    for change, verdict in ((0.0, Verdict.SAME), (math.log(1.05), Verdict.SLOWER)):
+        races = [launched(change) for _ in range(300)]
+        weighted = [decide(numbers, rule, errors) for numbers, errors in races]
+        plain = [decide(numbers, rule) for numbers, _ in races]
+        assert sum(decision.verdict is verdict for decision in weighted) >= 270
+        assert sum(one.launches for one in weighted) < 0.85 * sum(one.launches for one in plain)
+
+
+def test_simulated_false_alarms_stay_below_alpha_where_launches_count_less() -> None:
+    """1000 null races of 40 launches whose scatter changes from launch to launch, and is known from their pairs."""
+    rng, rule = random.Random(12), Rule(alpha=0.05)
+    alarms = 0
+    for _ in range(1000):
+        errors = [10 ** rng.uniform(-3, -0.5) for _ in range(40)]
+        alarms += decide([rng.gauss(0, error) for error in errors], rule, errors).verdict is Verdict.SLOWER
+    assert alarms < 50
 
 
 @pytest.mark.parametrize(("alpha", "races"), [(0.05, 1), (0.001, 1), (0.001, 20)])
@@ -306,10 +340,11 @@ def test_there_is_no_interval_without_launches(function: Callable[[list[float]],
         function([])
 
 
-def visible(scatter: float, launches: int = 40, rule: Rule = RULE, **options: float) -> float | None:
+def visible(scatter: float, launches: int = 40, rule: Rule = RULE, *, most: float = 0.5) -> float | None:
     """Return what is visible where 8 launches of a null race have scattered so; chance is always the same."""
     rng = random.Random(3)
-    return smallest_visible([rng.gauss(0, scatter) for _ in range(8)], rule, launches, random.Random(4), **options)
+    numbers = [rng.gauss(0, scatter) for _ in range(8)]
+    return smallest_visible(numbers, rule, launches, random.Random(4), most=most)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.race.launching.launch import launch
+from pytest_benchgate.race.launching.number import launch_number
 from pytest_benchgate.race.launching.process import EndedEarly, WorkerLost
 from pytest_benchgate.race.launching.results import Failed, FailureKind, LaunchResult, Timed
 from pytest_benchgate.race.launching.timing import calibrate
-from pytest_benchgate.race.statistics import launch_number
 from pytest_benchgate.race.worker import messages
 from pytest_benchgate.race.worker.clock import CLOCK
 
@@ -53,8 +53,9 @@ class LimitTimer:
                     limit_ns.append(min(_limit_seconds(worker)) * 1e9)
                 else:
                     own_ns.append(min(_block_ns(worker, pace) for _ in range(BLOCKS)) / answer.iterations)
-        number, paired_s = launch_number(limit_ns, own_ns), CLOCK.s() - start
-        return Timed(number, (*limit_ns,), (*own_ns,), answer.group, pace=pace, paired_s=paired_s)
+        number, error = launch_number(limit_ns, own_ns)
+        paired_s = CLOCK.s() - start
+        return Timed(number, (*limit_ns,), (*own_ns,), answer.group, pace=pace, paired_s=paired_s, error=error)
 
 
 def _block_ns(worker: Worker, pace: Pace) -> float:

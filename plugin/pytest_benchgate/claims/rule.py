@@ -63,12 +63,14 @@ class ClaimRule:
         """The evidence for REFUTED."""
         return self.claims / self.alpha
 
-    def evidence(self, numbers: Sequence[float]) -> float:
-        """Return the evidence for REFUTED after these launches."""
+    def evidence(self, numbers: Sequence[float], errors: Sequence[float] = ()) -> float:  # noqa: ARG002
+        """Return the evidence for REFUTED after these launches, each of which counts fully."""
         return [1.0, *capital(number > self.bound for number in numbers)][-1]
 
-    def decide(self, numbers: Sequence[float]) -> Decision:
+    def decide(self, numbers: Sequence[float], errors: Sequence[float] = ()) -> Decision:  # noqa: ARG002
         """Return the first decision that the launches, in their order, lead to, or UNSURE.
+
+        Each counts fully, whatever its error: those that scatter more need not have the same median.
 
         Examples
         --------

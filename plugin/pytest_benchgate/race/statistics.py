@@ -1,11 +1,9 @@
 """From the pairs of a race to its decision: pure functions over numbers.
 
-A *launch* starts both workers once and gives one number: ln(head / base) of the means of each side's fastest quarter of
-blocks. Disturbances only add to the time of a block, and under load a function with threads has fast and slow states:
-there the median of the pairs' ratios scattered by 30 % between launches, and this number by 1 %; elsewhere, too, it
-scattered less. What differs between starts of one build (page placement, allocator, hash seeds) is as large as a
-slowdown worth finding, so the launch is the unit of evidence, and more pairs in a launch only measure the chance of
-that launch more exactly.
+A *launch* starts both workers once and gives one number: ln(head / base) of the fastest blocks of each side, with the
+standard error that it has by the scatter of its pairs; see launching/number.py. What differs between starts of one
+build (page placement, allocator, hash seeds) is as large as a slowdown worth finding, so the launch is the unit of
+evidence, and more pairs in a launch only measure the chance of that launch more exactly.
 
 If the builds are equal, the sides of a launch are exchangeable and its number is symmetric around 0, whatever the
 noise. Then y = clip((number - ln(1 + threshold)) / scale, -1, 1) has a mean of at most 0 for each scale, so that for
@@ -13,6 +11,9 @@ each stake g in (0, 1) the product of (1 + g * y) over the launches is a superma
 mean over scales and stakes. By Ville's inequality it ever reaches x with a probability of at most 1 / x: looking after
 each launch is free. A benchmark that is timed by two clocks has an e-process for each, and each alarms at twice the
 evidence, so that the sum of both probabilities is that of one clock, however the two depend on each other.
+
+A launch whose blocks scatter more counts less: its payoff is multiplied by a weight between 0 and 1. The scatter does
+not tell which side is slower, and given it, too, the sides are exchangeable, so that the mean stays at most 0.
 
 The interval of the change assumes no symmetry, which unequal builds need not have. If t is the median of the launches'
 distribution, a launch lies above t with a probability of at most 1/2, so that the products of (1 + g) for each launch
@@ -27,6 +28,7 @@ Sequential estimation of quantiles with applications to A/B testing and best-arm
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
 from dataclasses import dataclass
 from enum import Enum
@@ -36,10 +38,10 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Iterator, Sequence
 
-# Of a launch's blocks, on each side.
-FASTEST = 0.25
 # Of the capital on each launch, for the interval of the median: small ones for many launches, large ones for few.
 SHARES = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9, 0.99)
+# Standard errors of a number between which its launch lies most probably.
+CERTAIN = 2
 # Of smallest_visible.
 TRIALS, POWER, RESOLUTION = 100, 0.95, 0.0005
 
@@ -129,14 +131,25 @@ class Rule:
         """The evidence for SLOWER."""
         return self.races * (1 - self.freed) / self.alpha
 
-    def evidence(self, numbers: Sequence[float]) -> float:
+    def evidence(self, numbers: Sequence[float], errors: Sequence[float] = ()) -> float:
         """Return the evidence for SLOWER after these launches."""
         edge = math.log1p(self.threshold)
-        return [1.0, *evidence([number - edge for number in numbers], self)][-1]
+        weights = self.weights(errors or [0.0] * len(numbers))
+        return [1.0, *evidence([number - edge for number in numbers], self, weights)][-1]
 
-    def decide(self, numbers: Sequence[float]) -> Decision:
+    def decide(self, numbers: Sequence[float], errors: Sequence[float] = ()) -> Decision:
         """Return the first decision that the launches lead to; see the function of this name."""
-        return decide(numbers, self)
+        return decide(numbers, self, errors)
+
+    def weights(self, errors: Iterable[float]) -> list[float]:
+        """Return how much each launch counts, between 0 and 1, by the standard error of its number.
+
+        It counts fully if the threshold is CERTAIN errors or more. Otherwise, P(|Z| < threshold / error) for a normal
+        Z: how much more often an equal build's launch lies below the threshold than above it. Capital grows fastest if
+        such a share of it is bet: Kelly, A new interpretation of information rate (Bell System Tech. J., 1956).
+        """
+        edge = math.log1p(self.threshold)
+        return [1.0 if CERTAIN * error <= edge else math.erf(edge / (math.sqrt(2) * error)) for error in errors]
 
     def decide_by_count(self, number: float, error: float) -> Verdict:
         """Return the verdict on a number that is known up to an error: UNSURE if that leaves it open."""
@@ -180,46 +193,39 @@ class Decision:
     evidence: float
 
 
-def launch_number(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
-    """Return the number of a launch: ln(head / base) of the means of each side's fastest quarter, rounded up.
-
-    Exchanging the sides changes only its sign, so it is symmetric if they are exchangeable. Raises ValueError if the
-    sides have different numbers of blocks, or none.
-    """
-    if not base_ns or len(base_ns) != len(head_ns):
-        raise ValueError(f"{len(base_ns)} blocks of base and {len(head_ns)} of head; there must be one of each a pair")
-    count = math.ceil(len(base_ns) * FASTEST)
-    return math.log(sum(sorted(head_ns)[:count]) / sum(sorted(base_ns)[:count]))
-
-
-def evidence(excesses: Iterable[float], rule: Rule) -> Iterator[float]:
+def evidence(
+    excesses: Iterable[float], rule: Rule, weights: Iterable[float] = itertools.repeat(1.0)
+) -> Iterator[float]:
     """Yield the e-process after each launch, from the distances of the numbers above the threshold, in ln(ratio).
 
     It is the mean over scales and stakes of the products of (1 + stake * payoff), where the payoff of a launch is its
-    distance over the scale, between -1 and 1.
+    distance over the scale, between -1 and 1, times its weight. Without weights each launch counts fully.
     """
     bets = [(scale, stake) for scale in rule.scales for stake in rule.stakes]
     capitals = [1.0] * len(bets)
-    for excess in excesses:
-        payoffs = {scale: max(-1.0, min(1.0, excess / scale)) for scale in rule.scales}
+    for excess, weight in zip(excesses, weights, strict=False):
+        payoffs = {scale: weight * max(-1.0, min(1.0, excess / scale)) for scale in rule.scales}
         capitals = [
             capital * (1 + stake * payoffs[scale]) for capital, (scale, stake) in zip(capitals, bets, strict=True)
         ]
         yield sum(capitals) / len(capitals)
 
 
-def decide(numbers: Sequence[float], rule: Rule) -> Decision:
+def decide(numbers: Sequence[float], rule: Rule, errors: Sequence[float] = ()) -> Decision:
     """Return the first decision that the launches, in their order, lead to, or UNSURE.
 
     SLOWER at rule.alarm, FASTER at 1 / faster_alpha; SAME if "slower by the threshold" and "faster by it" are both
     refuted, at 1 / beta, and the median's interval agrees: beta is generous, and much noise can refute what is true.
+
+    A launch whose number has a standard error counts less; without errors each counts fully.
     """
-    edge = math.log1p(rule.threshold)
+    edge, errors = math.log1p(rule.threshold), errors or [0.0] * len(numbers)
+    weights = rule.weights(errors)
     slower = [number - edge for number in numbers]
     faster = [-number - edge for number in numbers]
-    for_slower, for_faster = evidence(slower, rule), evidence(faster, rule)
-    against_slower = evidence([-excess for excess in slower], rule)
-    against_faster = evidence([-excess for excess in faster], rule)
+    for_slower, for_faster = evidence(slower, rule, weights), evidence(faster, rule, weights)
+    against_slower = evidence([-excess for excess in slower], rule, weights)
+    against_faster = evidence([-excess for excess in faster], rule, weights)
     refuted = 1 / rule.beta
     not_slower = not_faster = False
     strongest = 1.0
@@ -233,14 +239,22 @@ def decide(numbers: Sequence[float], rule: Rule) -> Decision:
             return Decision(Verdict.FASTER, launch, is_faster)
         not_slower |= no_slower >= refuted
         not_faster |= no_faster >= refuted
-        if not_slower and not_faster and launch >= rule.least_launches and _inside(numbers[:launch], edge):
+        if (
+            not_slower
+            and not_faster
+            and launch >= rule.least_launches
+            and _inside(numbers[:launch], errors[:launch], rule)
+        ):
             return Decision(Verdict.SAME, launch, strongest)
     return Decision(Verdict.UNSURE, len(numbers), strongest)
 
 
-def _inside(numbers: Sequence[float], edge: float) -> bool:
-    low, high, _ = interval(numbers)
-    return -edge <= low and high <= edge
+def _inside(numbers: Sequence[float], errors: Sequence[float], rule: Rule) -> bool:
+    """Return whether the interval lies within the threshold: that of all launches, or of those that count fully."""
+    edge = math.log1p(rule.threshold)
+    exact = [number for number, error in zip(numbers, errors, strict=True) if CERTAIN * error <= edge]
+    intervals = [interval(some) for some in (numbers, exact) if len(some) >= rule.least_launches]
+    return any(-edge <= low and high <= edge for low, high, _ in intervals)
 
 
 def interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
@@ -304,7 +318,13 @@ def capital(wins: Iterable[bool]) -> Iterator[float]:
 
 
 def smallest_visible(
-    numbers: Sequence[float], rule: Rule, launches: int, rng: random.Random, most: float = 0.5
+    numbers: Sequence[float],
+    rule: Rule,
+    launches: int,
+    rng: random.Random,
+    errors: Sequence[float] = (),
+    *,
+    most: float = 0.5,
 ) -> float | None:
     """Return the smallest slowdown, as ln(ratio), that a race of so many launches detects, or None if above `most`.
 
@@ -313,13 +333,20 @@ def smallest_visible(
     """
     if not numbers:
         raise ValueError("no launches, whose scatter is needed")
-    scatter = [*numbers, *(-number for number in numbers)]
+    exact = errors or [0.0] * len(numbers)
+    scatter = [(sign * number, error) for sign in (1, -1) for number, error in zip(numbers, exact, strict=True)]
     trials = [rng.choices(scatter, k=launches) for _ in range(TRIALS)]
     alarm = rule.alarm
 
     def found(shift: float) -> bool:
         alarms = sum(
-            any(value >= alarm for value in evidence([number + shift for number in trial], rule)) for trial in trials
+            any(
+                value >= alarm
+                for value in evidence(
+                    [number + shift for number, _ in trial], rule, rule.weights(error for _, error in trial)
+                )
+            )
+            for trial in trials
         )
         return alarms >= POWER * TRIALS
 

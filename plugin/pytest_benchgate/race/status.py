@@ -67,7 +67,8 @@ def _seconds(race: Race) -> float:
 
 def _seconds_by_clock(race: Race) -> float:
     numbers, most = race.numbers, race.max_launches - len(race.launches)
-    decision = race.rule.decide([*numbers, *[statistics.median(numbers)] * most])
+    expected = [statistics.median(of_launches) for of_launches in (numbers, race.errors)]
+    decision = race.rule.decide([*numbers, *expected[:1] * most], [*race.errors, *expected[1:] * most])
     launches = min(max(decision.launches - len(numbers), 1), most)
     return min(launches * race.seconds / len(numbers), race.seconds_left)
 

@@ -36,10 +36,10 @@ class Deciding(Protocol):
     def alarm(self) -> float:
         """The evidence at which the test fails."""
 
-    def evidence(self, numbers: Sequence[float]) -> float:
-        """Return the evidence for an alarm after these launches."""
+    def evidence(self, numbers: Sequence[float], errors: Sequence[float] = ()) -> float:
+        """Return the evidence for an alarm after launches with these numbers, which have these standard errors."""
 
-    def decide(self, numbers: Sequence[float]) -> Decision:
+    def decide(self, numbers: Sequence[float], errors: Sequence[float] = ()) -> Decision:
         """Return the first decision that the launches, in their order, lead to, or UNSURE."""
 
     def decide_by_count(self, number: float, error: float) -> Verdict:
@@ -128,7 +128,8 @@ class Race:
         if isinstance(times, Failed):
             return replace(self, failed=times)
         launches = (*self.launches, times)
-        return replace(self, launches=launches, decision=self.rule.decide([timed.number for timed in launches]))
+        race = replace(self, launches=launches)
+        return replace(race, decision=self.rule.decide(race.numbers, race.errors))
 
     @property
     def by_clock(self) -> tuple[Race, ...]:
@@ -177,9 +178,14 @@ class Race:
         return [timed.number for timed in self.launches] if self.counted is None else [self.counted.number]
 
     @property
+    def errors(self) -> list[float]:
+        """The standard error of each launch's number, by the scatter of its pairs."""
+        return [timed.error for timed in self.launches]
+
+    @property
     def evidence(self) -> float:
         """The evidence for an alarm after its launches, by its own clock."""
-        return self.rule.evidence([timed.number for timed in self.launches])
+        return self.rule.evidence([timed.number for timed in self.launches], self.errors)
 
     @property
     def alike(self) -> bool:

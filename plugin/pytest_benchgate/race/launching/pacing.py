@@ -11,7 +11,7 @@ import statistics
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.race.statistics import launch_number
+from pytest_benchgate.race.statistics import CERTAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 # The least and the most pairs of a launch; fewer have no fastest quarter to speak of.
 LEAST, MOST = 5, 40
-# Standard errors of a launch's number that must fit between it and where it would count less.
-CERTAIN = 2
-# Of pairs, each of which is left out in turn.
-GROUPS = 5
 # The scatter between launches, in ln(ratio), that is expected before any launch, and how many launches that counts for.
 USUAL_SCATTER, WEIGHT = 0.004, 4
 
@@ -52,32 +48,13 @@ def best_pairs(launches: Sequence[Timed], seconds: float, rule: Deciding) -> int
     pair_s = max(paired_s / pairs, 1e-9)
     launch_s = max(seconds - paired_s, 0.0) / len(launches)
     # The median: more pairs do not help a launch that was disturbed.
-    within = statistics.median(len(one.base_ns) * error(one.base_ns, one.head_ns) ** 2 for one in launches)
+    within = statistics.median(len(one.base_ns) * one.error**2 for one in launches)
     between = max(_between(launches) - within * len(launches) / pairs, (USUAL_SCATTER / 4) ** 2)
     best = math.sqrt(launch_s / pair_s * within / between)
     margin = rule.margin(statistics.median(timed.number for timed in launches))
     if margin > 0:
         best = min(best, within * (CERTAIN / margin) ** 2)
     return max(LEAST, math.ceil(min(MOST, best)))
-
-
-def error(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
-    """Return the standard error of a launch's number, in ln(ratio): a jackknife over groups of its pairs.
-
-    Each group in turn is left out. Shao and Wu, A general theory for jackknife variance estimation (Annals of
-    Statistics, 1989): groups, not single pairs, as the number is made of quantiles. 0 for a single pair.
-    """
-    if len(base_ns) == 1:
-        return 0.0
-    groups = min(GROUPS, len(base_ns))
-    numbers = [
-        launch_number(
-            [ns for pair, ns in enumerate(base_ns) if pair % groups != left_out],
-            [ns for pair, ns in enumerate(head_ns) if pair % groups != left_out],
-        )
-        for left_out in range(groups)
-    ]
-    return math.sqrt((groups - 1) * statistics.pvariance(numbers))
 
 
 def _between(launches: Sequence[Timed]) -> float:

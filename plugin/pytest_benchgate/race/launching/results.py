@@ -90,6 +90,8 @@ class Timed:
         How it was timed.
     paired_s : float
         The seconds of all its pairs.
+    error : float
+        The standard error of the number, by the scatter of its pairs.
     device : Timed | Failed | None
         The same calls by the clock of the device on which they work, or why it does not tell; None without a device.
 
@@ -102,6 +104,7 @@ class Timed:
     alike: bool = True
     pace: Pace = Pace(1)
     paired_s: float = 0.0
+    error: float = 0.0
     device: Timed | Failed | None = None
 
 

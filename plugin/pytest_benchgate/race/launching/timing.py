@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_benchgate import host
-from pytest_benchgate.race.launching.pacing import CERTAIN, error
+from pytest_benchgate.race.launching.number import launch_number
 from pytest_benchgate.race.launching.process import WorkerLost
 from pytest_benchgate.race.launching.results import Failed, FailureKind, Pace, Timed
-from pytest_benchgate.race.statistics import launch_number
+from pytest_benchgate.race.statistics import CERTAIN
 from pytest_benchgate.race.worker.clock import CLOCK
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Timer:
             tuple(block.call_ns / answer.iterations for block in of_side)
             for of_side, answer in zip(blocks, ready, strict=True)
         )
-        number = launch_number(base_ns, head_ns)
-        timed = Timed(number, base_ns, head_ns, ready[-1].group, are_alike(ready), pace, paired_s)
+        number, error = launch_number(base_ns, head_ns)
+        timed = Timed(number, base_ns, head_ns, ready[-1].group, are_alike(ready), pace, paired_s, error)
         return replace(timed, device=_on_device(timed, blocks, ready))
 
 
@@ -90,7 +90,8 @@ def _on_device(
     if not all(map(all, times)):
         return Failed(" and ".join(sides), TOO_COARSE, FailureKind.LACKS)
     base_ns, head_ns = times
-    return replace(timed, number=launch_number(base_ns, head_ns), base_ns=base_ns, head_ns=head_ns)
+    number, error = launch_number(base_ns, head_ns)
+    return replace(timed, number=number, base_ns=base_ns, head_ns=head_ns, error=error)
 
 
 def time_pairs(
@@ -175,12 +176,13 @@ def _enough(times: Sequence[Sequence[float]], pace: Pace, plan: Plan, rule: Deci
         return True
     if count >= plan.least_pairs and pace.calls * sum(map(sum, times)) >= plan.timed_ns:
         return True
-    if pace.pairs and (count < pace.pairs or pace.margin is None):
+    if pace.pairs and pace.margin is None:
         return count >= pace.pairs
+    if count < (pace.pairs or plan.agreeing_pairs):
+        return False
+    number, error = launch_number(*times)
     if pace.pairs and pace.margin is not None:
         # Half of all launches are somewhat less exact than the pairs were planned for, which is 1 / CERTAIN of this.
-        return error(*times) <= max(pace.margin, plan.precision / 2)
-    if count < plan.agreeing_pairs:
-        return False
-    number, margin = launch_number(*times), CERTAIN * error(*times)
+        return error <= max(pace.margin, plan.precision / 2)
+    margin = CERTAIN * error
     return 2 * margin <= plan.precision or (rule is not None and rule.is_clear(number - margin, number + margin))

@@ -114,7 +114,7 @@ class Outcomes:
         assert isinstance(race.rule, Rule)  # noqa: S101  # as in any race
         # A fixed seed: the same numbers give the same figure.
         rng = random.Random(0)  # noqa: S311
-        visible = smallest_visible(race.numbers, race.rule, max(affordable, 1), rng)
+        visible = smallest_visible(race.numbers, race.rule, max(affordable, 1), rng, race.errors)
         blind = visible is None or visible > math.log1p(race.rule.threshold)
         return dataclasses.replace(
             raced, visible=math.log1p(words.MOST) if visible is None else visible, failed=raced.failed or blind
