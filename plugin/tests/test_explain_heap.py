@@ -21,11 +21,14 @@ def _pools(size_class: SizeClass) -> list[int]:
 
 @pytest.mark.skipif(bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="this Python allocates otherwise")
 def test_each_size_class_takes_its_blocks_from_a_half_empty_pool() -> None:
-    settled = heap.settle()
-    pools = [_pools(one) for one in heap.CLASSES]
-    # Pytest's own blocks may have been released meanwhile, as by a thread of pytest-xdist.
-    assert sum(len(set(found)) == 1 for found in pools) >= len(pools) - 6
-    del settled
+    def of_one_pool() -> int:
+        settled = heap.settle()
+        found = sum(len(set(_pools(one))) == 1 for one in heap.CLASSES)
+        del settled
+        return found
+
+    # Pytest's own blocks may have been released meanwhile. Unsettled, 25 to 27 of 32 have one pool.
+    assert any(of_one_pool() >= len(heap.CLASSES) - 2 for _ in range(3))
 
 
 def test_what_was_allocated_before_does_not_make_a_collection_fall_into_a_call() -> None:
