@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchgate.explain import valgrind
+from pytest_benchgate.explain.requests import Unsupported
 from racing import LIMIT_S, PLAIN, SLOW_CALC, Run
 
 if TYPE_CHECKING:
@@ -118,6 +120,22 @@ def test_after_an_unsure_race(plain: Project) -> None:
     (command,) = steps(run).values()
     assert "--race-budget=80 --race-max-launches=4" in command
     assert re.search("1 same: the working tree", as_printed(plain, command).text)
+
+
+@pytest.mark.thorough
+def test_after_an_unsure_race_instructions_may_decide(plain: Project) -> None:
+    try:
+        valgrind.program()
+    except Unsupported as error:
+        pytest.skip(str(error))
+    plain.commit(**{"calc.py": SLOW_CALC})
+    run = plain.race("HEAD~1", "--race-max-launches=1", "--race-alpha=0.001", "--race-explain=auto")
+    longer, (words, command) = steps(run).items()
+    assert longer[0].startswith("to decide what is unsure")
+    assert re.fullmatch(r"to decide by instructions, \+\d+(\.\d)? % in head", words)
+    counted = as_printed(plain, command)
+    assert counted.returncode == 1
+    assert "1 slower: the working tree" in counted.text
 
 
 @pytest.mark.thorough

@@ -15,6 +15,7 @@ from pytest_benchgate.options import RELINKED
 from pytest_benchgate.race.arguments import from_here, repeat, without_output
 from pytest_benchgate.race.building.git import GitError, git
 from pytest_benchgate.race.launching.results import FailureKind
+from pytest_benchgate.reports.quantity import percent
 from pytest_benchgate.results import WALL, Advice
 
 if TYPE_CHECKING:
@@ -62,9 +63,7 @@ class Adviser:
         if raced.verdict == "slower":
             found = self._after_slower(raced, own)
         elif raced.verdict == "unsure" and not own.count:
-            more = dataclasses.replace(own, budget_s=MORE * own.budget_s, max_launches=MORE * own.max_launches)
-            words = "to decide what is unsure, race longer, or on a quieter machine"
-            found = iter([Advice("retry", words, self._repeat(raced, more))])
+            found = self._after_unsure(raced, own)
         elif raced.verdict == "placement":
             words = "the placement of the code makes the difference; to measure what that does on this machine"
             found = iter([Advice("relinked", words, repeat(self.config, own, f"--race={RELINKED}", raced.nodeid))])
@@ -88,6 +87,19 @@ class Adviser:
             file = os.path.relpath(self.config.rootpath / own.accepted_file, self.config.invocation_params.dir)
             where = f"in place of its entry in {file}" if raced.limit is not None else f"in {file}"
             yield Advice("accept", f"to accept it, {where}", _entry(raced.nodeid, raced.high))
+
+    def _after_unsure(self, raced: Raced, own: RaceConfig) -> Iterator[Advice]:
+        """Yield how to decide by time, and by instructions if these are clear."""
+        more = dataclasses.replace(own, budget_s=MORE * own.budget_s, max_launches=MORE * own.max_launches)
+        words = "to decide what is unsure, race longer, or on a quieter machine"
+        yield Advice("retry", words, self._repeat(raced, more))
+        counted = raced.explanation
+        if counted is None or not counted.base or counted.head is None or raced.clock != WALL:
+            return
+        increase = counted.head / counted.base - 1
+        if increase - counted.spread > own.count_threshold:
+            words = f"to decide by instructions, {percent(math.log1p(increase))} in head"
+            yield Advice("count", words, self._repeat(raced, dataclasses.replace(own, count=True)))
 
     def _after_error(self, raced: Raced, failed: Failed, own: RaceConfig) -> Iterator[Advice]:
         absent = self.sides.absent
