@@ -358,3 +358,16 @@ def test_the_budget_is_that_of_an_undecided_clock_that_looks_slower() -> None:
     assert slower.by_clock[1].decision.verdict is still_open.by_clock[1].decision.verdict is Verdict.SLOWER
     assert len(still_open.launches) == len(slower.by_clock[1].launches) == 12
     assert 60 < slower.seconds < 240
+
+
+def test_a_launch_counts_as_much_as_its_scatter_lets_it() -> None:
+    def after(error: float) -> Race:
+        race = Race("t")
+        for _ in range(16):
+            race = race.after(LaunchResult("t", Timed(0.5, (1.0,), (1.6,), error=error), 0.1))
+        return race
+
+    exact, scattered = after(0.001), after(0.2)
+    assert (exact.decision.verdict, scattered.decision.verdict) == (Verdict.SLOWER, Verdict.UNSURE)
+    assert exact.evidence > exact.rule.alarm > scattered.evidence > 1
+    assert scattered.errors == [0.2] * 16

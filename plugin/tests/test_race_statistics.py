@@ -114,6 +114,15 @@ def test_disturbed_launches_neither_raise_alarms_nor_hide_slowdowns() -> None:
         assert sum(one.launches for one in weighted) < 0.85 * sum(one.launches for one in plain)
 
 
+def test_the_interval_of_all_launches_or_of_those_that_count_fully_must_lie_within_the_threshold() -> None:
+    numbers, errors = [0.0, 0.2, 0.0, 0.0, 0.0], [0.0, 0.2, 0.0, 0.0, 0.0]
+    assert decide(numbers, RULE).verdict is Verdict.UNSURE
+    assert decide(numbers, RULE, errors).verdict is Verdict.SAME
+    assert decide([0.2, 0.0, 0.0], RULE, errors[:3]).verdict is Verdict.UNSURE
+    # None of these counts fully.
+    assert decide([0.001, -0.002, 0.003, 0.0], RULE, [0.02] * 4).verdict is Verdict.SAME
+
+
 def test_simulated_false_alarms_stay_below_alpha_where_launches_count_less() -> None:
     """1000 null races of 40 launches whose scatter changes from launch to launch, and is known from their pairs."""
     rng, rule = random.Random(12), Rule(alpha=0.05)
