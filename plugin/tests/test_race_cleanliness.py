@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchgate.explain.requests import Unsupported, check
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from pytest_benchgate.race.worker.boot import has_guard
 from racing import KERN, KERNEL, LIMIT_S, PLAIN, QUICK, SLOW_CALC, SLOW_KERNEL, Project, kill, wait_for
@@ -99,6 +100,30 @@ def test_ended_while_timing(plain: Project, number: signal.Signals) -> None:
         plain.commit(**{"tests/test_calc.py": PLAIN["tests/test_calc.py"], "calc.py": PLAIN["calc.py"]})
         plain.write(**{"calc.py": SLOW_CALC})
         assert plain.race("HEAD").verdicts == {"test_count": "slower"}
+
+
+def test_ended_while_instructions_are_counted(plain: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a valgrind that never begins: the verdict is known by then."""
+    try:
+        check()
+    except Unsupported as error:
+        pytest.skip(str(error))
+    valgrind = plain.folder / "bin" / "valgrind"
+    valgrind.parent.mkdir()
+    valgrind.write_text("#!/bin/sh\nexec sleep 1000\n")
+    valgrind.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{valgrind.parent}{os.pathsep}{os.environ['PATH']}")
+    plain.write(**{"calc.py": SLOW_CALC})
+
+    def is_counting(project: Project) -> bool:
+        return any(command.startswith("sleep 1000") for command in project.processes().values())
+
+    status, text = ended_while(plain, is_counting, signal.SIGINT, "--race-explain=auto")
+    assert status == pytest.ExitCode.INTERRUPTED
+    assert "(incomplete: not all races are over)" in text
+    data = json.loads(plain.json.read_text())
+    assert [raced["verdict"] for raced in data["raced"]] == ["slower"]
+    assert data["complete"] is False
 
 
 @pytest.mark.skipif(not has_guard(), reason="no guard adopts daemons here")

@@ -72,6 +72,7 @@ def test_the_number_is_the_log_of_head_over_base(sides: Callable[..., tuple[Side
     assert all(2e6 <= ns < 9e6 for ns in (min(iterations.base_ns), min(iterations.head_ns) / 3))
     for what in timed.values():
         assert 3 <= len(what.base_ns) == len(what.head_ns) <= 7
+        assert (what.number, what.error) == launch_number(what.base_ns, what.head_ns)
 
 
 ALLOCATION = """keep = resource.getrlimit(resource.RLIMIT_AS)
