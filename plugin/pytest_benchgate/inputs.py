@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_benchgate.comparison import SIMPLE, Tolerance, are_equal, has_own_equality, has_written_equality, is_of
+from pytest_benchgate import snapshot
+from pytest_benchgate.comparison import (
+    SIMPLE,
+    Tolerance,
+    are_equal,
+    attributes,
+    fields,
+    has_own_equality,
+    has_written_equality,
+    is_of,
+)
 from pytest_benchgate.comparison.arrays import read
 from pytest_benchgate.lazy import is_lazy
 from pytest_benchgate.written import is_on_device, memory_of
@@ -101,7 +111,7 @@ class _Held(NamedTuple):
 
 def is_read(value: Any) -> bool:
     """Return whether value can be changed in place, or contain what can, and is known well enough to see that."""
-    if isinstance(value, CONTAINERS) or _is_foreign(value):
+    if isinstance(value, CONTAINERS) or _is_foreign(value) or fields(value):
         return True
     if isinstance(value, np.ndarray):
         return value.flags.writeable and (not isinstance(value, np.memmap) or value.nbytes <= MOST_MAPPED)
@@ -118,7 +128,7 @@ def _is_foreign(value: Any) -> bool:
 
 def _has_equality(value: Any) -> bool:
     """Return whether value is of a type whose values can change, as they have no hash, and be compared as wholes."""
-    if type(value).__hash__ is not None or isinstance(value, type | np.ndarray | np.generic):
+    if snapshot.is_hashable(value) or isinstance(value, type | np.ndarray | np.generic):
         return False
     # Those of the standard library, and what is derived from their base classes, have the == of these.
     is_container = isinstance(value, Mapping | MutableSequence | AbstractSet)
@@ -130,7 +140,8 @@ def _has_equality(value: Any) -> bool:
 def _copied(value: Any) -> Any:
     """Return a copy of value; None if there is none that is equal to it."""
     try:
-        made = copy.deepcopy(value)
+        # A deep copy of pandas' shares the objects in its cells.
+        made = snapshot.taken(value) if hasattr(type(value), "iloc") else copy.deepcopy(value)
     except Exception:
         return None
     return made if are_equal(value, made, SAME) else None
@@ -147,18 +158,25 @@ def _are_same(now: Any, before: Any) -> bool:
 
 def _items(place: Any) -> list[Any]:
     if isinstance(place, np.ndarray):
-        return [*np.ma.getdata(place).flat] if place.dtype.kind == "O" else []
+        return [*_objects(np.ma.getdata(place))]
     kind: Any = next((kind for kind in CONTAINERS if isinstance(place, kind)), None)
     if kind is None:
-        return []
+        stored = attributes(place)
+        return [stored[name] for name in fields(place) if name in stored]
     return [*kind.__iter__(place), *(kind.values(place) if isinstance(place, dict) else ())]
+
+
+def _objects(values: Any) -> Iterable[Any]:
+    """Return the elements of an array that its memory refers to, those of its fields included."""
+    if values.dtype.names is not None:
+        return (item for name in values.dtype.names for item in _objects(values[name]))
+    return values.flat if values.dtype.kind in "OT" else ()
 
 
 def _checksum(place: Any) -> Any:
     if isinstance(place, np.ndarray):
         data, mask = np.ma.getdata(place), np.ma.getmask(place)
-        memory = 0 if place.dtype.hasobject else _of_memory(data.view(np.ndarray))
-        return place.shape, place.dtype, memory, mask is np.ma.nomask or _of_memory(mask)
+        return place.shape, place.dtype, _of_memory(data.view(np.ndarray)), mask is np.ma.nomask or _of_memory(mask)
     if _is_foreign(place):
         # Some arrays cannot be read: an array of PyOpenCL without a queue, say.
         with suppress(Exception):
@@ -169,7 +187,14 @@ def _checksum(place: Any) -> Any:
 
 
 def _of_memory(values: Any, checksum: int = 0) -> int:
-    """Return the checksum of an array's elements, read part by part: to make them contiguous takes a copy."""
+    """Return the checksum of an array's elements, read part by part: to make them contiguous takes a copy.
+
+    What its memory refers to is left out.
+    """
+    if values.dtype.hasobject:
+        for name in values.dtype.names or ():
+            checksum = _of_memory(values[name], checksum)
+        return checksum
     if values.size <= PART or not values.ndim:
         return zlib.crc32(values.tobytes(), checksum)
     if len(values) == 1:

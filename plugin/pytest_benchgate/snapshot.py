@@ -74,7 +74,9 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         # The next way is tried.
         except Exception:
             memo.pop(id(value), None)
-    return value if _is_hashable(value) else Uncopied(value)
+    # The hash of an identity says nothing of what the object holds.
+    by_identity = getattr(type(value), "__hash__", None) is object.__hash__
+    return value if is_hashable(value) and not by_identity else Uncopied(value)
 
 
 def _wrapper(value: Any, memo: dict[int, Any]) -> Any:
@@ -147,7 +149,8 @@ def _deep(value: Any, memo: dict[int, Any]) -> Any:
     return copy.deepcopy(value, kept)
 
 
-def _is_hashable(value: Any) -> bool:
+def is_hashable(value: Any) -> bool:
+    """Return whether value, not just its type, has a hash: a frozen one with a list in it has none."""
     try:
         hash(value)
     except Exception:

@@ -104,6 +104,23 @@ class Fields(dict):
     def __getitem__(self, key): return super().__getitem__(key)[0]
     def __setitem__(self, key, value): super().__setitem__(key, [value])
 
+class Handle(Table):
+    __hash__ = object.__hash__
+    def __deepcopy__(self, memo): raise TypeError("no copies")
+
+class Unhashed(Bits):
+    def __hash__(self): return hash(self.bits)
+
+@dataclasses.dataclass
+class Cached:
+    values: list
+    total: object = dataclasses.field(default=None, compare=False)
+    @functools.cached_property
+    def most(self): return max(self.values)
+    def sum(self):
+        self.total = self.total or sum(self.values)
+        return self.total + self.most
+
 def test_good(benchmark): benchmark(lambda: 1)
 
 """
@@ -287,6 +304,20 @@ WRONG = {
     "changes each second element of a memoryview": """
         gate(lambda x: x.__setitem__(1, 2) or 1, memoryview(bytearray(9))[::2], expect=1)""",
     "changes an array in a named tuple": "gate(lambda x: x.a.sort() or 1, Pair(np.array([2, 1]), 1), expect=1)",
+    "changes a list in a dataclass": "gate(lambda x: x.value.sort() or 1, Fit([2, 1]), expect=1)",
+    "changes an array in a frozen dataclass, in a list": "gate(lambda x: x[0].u.sort() or 1, [Frozen(np.array([2, 1]))], expect=1)",
+    "replaces a field of a dataclass": "gate(lambda x: setattr(x, 'value', 1) or 1, Fit(2), expect=1)",
+    "changes a field of objects in a structured array": """
+        gate(lambda x: x["a"].sort() or 1, np.array([(2, 0), (1, 0)], [("a", "O"), ("n", "i4")]), expect=1)""",
+    "changes a field beside one of objects": """
+        gate(lambda x: x["n"].sort() or 1, np.array([(1, 2), (1, 1)], [("a", "O"), ("n", "i4")]), expect=1)""",
+    "changes an array of NumPy's own texts": """
+        gate(lambda x: x.sort() or 1, np.array(["b", "a"], getattr(np.dtypes, "StringDType", lambda: object)()), expect=1)""",
+    "changes a value that has no hash, though its type has one": """
+        gate(lambda x: x.bits.append(0) or x.count(), Unhashed(1, 0), expect=1)""",
+    "expect is a mapping whose hash is that of its identity, and is no copy": """
+        m = Handle()
+        gate(lambda: m.update(a=1) or m, expect=m)""",
     "changes a list in a subclass of dict": "gate(lambda x: x['a'].sort() or 1, Config(a=[2, 1]), expect=1)",
     "changes a subclass of dict": "gate(lambda x: x.update(b=1) or 1, Config(a=1), expect=1)",
     "changes a further value in a subclass of dict": """
@@ -427,6 +458,10 @@ RIGHT = {
             return {"out": out, "2": [out_2, out_3]}
         expect = {"out": DOUBLE, "2": [array.array("d", DOUBLE), {"a": 1}]}
         gate(f, X, (ctypes.c_double * 100)(*DOUBLE), array.array("d", X), {}, expect=expect)""",
+    "a dataclass with a cache, in fields that do not count": "gate(Cached.sum, Cached([1, 2]), expect=5)",
+    "a dataclass whose list is handed back": "gate(lambda x: x.value.sort() or x.value, Fit([2, 1]), expect=[1, 2])",
+    "a structured array with objects": """
+        gate(lambda x: x["n"].sum(), np.array([([], 2), (None, 1)], [("a", "O"), ("n", "i4")]), expect=3)""",
     "inputs that are handed back in a tuple": "gate(lambda x, y: (y, x), [1], [2], expect=([2], [1]))",
     "the border stays as it is, handed back in a tuple": """
         def f(x, out):
@@ -709,6 +744,16 @@ def test_objects_in_tables_are_copied(suite: Suite) -> None:
     """)
     run.result.assert_outcomes(passed=4, failed=9)
     assert [name for name in run.timed() if "[3-" not in name] == ["test_texts"]
+
+
+@pytest.mark.parametrize("made", ["Series", "DataFrame"])
+def test_a_change_of_objects_in_tables_is_noticed(made: str) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    cell = [2, 1]
+    held = Input(getattr(pandas, made)({"a": [cell, None]}))
+    assert not held.changed()
+    cell.sort()
+    assert held.changed()
 
 
 def test_what_was_overwritten_is_put_back_if_the_call_fails(suite: Suite) -> None:
