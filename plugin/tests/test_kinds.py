@@ -17,7 +17,7 @@ import types
 import warnings
 import zoneinfo
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pytest
@@ -120,6 +120,24 @@ class Owns:
 class Vague(Owns):
     def identical(self, other: Any) -> Any:  # noqa: ARG002
         return None
+
+
+class Months(dt.timedelta):
+    """Is a span of 30 days, or of a month, as pendulum's intervals are."""
+
+    def __new__(cls, months: int, days: int = 0) -> Self:
+        return super().__new__(cls, 30 * months + days)
+
+    def __init__(self, months: int, days: int = 0) -> None:
+        self.parts = months, days
+
+    def __reduce__(self) -> Any:
+        return Months, self.parts
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Months) and self.parts == other.parts
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Bits:
@@ -416,6 +434,7 @@ EQUAL: Table = {
         ("np.dtype('i4')", "np.dtype('i4')"),
         ("slice(1, 2)", "slice(1, 2)"),
         ("types.SimpleNamespace(a=1.0, b=2)", "types.SimpleNamespace(b=2, a=1.0 + 1e-12)", CLOSE),
+        ("Months(1, 2)", "Months(1, 2)"),
         ("types.SimpleNamespace(a=NAN)", "types.SimpleNamespace(a=float('nan'))", NANS),
         ("Point(1, 2)", "(1, 2)"),
         ("[ValueError('a', 1)]", "[ValueError('a', 1)]"),
@@ -625,6 +644,17 @@ EQUAL: Table = {
         ("gmpy2.mpfr(1)", "gmpy2.mpfr(1 + 1e-12)", CLOSE),
         ("gmpy2.mpfr('nan')", "gmpy2.mpfr('nan')", NANS),
     ],
+    "mpmath": [
+        ("mpmath.mpf(1)", "mpmath.mpf(1 + 1e-12)", CLOSE),
+        ("mpmath.mpc(1, 1)", "mpmath.mpc(1, 1 + 1e-12)", CLOSE),
+        ("mpmath.mpf('nan')", "mpmath.mpf('nan')", NANS),
+        ("mpmath.mpf('inf')", "mpmath.mpf('inf')", CLOSE),
+    ],
+    "sympy": [
+        ("sympy.Float(1)", "sympy.Float(1 + 1e-12)", CLOSE),
+        ("sympy.Integer(3)", "sympy.Integer(3)"),
+        ("sympy.pi / 2", "sympy.pi / 2"),
+    ],
     "torch": [
         ("torch.arange(3)", "np.arange(3)"),
         ("torch.ones(2, requires_grad=True)", "torch.ones(2)"),
@@ -751,6 +781,7 @@ UNEQUAL: Table = {
         ("None", "NAN", NANS),
         ("int", "float"),
         ("np.dtype('i4')", "np.dtype('i8')"),
+        ("Months(1)", "Months(0, 30)"),
         ("types.SimpleNamespace(a=True)", "types.SimpleNamespace(a=1)"),
         ("types.SimpleNamespace(a=1)", "types.SimpleNamespace(a=1, b=2)"),
         ("types.SimpleNamespace(a=1, b=2)", "types.SimpleNamespace(a=1)"),
@@ -982,6 +1013,16 @@ UNEQUAL: Table = {
     "gmpy2": [
         ("gmpy2.mpfr(1)", "gmpy2.mpfr(1 + 1e-12)"),
         ("gmpy2.mpfr('inf')", "gmpy2.mpfr(1)", "rtol=1"),
+    ],
+    "mpmath": [
+        ("mpmath.mpf(1)", "mpmath.mpf(1 + 1e-12)"),
+        ("mpmath.mpf('inf')", "mpmath.mpf(1)", "rtol=1"),
+        ("mpmath.mpc(1, 1)", "mpmath.mpc(1, 2)", CLOSE),
+    ],
+    "sympy": [
+        ("sympy.Float(1)", "sympy.Float(1 + 1e-12)"),
+        ("sympy.Float('0.1', 30)", "sympy.Float(0.1)"),
+        ("sympy.Integer(10)", "sympy.Integer(11)", "rtol=1"),
     ],
     "torch": [
         ("torch.arange(3)", "torch.arange(3.0)"),

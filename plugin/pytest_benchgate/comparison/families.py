@@ -31,7 +31,7 @@ FAMILIES = (
     Family(tables.recognises, tables.compare),
     Family(sparse.recognises, sparse.compare),
     Family(pyarrow.recognises, pyarrow.compare),
-    Family(times.recognises, times.compare),
+    Family(times.recognises, own.heard(times.compare)),
     Family(scalars.is_exact, scalars.compare_exact),
     Family(others.has_own_equality, own.heard(others.compare)),
     Family(arrays.recognises, own.heard(arrays.compare)),

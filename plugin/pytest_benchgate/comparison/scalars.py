@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from numbers import Real
+from numbers import Complex, Rational
 from typing import Any
 
 import numpy as np
@@ -89,15 +89,19 @@ def close(got: Any, expected: Any, tolerance: Tolerance) -> bool:
 
 
 def is_exact(value: Any) -> bool:
-    """Return whether value is a decimal, a fraction or a number of another library (gmpy2, mpmath) that is a ratio."""
+    """Return whether value is a decimal, a fraction or a number of another library (gmpy2, mpmath, SymPy)."""
     if isinstance(value, Decimal | Fraction):
         return True
-    foreign = isinstance(value, Real) and not isinstance(value, (*PLAIN, np.generic)) and not arrays.is_array(value)
-    return foreign and callable(getattr(type(value), "as_integer_ratio", None))
+    foreign = isinstance(value, Complex) and not isinstance(value, (*PLAIN, np.generic)) and not arrays.is_array(value)
+    return foreign and (_is_ratio(value) or not isinstance(value, Rational))
+
+
+def _is_ratio(value: Any) -> bool:
+    return callable(getattr(type(value), "as_integer_ratio", None))
 
 
 def compare_exact(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the difference of two such numbers of one type, by exact arithmetic."""
+    """Return the difference of two such numbers of one type, by exact arithmetic, or else by their own."""
     if type(got) is not type(expected):
         return comparison.kinds(got, expected, where)
     nan = [_is_nan(value) for value in (got, expected)]
@@ -114,7 +118,11 @@ def _is_nan(value: Any) -> bool:
 
 
 def _near(got: Any, expected: Any, tolerance: Tolerance) -> bool:
+    if tolerance.exact:
+        return False
     try:
+        if not _is_ratio(expected):
+            return bool(tolerance.admits(got, expected))
         left, right = (Fraction(*(int(part) for part in value.as_integer_ratio())) for value in (got, expected))
     # Infinity.
     except (OverflowError, ValueError):
