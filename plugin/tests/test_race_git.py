@@ -328,6 +328,18 @@ def test_a_submodule_may_be_named_as_the_folder_of_its_repository(project: Proje
     assert (tmp_path / "base" / project.root.name / "lib.c").read_text() == "one\n"
 
 
+def test_a_repository_whose_last_submodule_was_removed(project: Project, tmp_path: Path) -> None:
+    """Git leaves an empty .gitmodules, as in PyRoaringBitMap."""
+    library = Project.make(tmp_path / "library", tmp_path / "cache", {"lib.c": "one\n"})
+    project.git("submodule", "--quiet", "add", str(library.root), "vendor/lib")
+    project.commit()
+    project.git("rm", "--quiet", "vendor/lib")
+    assert (project.root / ".gitmodules").read_text() == ""
+    repository(project).check_out_working_tree(tmp_path / "head")
+    git.clean(tmp_path / "head")
+    assert not (tmp_path / "head" / "vendor").exists()
+
+
 def with_library(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a repository with a submodule of its own, that is a submodule of the project's next commit."""
     # As a user would have it whose remotes are on the same machine.

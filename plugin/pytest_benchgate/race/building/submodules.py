@@ -68,10 +68,13 @@ def _from_copy(clone: Path, name: str, path: str, copy: Path) -> bool:
 
 def _named(clone: Path) -> list[tuple[str, str]]:
     """Return the names and paths of the submodules that a clone's commit has."""
-    listed = git("config", "--file", ".gitmodules", "--get-regexp", r"^submodule\..*\.path$", cwd=clone)
+    # Not --get-regexp, which fails on the empty file that is left when the last submodule is removed.
+    listed = git("config", "--file", ".gitmodules", "--null", "--list", cwd=clone)
     found = []
-    for line in listed.splitlines():
-        key, _, path = line.partition(" ")
+    for entry in listed.split("\0"):
+        key, _, path = entry.partition("\n")
+        if not (key.startswith("submodule.") and key.endswith(".path")):
+            continue
         name = key.removeprefix("submodule.").removesuffix(".path")
         if git("ls-files", "--stage", "--", path, cwd=clone).startswith("160000"):
             found.append((name, path))
