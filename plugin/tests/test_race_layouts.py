@@ -224,6 +224,18 @@ def test_a_root_that_is_a_package_is_refused_before_it_is_built(tmp_path: Path, 
     assert "building" not in run.text
 
 
+@pytest.mark.parametrize("packed", [[], pytest.param(["benchmarks"], marks=THOROUGH)], ids=["", "in-wheel"])
+def test_a_root_that_is_a_package_of_tests(tmp_path: Path, race_cache: Path, packed: list[str]) -> None:
+    """A configuration beside the benchmarks makes their folder pytest's rootdir; find_packages() packs it, too."""
+    inside = {"__init__.py": "", "pytest.ini": "[pytest]\n", "data.py": "COUNT = 2000\n"}
+    test = "from benchmarks.data import COUNT\nfrom kern import spin\ndef test_spin(benchmark):\n    benchmark(spin, COUNT)\n"
+    layout = files(
+        packed=packed, **{f"benchmarks/{name}": text for name, text in {**inside, "test_spin.py": test}.items()}
+    )
+    run = made(tmp_path, race_cache, layout).race("HEAD~1", "-c", "benchmarks/pytest.ini", "benchmarks")
+    assert judged(run) == ({"test_spin": "slower"}, 1), run.text
+
+
 @pytest.mark.thorough
 def test_a_process_that_a_benchmark_starts_has_the_build(tmp_path: Path, race_cache: Path) -> None:
     code = "import subprocess, sys\ndef run():\n    subprocess.run([sys.executable, '-c', 'import kern; kern.spin(100_000_000)'], check=True)\n"

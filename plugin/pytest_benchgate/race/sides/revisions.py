@@ -119,9 +119,10 @@ def build(
     """
     repository = base.repository
     root = rootpath.resolve().relative_to(repository.root)
-    if (rootpath / "__init__.py").is_file() and import_mode != "importlib":
+    built = rootpath.resolve() if folder is None else repository.root / folder
+    if import_mode != "importlib" and (package := _package_around(built, rootpath.resolve())):
         raise SidesError(
-            f"{rootpath} itself is a package, by its __init__.py, so that pytest imports the tests, and what they "
+            f"{package} itself is a package, by its __init__.py, so that pytest imports the tests, and what they "
             "import from it, by the name of that folder, which a build does not have: remove that file, or use "
             "--import-mode=importlib"
         )
@@ -148,6 +149,16 @@ def build(
         for path in chosen.copy(trees.scratch / name)
     ]
     return dataclasses.replace(trees, notes=(*trees.notes, *notes))
+
+
+def _package_around(project: Path, root: Path) -> Path | None:
+    """Return the package that a project lies in, or is, if pytest imports the tests below its rootdir through it."""
+    for folder in (root, *root.parents):
+        if not (folder / "__init__.py").is_file():
+            return None
+        if project.is_relative_to(folder):
+            return folder
+    return None
 
 
 def _check_out(base: Base, race: RaceConfig, root: Path, chosen: Files, scratch: Path) -> Trees:

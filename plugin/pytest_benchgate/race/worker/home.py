@@ -172,11 +172,13 @@ class Home:
 
     def is_test(self, file: str) -> bool:
         """Return whether a file of the source tree is a test, a conftest.py, or in a folder of tests."""
+        # Each of them, as pytest's root folder may itself be the folder of tests.
         for folder in self._folders:
             if _within(file, folder):
                 above = os.path.relpath(file, folder).split(os.sep)[:-1]
                 places = [os.path.join(folder, *above[: index + 1]) for index in range(len(above))]
-                return self._is_test_file(file) or any(map(self._is_test_folder, places))
+                if self._is_test_file(file) or any(map(self._is_test_folder, places)):
+                    return True
         return False
 
     def has_tests(self, root: str) -> bool:
@@ -243,7 +245,8 @@ class Home:
         for folder in self._folders:
             if _within(path, folder):
                 parts = os.path.relpath(path, folder).split(os.sep)
-                return any(os.path.exists(os.path.join(self.folder, *parts[index:])) for index in range(len(parts)))
+                if any(os.path.exists(os.path.join(self.folder, *parts[index:])) for index in range(len(parts))):
+                    return True
         return False
 
     def is_home(self, file: str) -> bool:
