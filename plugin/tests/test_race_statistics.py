@@ -11,15 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_benchgate.race.statistics import (
-    RESOLUTION,
     Rule,
     Verdict,
     decide,
     evidence,
     interval,
     median_interval,
-    smallest_visible,
 )
+from pytest_benchgate.race.visible import RESOLUTION, smallest_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,6 +26,7 @@ from pytest_benchgate.race.launching.process import EndedEarly
 from pytest_benchgate.race.launching.results import Counted, CountedSide, Failed, FailureKind, LaunchResult, Loaded
 from pytest_benchgate.race.launching.timing import are_alike
 from pytest_benchgate.race.worker import messages
+from pytest_benchgate.reports.quantity import exception
 
 if TYPE_CHECKING:
     import random
@@ -290,8 +291,7 @@ def _count(
         else:
             # Nothing is timed.
             assert isinstance(result, Failed)  # noqa: S101
-            reason = result.reason.splitlines()[-1] if result.kind is FailureKind.LOST else result.reason
-            reasons[event.nodeid] = f"{result.side}: {reason}"
+            reasons[event.nodeid] = f"{result.side}: {exception(result.reason)}"
         yield Status(f"counting the instructions of {what}{how}: {len(counted) + len(reasons)} done")
     return counted, reasons
 

@@ -35,15 +35,12 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Iterable, Iterator, Sequence
 
 # Of the capital on each launch, for the interval of the median: small ones for many launches, large ones for few.
 SHARES = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9, 0.99)
 # Standard errors of a number between which its launch lies most probably.
 CERTAIN = 2
-# Of smallest_visible.
-TRIALS, POWER, RESOLUTION = 100, 0.95, 0.0005
 
 
 class Verdict(Enum):
@@ -315,45 +312,3 @@ def capital(wins: Iterable[bool]) -> Iterator[float]:
             capital * (1 + share if won else 1 - share) for capital, share in zip(capitals, SHARES, strict=True)
         ]
         yield sum(capitals) / len(capitals)
-
-
-def smallest_visible(
-    numbers: Sequence[float],
-    rule: Rule,
-    launches: int,
-    rng: random.Random,
-    errors: Sequence[float] = (),
-    *,
-    most: float = 0.5,
-) -> float | None:
-    """Return the smallest slowdown, as ln(ratio), that a race of so many launches detects, or None if above `most`.
-
-    By simulation: samples of the numbers of a null race, mirrored (equal builds are symmetric), are shifted; an alarm
-    at threshold 0 must come in POWER of TRIALS races. A smaller threshold makes no sense on the numbers' machine.
-    """
-    if not numbers:
-        raise ValueError("no launches, whose scatter is needed")
-    exact = errors or [0.0] * len(numbers)
-    scatter = [(sign * number, error) for sign in (1, -1) for number, error in zip(numbers, exact, strict=True)]
-    trials = [rng.choices(scatter, k=launches) for _ in range(TRIALS)]
-    alarm = rule.alarm
-
-    def found(shift: float) -> bool:
-        alarms = sum(
-            any(
-                value >= alarm
-                for value in evidence(
-                    [number + shift for number, _ in trial], rule, rule.weights(error for _, error in trial)
-                )
-            )
-            for trial in trials
-        )
-        return alarms >= POWER * TRIALS
-
-    low, high = 0.0, math.log1p(most)
-    if not found(high):
-        return None
-    while high - low > RESOLUTION:
-        middle = (low + high) / 2
-        low, high = (low, middle) if found(middle) else (middle, high)
-    return high

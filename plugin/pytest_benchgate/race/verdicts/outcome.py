@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pytest_benchgate.options import SELF
 from pytest_benchgate.race.arguments import repeat
-from pytest_benchgate.race.statistics import Rule, Verdict, smallest_visible
+from pytest_benchgate.race.statistics import Rule, Verdict
+from pytest_benchgate.race.visible import smallest_visible
 from pytest_benchgate.reports import race as words
 from pytest_benchgate.reports.quantity import percent
 from pytest_benchgate.results import Raced
