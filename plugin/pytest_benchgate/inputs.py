@@ -170,7 +170,7 @@ def _objects(values: Any) -> Iterable[Any]:
     """Return the elements of an array that its memory refers to, those of its fields included."""
     if values.dtype.names is not None:
         return (item for name in values.dtype.names for item in _objects(values[name]))
-    return values.flat if values.dtype.kind in "OT" else ()
+    return values.flat if values.dtype.kind in {"O", "T"} else ()
 
 
 def _checksum(place: Any) -> Any:
