@@ -96,12 +96,12 @@ def _can_count(tmp_path: Path) -> None:
 
 @pytest.fixture
 def explained(sides: Callable[..., tuple[Side, Side]], reaper: Starts) -> Callable[..., list[Explanation]]:
-    """Give explained(names, limit_s) -> Explanation of each of these tests of SUITE, with BASE and HEAD."""
+    """Give explained(names, processor_s) -> Explanation of each of these tests of SUITE, with BASE and HEAD."""
 
-    def run(*names: str, limit_s: int = MOST_S) -> list[Explanation]:
+    def run(*names: str, processor_s: int = MOST_S) -> list[Explanation]:
         nodeids = [f"test_it.py::test_{name}" for name in names]
         request = Request(sides(HEAD, BASE, SUITE), nodeids, Plan(names=("build",)), 7, reaper)
-        found = followed(explain(request, limit_s))[0]
+        found = followed(explain(request, processor_s))[0]
         return [found[nodeid] for nodeid in nodeids]
 
     return run
@@ -215,7 +215,7 @@ def test_without_valgrind_python_calls_are_counted_all_the_same(
 
 @pytest.mark.usefixtures("_can_count")
 @pytest.mark.parametrize(
-    ("name", "limit_s", "why"),
+    ("name", "processor_s", "why"),
     [
         pytest.param(
             "endless",
@@ -228,12 +228,17 @@ def test_without_valgrind_python_calls_are_counted_all_the_same(
     ],
 )
 def test_what_cannot_be_counted_is_named(
-    explained: Callable[..., Any], name: str, limit_s: int, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    explained: Callable[..., Any],
+    name: str,
+    processor_s: int,
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    (found,) = explained(name, limit_s=limit_s)
+    (found,) = explained(name, processor_s=processor_s)
     assert (found.base, found.head) == (None, None)
     assert re.search(why, found.reason)
     assert not [*scratch.iterdir()]
@@ -245,7 +250,7 @@ def test_one_process_counts_all_tests_and_one_that_is_ended_costs_no_other(
     explained: Callable[..., Any], reaper: Starts
 ) -> None:
     busy = [f"busy[{number}]" for number in range(6)]
-    python, failing, endless, *others = explained("python", "failing", "endless", *busy, limit_s=4)
+    python, failing, endless, *others = explained("python", "failing", "endless", *busy, processor_s=4)
     assert python.python == (Calls("leaf (build.py)", 20, 40),)
     assert failing.reason == "base and head: AssertionError: not today"
     assert "took more than 4 s of processor time" in endless.reason

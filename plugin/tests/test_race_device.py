@@ -19,8 +19,12 @@ from pytest_benchgate.bisection.trial import Racer, Trial
 from pytest_benchgate.explain.explainer import Explainer
 from pytest_benchgate.history import record
 from pytest_benchgate.page import page, sources
+from pytest_benchgate.race.launching.number import launch_number
+from pytest_benchgate.race.launching.process import TimedBlock
 from pytest_benchgate.race.launching.results import Failed, Timed
+from pytest_benchgate.race.launching.timing import _on_device
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
+from pytest_benchgate.race.worker import messages
 from pytest_benchgate.reports import race as words
 from pytest_benchgate.reports import race_json, shards
 from racing import PLAIN, Project, Run, followed
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 pocl = pytest.mark.skipif(not devices.discover().devices, reason=f"no OpenCL device: {devices.discover().notes}")
+# Of base and head, in five pairs.
+DEVICE_NS = (10.0, 11.0, 12.0, 13.0, 14.0), (12.0, 14.0, 13.0, 17.0, 15.0)
 # A device that takes as long as the build says, and a host that does next to nothing.
 STATED = """
     import build
@@ -321,6 +327,22 @@ def test_instructions_explain_no_device_time() -> None:
     cannot = "instructions cannot be counted: valgrind does not see those that a device executes"
     assert explained("auto") == ["", cannot, ""]
     assert explained("off") == [""] * 3
+
+
+def test_what_has_no_numbers_is_not_counted() -> None:
+    explainer = Explainer("all", cast("Sides", None), cast("Plan", None), cast("Reaper", None))
+    failed = dataclasses.replace(samples.raced("test_it", "error", 0.0), change=None)
+    found, *_ = followed(explainer.explain({failed.nodeid: ((failed,), None)}))
+    assert found == {failed.nodeid: (failed,)}
+
+
+def test_the_time_on_a_device_has_an_error_of_its_own() -> None:
+    ready = [messages.Ready(1, 1, None, [], "", "", "")] * 2
+    wall = [[TimedBlock(100.0, threaded=False, wall_ns=100.0, device_ns=ns) for ns in side] for side in DEVICE_NS]
+    timed = _on_device(Timed(0.0, (100.0,) * 5, (100.0,) * 5), wall, ready)
+    assert isinstance(timed, Timed)
+    assert (timed.number, timed.error) == launch_number(*DEVICE_NS)
+    assert timed.error > 0
 
 
 def test_what_is_accepted_is_accepted_for_both_clocks(device_race: tuple[Project, Run]) -> None:

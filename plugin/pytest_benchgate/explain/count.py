@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.launching.process import Worker
     from pytest_benchgate.race.reaper import Reaper
 
-# Of processor time, for a test on each side. Times that: a busy machine gives less, a call may sleep, and the start of
-# both sides, which all tests share, takes as long as all that they import.
-LIMIT_S, PATIENCE = 10, 6
+# Seconds of processor time that a test may take on each side.
+PROCESSOR_S = 10
+# Times that, any answer of a worker may take: a busy machine gives less, a call may sleep, and imports take long.
+PATIENCE = 6
 COUNTED = 3  # calls a side, the first of which may differ
 MOST_WARM, WARM_NS = 30, 5e8
 LISTED = 3  # Python functions
@@ -87,8 +88,8 @@ class Counter:
         Where callgrind writes, in a folder of each side's name. Without it, only Python functions are counted.
     limits_s : mapping
         How long a test may take to be counted, by its id; the plan's limit for others.
-    limit_s : int, optional
-        The processor time that a test may take on each side.
+    processor_s : int, optional
+        The seconds of processor time that a test may take on each side.
     files : mapping
         The raced files that each side has loaded so far.
 
@@ -96,7 +97,7 @@ class Counter:
 
     folder: Path | None
     limits_s: Mapping[str, float] = field(default_factory=dict)
-    limit_s: int | None = None
+    processor_s: int | None = None
     files: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def __call__(
@@ -126,8 +127,8 @@ class Counter:
         return Counted(sides[0], sides[1], are_alike(ready))
 
     def _limit(self, worker: Worker) -> None:
-        if self.folder and self.limit_s is not None:
-            valgrind.limit(worker.collected.process, self.limit_s)
+        if self.folder and self.processor_s is not None:
+            valgrind.limit(worker.collected.process, self.processor_s)
 
     def _side(self, worker: Worker, answer: messages.Counted | messages.Done, profiles: Sequence[Path]) -> CountedSide:
         """Return what a worker has counted; raise Uncounted or ProfileError."""
@@ -171,9 +172,9 @@ class Counter:
         if complaint:
             why = complaint
         elif "SIGXCPU" in why:
-            why = f"it took more than {self.limit_s} s of processor time: {SLOW}"
+            why = f"it took more than {self.processor_s} s of processor time: {SLOW}"
         elif failed.kind is FailureKind.LATE:
-            why += f"; {SLOW}" + (", or raise --race-budget" if self.limit_s is None else "")
+            why += f"; {SLOW}" + (", or raise --race-budget" if self.processor_s is None else "")
         else:
             return failed
         return Failed(failed.side, why, FailureKind.UNCOUNTABLE)
@@ -198,12 +199,12 @@ def launched(request: Request, counter: Counter) -> Generator[Loaded | LaunchRes
                 yield event
 
 
-def explain(request: Request, limit_s: int = LIMIT_S) -> Generator[Status, None, dict[str, Explanation]]:
+def explain(request: Request, processor_s: int = PROCESSOR_S) -> Generator[Status, None, dict[str, Explanation]]:
     """Return what one call of each test executes on both sides, or why that cannot be counted.
 
-    A test may take so many seconds of processor time on each side.
+    One process of each side counts all of them; see `Counter` for the seconds of each.
     """
-    patience_s = PATIENCE * limit_s
+    patience_s = PATIENCE * processor_s
     plan = dataclasses.replace(request.plan, limit_s=patience_s, start_limit_s=patience_s)
     request = dataclasses.replace(request, plan=plan)
     found: dict[str, Explanation] = {}
@@ -212,19 +213,27 @@ def explain(request: Request, limit_s: int = LIMIT_S) -> Generator[Status, None,
         return found
     try:
         with scratch(request.reaper) as folder:
-            counted, reasons = yield from _count(request, Counter(folder / "1", limit_s=limit_s))
+            counted, reasons = yield from _count(request, Counter(folder / "1", processor_s=processor_s))
             chance = [nodeid for nodeid, one in counted.items() if one.may_be_chance]
             again = dataclasses.replace(request, nodeids=chance, seed=request.seed ^ 1)
-            more, _ = yield from _count(again, Counter(folder / "2", limit_s=limit_s), " again")
+            more, _ = yield from _count(again, Counter(folder / "2", processor_s=processor_s), " again")
             for nodeid, one in counted.items():
                 both = one.with_start(more[nodeid]) if nodeid in more else one
                 try:
                     found[nodeid] = explanation(both, request.sides, plan.names)
                 except ProfileError as error:
                     reasons[nodeid] = str(error)
+                # That must not cost the others theirs.
+                except Exception as error:  # noqa: BLE001
+                    found[nodeid] = failed(error)
     except Unsupported as error:
         reasons = dict.fromkeys(request.nodeids, str(error))
     return found | (yield from _python_only(request, reasons))
+
+
+def failed(error: Exception) -> Explanation:
+    """Return what takes the place of an explanation after an error that nobody expects."""
+    return Explanation(reason=f"counting failed: {type(error).__name__}: {error}")
 
 
 def explanation(counted: Counted, sides: Sequence[Side], names: Iterable[str]) -> Explanation:
@@ -282,17 +291,18 @@ def _count(
         return counted, reasons
     what = request.nodeids[0] if len(request.nodeids) == 1 else f"{len(request.nodeids)} benchmarks"
     yield Status(f"counting the instructions of {what}{how}")
-    for event in launched(request, counter):
-        if isinstance(event, Loaded):
-            continue
-        result = event.result
-        if isinstance(result, Counted):
-            counted[event.nodeid] = result
-        else:
-            # Nothing is timed.
-            assert isinstance(result, Failed)  # noqa: S101
-            reasons[event.nodeid] = f"{result.side}: {exception(result.reason)}"
-        yield Status(f"counting the instructions of {what}{how}: {len(counted) + len(reasons)} done")
+    with closing(launched(request, counter)) as events:
+        for event in events:
+            if isinstance(event, Loaded):
+                continue
+            result = event.result
+            if isinstance(result, Counted):
+                counted[event.nodeid] = result
+            else:
+                # Nothing is timed.
+                assert isinstance(result, Failed)  # noqa: S101
+                reasons[event.nodeid] = f"{result.side}: {exception(result.reason)}"
+            yield Status(f"counting the instructions of {what}{how}: {len(counted) + len(reasons)} done")
     return counted, reasons
 
 

@@ -80,8 +80,7 @@ class Explainer:
             request = count.Request(self.sides.both, others, self.plan, seed, self.reaper)
             found |= yield from count.explain(request)
         except Exception as error:  # noqa: BLE001
-            failed = Explanation(reason=f"counting failed: {type(error).__name__}: {error}")
-            found = dict.fromkeys(wanted, failed) | found
+            found = dict.fromkeys(wanted, count.failed(error)) | found
         return {
             nodeid: (dataclasses.replace(wall, explanation=found.get(nodeid)), *map(self._on_device, others))
             for nodeid, ((wall, *others), _) in decided.items()

@@ -67,8 +67,8 @@ def _seconds(race: Race) -> float:
 
 def _seconds_by_clock(race: Race) -> float:
     numbers, most = race.numbers, race.max_launches - len(race.launches)
-    expected = [statistics.median(of_launches) for of_launches in (numbers, race.errors)]
-    decision = race.rule.decide([*numbers, *expected[:1] * most], [*race.errors, *expected[1:] * most])
+    number, error = statistics.median(numbers), statistics.median(race.errors)
+    decision = race.rule.decide([*numbers, *[number] * most], [*race.errors, *[error] * most])
     launches = min(max(decision.launches - len(numbers), 1), most)
     return min(launches * race.seconds / len(numbers), race.seconds_left)
 

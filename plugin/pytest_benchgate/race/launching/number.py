@@ -4,12 +4,12 @@ The number is ln(head / base) of the fastest blocks of each side. Disturbances o
 under load a function with threads has fast and slow states: there the median of the pairs' ratios scattered by 30 %
 between launches, and the means of the fastest quarters by 1 %. On a busy machine often not even a quarter is
 undisturbed, and the fastest block alone scatters less; on a quiet one it scatters more, as it is an extreme. So each
-launch is measured by that one of both which scatters less among its own pairs. The choice is the same if the sides are
-exchanged, which changes only the sign of the number: it is symmetric around 0 if the sides are exchangeable.
+launch is measured by that one of the two which scatters less among its own pairs. The choice is the same if the sides
+are exchanged, which changes only the sign of the number: it is symmetric around 0 if the sides are exchangeable.
 
-In 2,200 launches of 142 benchmarks, equal builds of a C function, multidict, rapidjson and this repository's rows,
-alone and beside two busy processes, the numbers scattered 0.81 times as much as by the fastest quarters alone, a
-geometric mean over eight runs (1.02 to 0.5).
+In 2,200 launches of equal builds, of 142 benchmarks (a C function, multidict, rapidjson and this repository's rows),
+alone and beside two busy processes, the numbers scattered 0.81 times as much as those of the fastest quarters: the
+geometric mean of eight runs, 0.5 to 1.02 each.
 """
 
 from __future__ import annotations
