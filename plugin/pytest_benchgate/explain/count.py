@@ -216,7 +216,7 @@ def explain(request: Request, processor_s: int = PROCESSOR_S) -> Generator[Statu
             counted, reasons = yield from _count(request, Counter(folder / "1", processor_s=processor_s))
             chance = [nodeid for nodeid, one in counted.items() if one.may_be_chance]
             again = dataclasses.replace(request, nodeids=chance, seed=request.seed ^ 1)
-            more, _ = yield from _count(again, Counter(folder / "2", processor_s=processor_s), " again")
+            more, _ = yield from _count(again, Counter(folder / "2", processor_s=processor_s), ", once more")
             for nodeid, one in counted.items():
                 both = one.with_start(more[nodeid]) if nodeid in more else one
                 try:
@@ -267,7 +267,7 @@ def _python_only(request: Request, reasons: Mapping[str, str]) -> Generator[Stat
     """Return what Python functions do in tests that valgrind cannot count for these reasons."""
     request = dataclasses.replace(request, nodeids=[*reasons])
     found = {nodeid: Explanation(reason=reason) for nodeid, reason in reasons.items()}
-    counted, _ = yield from _count(request, Counter(None), " without valgrind")
+    counted, _ = yield from _count(request, Counter(None), ", without valgrind")
     for nodeid, one in counted.items():
         calls = _different(one.base.functions, one.head.functions)[:LISTED]
         code = _bytecode(one, [Texts(side) for side in request.sides])
