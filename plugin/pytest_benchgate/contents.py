@@ -16,7 +16,7 @@ import numpy as np
 
 from pytest_benchgate import snapshot
 from pytest_benchgate.comparison import SIMPLE, attributes, has_identity, has_own_equality, is_of
-from pytest_benchgate.comparison.arrays import is_array
+from pytest_benchgate.comparison.arrays import is_array, is_masked
 from pytest_benchgate.written import Key, is_on_device, other, overwrite, view_of
 
 
@@ -233,25 +233,23 @@ class Masked:
 
 @_take.register
 def _(place: np.ndarray) -> Any:
+    if is_masked(place):
+        return Masked(copy.deepcopy(np.ma.getdata(place)), copy.deepcopy(np.ma.getmask(place)))
     return [place[index] for index in np.ndindex(place.shape)] if place.dtype.kind == "O" else snapshot.taken(place)
 
 
 @_put.register
 def _(place: np.ndarray, content: Any) -> None:
-    if place.dtype.kind == "O":
+    if is_masked(place):
+        _put_masked(place, content)
+    elif place.dtype.kind == "O":
         for index, item in zip(np.ndindex(place.shape), content, strict=True):
             place[index] = item
     else:
         place[...] = copy.deepcopy(content) if place.dtype.hasobject else content
 
 
-@_take.register
-def _(place: np.ma.MaskedArray) -> Masked:
-    return Masked(copy.deepcopy(np.ma.getdata(place)), copy.deepcopy(np.ma.getmask(place)))
-
-
-@_put.register
-def _(place: np.ma.MaskedArray, content: Masked) -> None:
+def _put_masked(place: Any, content: Masked) -> None:
     with _soft(place):
         place.mask = np.ma.nomask
         place.data[...] = content.data

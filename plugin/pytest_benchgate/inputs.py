@@ -26,7 +26,7 @@ from pytest_benchgate.comparison import (
     has_written_equality,
     is_of,
 )
-from pytest_benchgate.comparison.arrays import read
+from pytest_benchgate.comparison.arrays import is_masked, read
 from pytest_benchgate.lazy import is_lazy
 from pytest_benchgate.written import is_on_device, memory_of
 
@@ -158,7 +158,7 @@ def _are_same(now: Any, before: Any) -> bool:
 
 def _items(place: Any) -> list[Any]:
     if isinstance(place, np.ndarray):
-        return [*_objects(np.ma.getdata(place))]
+        return [*_objects(place.view(np.ndarray))]
     kind: Any = next((kind for kind in CONTAINERS if isinstance(place, kind)), None)
     if kind is None:
         stored = attributes(place)
@@ -175,8 +175,8 @@ def _objects(values: Any) -> Iterable[Any]:
 
 def _checksum(place: Any) -> Any:
     if isinstance(place, np.ndarray):
-        data, mask = np.ma.getdata(place), np.ma.getmask(place)
-        return place.shape, place.dtype, _of_memory(data.view(np.ndarray)), mask is np.ma.nomask or _of_memory(mask)
+        mask = _of_memory(np.ma.getmask(place)) if is_masked(place) else None
+        return place.shape, place.dtype, _of_memory(place.view(np.ndarray)), mask
     if _is_foreign(place):
         # Some arrays cannot be read: an array of PyOpenCL without a queue, say.
         with suppress(Exception):

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_benchgate import amounts
-from pytest_benchgate.results import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_benchgate.results import Work
+    from pytest_benchgate.results import Share, Work
 
 # A median below this share of the limit's best sample is suspicious; alignment alone makes 0.9.
 DOUBT = 0.8
@@ -82,8 +81,6 @@ class Limits:
     """The limits of a session; each is measured once for each amount, and again if a benchmark beats it."""
 
     known: tuple[Limit, ...] = (COPY,)
-    # Whether none is measured beside benchmarks, which takes time.
-    off: bool = False
     # The median and the best sample of each time that a limit was measured for an amount.
     measured: dict[tuple[str, float], list[tuple[float, float]]] = field(default_factory=dict)
     # The limits that could not be measured, and why.
@@ -115,8 +112,10 @@ class Limits:
 
     def beside(self, work: Work, median_s: float) -> tuple[tuple[Share, ...], str | None]:
         """Return the share of each limit on this work, and why the time is implausible, or None."""
+        from pytest_benchgate.results import Share
+
         shares, doubt = [], None
-        for limit in () if self.off else self.known:
+        for limit in self.known:
             amount = work.amounts().get(limit.resource)
             if not amount:
                 continue

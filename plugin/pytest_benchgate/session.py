@@ -15,12 +15,12 @@ from pytest_benchgate import devices, files, host, machine, options, teardowns
 from pytest_benchgate.distribution import Distribution
 from pytest_benchgate.limits import Limits
 from pytest_benchgate.reports.quantity import printable
-from pytest_benchgate.results import RaceReport, Report, Result, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_benchgate.gate import Gate
+    from pytest_benchgate.results import RaceReport, Report, Result, Withheld
 
 BENCHMARK = pytest.StashKey[host.BenchmarkFixture]()
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
@@ -42,11 +42,14 @@ def start(config: pytest.Config) -> None:
     session = config.stash[SESSION] = Session(chosen, config.rootpath)
     config.pluginmanager.register(session, "benchgate-session")
     if chosen.race is not None:
-        from pytest_benchgate.claims.hooks import ClaimHooks
-        from pytest_benchgate.race.hooks import RaceHooks
-        from pytest_benchgate.race.hooks import start as start_race
+        from pytest_benchgate.race import hooks
 
-        start_race(config, chosen.race, session, ClaimHooks if chosen.race.claims else RaceHooks)
+        plugin = hooks.RaceHooks
+        if chosen.race.claims:
+            from pytest_benchgate.claims.hooks import ClaimHooks
+
+            plugin = ClaimHooks
+        hooks.start(config, chosen.race, session, plugin)
 
 
 # Compared by identity, as pytest wants it of a plugin.
@@ -76,6 +79,8 @@ class Session:
         The benchmarks of a test's last run, by the test's id.
     uncollected : bool
         Whether tests could not be collected, benchmarks perhaps.
+    read : bool
+        Whether anybody reads its results; nobody does in a worker of a race.
 
     """
 
@@ -93,9 +98,12 @@ class Session:
     within: str | None = None
     made: dict[str, list[host.BenchmarkFixture]] = field(default_factory=dict)
     uncollected: bool = False
+    read: bool = True
 
     def report(self) -> Report:
         """Return the results so far."""
+        from pytest_benchgate.results import Report
+
         return Report(tuple(self.results.values()), tuple(self.withheld.values()), self.race)
 
     @contextmanager
@@ -156,7 +164,7 @@ class Session:
             swallowed = self._swallowed(item, benchmark)
             if swallowed:
                 self.withhold(item, when, *swallowed)
-            elif host.times_s(benchmark):
+            elif self.read and host.times_s(benchmark):
                 self.results[item.nodeid] = self._result(item, benchmark)
                 self.items[item.nodeid] = item
                 # It may have failed before, and was run again.
@@ -175,7 +183,7 @@ class Session:
 
     def add_properties(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Add to the last report of a benchmark whether its answer was verified, or its time is withheld."""
-        if report.when == "teardown" and item.stash.get(BENCHMARK, None) is not None:
+        if self.read and report.when == "teardown" and item.stash.get(BENCHMARK, None) is not None:
             from pytest_benchgate.reports import properties
 
             found = properties.of_gated(self.results.get(item.nodeid), self.withheld.get(item.nodeid))
@@ -220,6 +228,8 @@ class Session:
         gate = item.stash.get(GATE, None)
         refused = gate is not None and (phase == "call" or gate.refused is not None)
         if earlier is None and (timed or refused):
+            from pytest_benchgate.results import Withheld
+
             path, line = self.place(item, excinfo)
             reason = message.strip().splitlines()[0] if message.strip() else "failed"
             self.withheld[item.nodeid] = Withheld(
@@ -239,6 +249,9 @@ class Session:
 
     def _result(self, item: pytest.Item, benchmark: host.BenchmarkFixture) -> Result:
         """Return the result of a benchmark that has passed so far, and add it to the benchmark's extra_info."""
+        from pytest_benchgate.reports import json_addition
+        from pytest_benchgate.results import Result
+
         stats = host.statistics(benchmark)
         result = Result(
             nodeid=item.nodeid,
@@ -248,8 +261,6 @@ class Session:
             iqr_s=stats.iqr,
             rounds=stats.rounds,
         )
-        from pytest_benchgate.reports import json_addition
-
         gate = item.stash.get(GATE, None)
         if gate is None:
             host.add_information(benchmark, json_addition.KEY, None)

@@ -90,9 +90,14 @@ def _read(value: Any, *, beside_array: bool) -> Any:
     return read(value) if is_array(value) else NEITHER
 
 
+def is_masked(value: Any) -> bool:
+    """Return whether value is a masked array; NumPy imports numpy.ma only where somebody uses it."""
+    return is_of(value, "numpy.ma", "MaskedArray")
+
+
 def read(value: Any) -> Any:
     """Return value as an array of NumPy's own class, masked if value is."""
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         return value if type(value) is np.ma.MaskedArray else value.view(np.ma.MaskedArray)
     if isinstance(value, np.ndarray):
         return value.view(np.ndarray)
@@ -196,7 +201,7 @@ def _wrong(left: Any, right: Any, tolerance: Tolerance) -> tuple[int, int]:
 
 def _equal(left: Any, right: Any, tolerance: Tolerance) -> Any:
     """Return where two arrays of one shape and kind are equal; a masked element equals only a masked one."""
-    if isinstance(left, np.ma.MaskedArray) or isinstance(right, np.ma.MaskedArray):
+    if is_masked(left) or is_masked(right):
         masks = np.ma.getmaskarray(left), np.ma.getmaskarray(right)
         values = _equal(np.ma.getdata(left), np.ma.getdata(right), tolerance)
         return (masks[0] == masks[1]) & (masks[0] | values)
@@ -289,7 +294,7 @@ def _structured(left: Any, right: Any, comparison: Comparison, where: str) -> Mi
 
 
 def _objects(left: Any, right: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    if isinstance(left, np.ma.MaskedArray) or isinstance(right, np.ma.MaskedArray):
+    if is_masked(left) or is_masked(right):
         masks = np.ma.getmaskarray(left), np.ma.getmaskarray(right)
         mismatch = arrays(masks[0], masks[1], comparison, f"{where}.mask")
         if mismatch:

@@ -8,7 +8,6 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.explain import count
 from pytest_benchgate.explained import Explanation
 
 if TYPE_CHECKING:
@@ -69,6 +68,18 @@ class Explainer:
             for nodeid, ((wall, *_), counted) in decided.items()
             if self._is_wanted(wall, counted)
         }
+        found = (yield from self._explain(wanted)) if wanted else {}
+        return {
+            nodeid: (dataclasses.replace(wall, explanation=found.get(nodeid)), *map(self._on_device, others))
+            for nodeid, ((wall, *others), _) in decided.items()
+        }
+
+    def _explain(
+        self, wanted: Mapping[str, tuple[Raced, Counted | None]]
+    ) -> Generator[Preparation, None, dict[str, Explanation]]:
+        # Most races need none of it.
+        from pytest_benchgate.explain import count
+
         found: dict[str, Explanation] = {}
         # Whatever goes wrong here, the verdicts are known and must not be lost.
         try:
@@ -81,10 +92,7 @@ class Explainer:
             found |= yield from count.explain(request)
         except Exception as error:  # noqa: BLE001
             found = dict.fromkeys(wanted, count.failed(error)) | found
-        return {
-            nodeid: (dataclasses.replace(wall, explanation=found.get(nodeid)), *map(self._on_device, others))
-            for nodeid, ((wall, *others), _) in decided.items()
-        }
+        return found
 
     def _on_device(self, raced: Raced) -> Raced:
         if self.which == "off" or raced.verdict != "slower":

@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.explain import counted_race, requests, valgrind
+from pytest_benchgate.explain import requests, valgrind
 from pytest_benchgate.explain.explainer import Explainer
 from pytest_benchgate.options import RELINKED, SELF
 from pytest_benchgate.race import relinked, status
@@ -31,7 +31,7 @@ from pytest_benchgate.race.worker.clock import CLOCK
 from pytest_benchgate.results import RaceReport
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     import pytest
 
@@ -81,6 +81,15 @@ def run(
         if raced.failed:
             yield Missing(raced, report)
     yield from _launch(config, suite, sides, trees, agreed, report, reaper, start)
+
+
+def _measure(*, built: bool, count: bool) -> Callable[..., Generator[Loaded | engine.Launched, None, None]]:
+    """Return what compares times, or else counts of instructions, launch by launch."""
+    if not count:
+        return partial(engine.run, own_files=built)
+    from pytest_benchgate.explain import counted_race
+
+    return counted_race.run
 
 
 def _require_valgrind() -> None:
@@ -140,7 +149,7 @@ def _launch(
     later_notes: list[str] = []
     seed = random.SystemRandom().getrandbits(32)
     built = trees is not None and bool(trees.built)
-    measure = counted_race.run if agreed.race.count else partial(engine.run, own_files=built)
+    measure = _measure(built=built, count=agreed.race.count)
     yield status.of_launch(report, races, len(races), 0, str)
     with closing(measure(sides.both, races, plan, seed=seed, reaper=reaper)) as events:
         for event in events:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_benchgate.results import WALL
-
 if TYPE_CHECKING:
     from pytest_benchgate.results import Raced, Result
 
@@ -64,6 +62,9 @@ def device_time(result: Result) -> str:
 
 def in_device_time(raced: Raced) -> str:
     """Return what follows a verdict on the time on a device; empty after one on the wall time."""
+    # At startup this module is imported for its texts only.
+    from pytest_benchgate.results import WALL
+
     return "" if raced.clock == WALL else " in device time"
 
 

@@ -16,6 +16,7 @@ import importlib
 import os
 import re
 import sys
+from functools import cache
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
@@ -153,11 +154,15 @@ class Home:
 
     def foreign(self) -> dict[str, str]:
         """Return the modules that seem to be the project's, but were loaded from elsewhere, with their files."""
+        # Hundreds of files share some folders, about each of which, and those above it, the system is asked.
+        real_folder = cache(os.path.realpath)
         for name, module in [*sys.modules.items()]:
             file = getattr(module, "__file__", None)
             if isinstance(file, str) and (name, file) not in self._checked:
                 self._checked.add((name, file))
-                if self._is_foreign(name, os.path.realpath(file)):
+                folder, last = os.path.split(file)
+                real = os.path.realpath(file) if os.path.islink(file) else os.path.join(real_folder(folder), last)
+                if self._is_foreign(name, real):
                     self._foreign[name] = file
         return self._foreign
 

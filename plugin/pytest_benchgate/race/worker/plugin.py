@@ -49,7 +49,9 @@ def pytest_addoption() -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
     """Open the pipes; seed for what a conftest.py draws at import."""
-    # Switched off in boot.py.
+    # Switched off in boot.py. Frozen, what is there need not be looked at while the suite is imported, after which
+    # all is as it would have been: see State.undo_imports.
+    gc.freeze()
     gc.enable()
     host.measure_no_coverage(early_config)
     state = early_config.stash[STATE] = State(messages.decode_start(os.environ.pop(START)))
@@ -150,8 +152,7 @@ class Reports:
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Run tests as ordered, until the order to quit or the end of the session."""
     state = session.config.stash[STATE]
-    # Nobody reads a worker's report.
-    session.config.stash[SESSION].limits.off = True
+    session.config.stash[SESSION].read = False
     channel = state.channel
     items = {item.nodeid: item for item in session.items}
     state.undo_imports()
