@@ -202,9 +202,9 @@ def hostile_race() -> RaceReport:
 
 def test_the_terminal_section_of_a_race() -> None:
     assert terminal.render(Report(race=RACE)) == [
-        "benchmark  verdict   change           interval  coverage     base     head  launches  pairs    took",
-        "slower      slower  +10.0 %  +8.0 % .. +12.0 %      75 %  1.00 ms  1.10 ms         3     75  2.50 s",
-        "error        error" + " " * 75 + "2.50 s",
+        "benchmark  verdict   change           interval  confidence     base     head  launches  pairs    took",
+        "slower      slower  +10.0 %  +8.0 % .. +12.0 %        75 %  1.00 ms  1.10 ms         3     75  2.50 s",
+        "error        error" + " " * 77 + "2.50 s",
         "note: a note",
         "error: error (head): OSError: no",
         "1 slower, 1 error: the working tree against v1 (0123456789)",

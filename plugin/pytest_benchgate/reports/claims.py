@@ -10,7 +10,7 @@ from pytest_benchgate.reports.quantity import exception, in_device_time, percent
 if TYPE_CHECKING:
     from pytest_benchgate.results import Raced, RaceReport
 
-HEADER = ("verdict", "claim", "measured", "interval", "coverage", "other", "own", "launches", "pairs", "took")
+HEADER = ("verdict", "claim", "measured", "interval", "confidence", "other", "own", "launches", "pairs", "took")
 
 
 def row(raced: Raced) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pytest_benchgate.results import WALL
 if TYPE_CHECKING:
     from pytest_benchgate.results import Raced, RaceReport
 
-HEADER = ("benchmark", "verdict", "change", "interval", "coverage", "base", "head", "launches", "pairs", "took")
+HEADER = ("benchmark", "verdict", "change", "interval", "confidence", "base", "head", "launches", "pairs", "took")
 # Of a race of counts.
 COUNTED = ("benchmark", "verdict", "change", "instructions in base", "in head", "took")
 # Of a race of one source over placements.
