@@ -21,7 +21,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pytest
-from pytest_benchgate import Tolerance, compare
+from pytest_benchgate import Tolerance, compare, comparison
 
 Table: TypeAlias = "dict[str, list[tuple[str, ...]]]"
 USED = {"array": array, "ctypes": ctypes, "dt": dt, "fractions": fractions, "Decimal": Decimal, "types": types}
@@ -1089,6 +1089,27 @@ def test_unequal(library: str, got: str, expected: str, words: str) -> None:
 def test_a_message_names_no_tolerance_that_was_not_applied() -> None:
     assert "tolerance: exact" in str(compare(Owns(1), Owns(2), Tolerance(rtol=1e-9)))
     assert "tolerance: rtol=1e-09" in str(compare(1.0, 2.0, Tolerance(rtol=1e-9)))
+
+
+def test_classes_whose_metaclass_makes_them_equal_are_told_apart() -> None:
+    class Alike(type):  # noqa: PLW1641  # without a hash, as it has an equality
+        def __eq__(cls, other: object) -> bool:
+            return isinstance(other, Alike)
+
+    class Wide(metaclass=Alike):
+        __slots__ = ("height", "width")
+
+        def __init__(self, width: int, height: int) -> None:
+            self.width, self.height = width, height
+
+    class Named(metaclass=Alike):
+        __slots__ = ("name",)
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+    assert comparison.attributes(Wide(1, 2)) == {"width": 1, "height": 2}
+    assert comparison.attributes(Named("a")) == {"name": "a"}
 
 
 def test_a_comparison_adds_no_keys_to_its_values() -> None:

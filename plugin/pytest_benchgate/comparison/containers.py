@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_benchgate.comparison import scalars
-from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, both, counted, is_of, shape, text
+from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, both, by_type, counted, is_of, shape, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,9 +77,11 @@ def _plain(text: str | bytes | bytearray) -> str | bytes:
 
 def fields(value: Any) -> tuple[str, ...]:
     """Return the fields by which a dataclass or attrs class compares, unless it defines its own equality."""
-    cls = type(value)
-    if cls is SimpleNamespace:
-        return tuple(vars(value))
+    return tuple(vars(value)) if type(value) is SimpleNamespace else _compared(type(value))
+
+
+@by_type
+def _compared(cls: type) -> tuple[str, ...]:
     code = getattr(cls.__eq__, "__code__", None)
     if code is None or not (code.co_filename == "<string>" or code.co_filename.startswith("<attrs generated")):
         return ()

@@ -9,13 +9,15 @@ import reprlib
 import sys
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+T = TypeVar("T")
 # Characters of a value in a message.
 MOST_TEXT = 80
 # Types whose values are equal exactly if `==` says so, which takes a hundredth of the time of a comparison.
@@ -244,14 +246,36 @@ def is_of(value: Any, library: str, *names: str) -> bool:
     return isinstance(value, tuple(kind for kind in found if isinstance(kind, type)))
 
 
+def by_type(function: Callable[[type], T]) -> Callable[[type], T]:
+    """Have what a function returns for a class found out once: a list may hold 100,000 of its objects.
+
+    By its identity, as a metaclass may make its classes equal, or take their hashes away.
+    """
+    known: dict[int, tuple[type, T]] = {}
+
+    @wraps(function)
+    def once(cls: type) -> T:
+        found = known.get(id(cls))
+        if found is None:
+            found = known[id(cls)] = cls, function(cls)
+        return found[1]
+
+    return once
+
+
 def attributes(value: Any) -> dict[str, Any]:
     """Return an object's own attributes by their names, those in slots included."""
     found = _stored(value, "__dict__")
-    slots = (getattr(cls, "__slots__", ()) for cls in type(value).__mro__)
-    names = (name for entry in slots for name in ([entry] if isinstance(entry, str) else entry))
-    in_slots = {name: _stored(value, name) for name in names if name != "__dict__"}
+    in_slots = {name: _stored(value, name) for name in _slots(type(value))}
     kept = {name: item for name, item in in_slots.items() if item is not ABSENT}
     return {**kept, **(found if isinstance(found, dict) else {})}
+
+
+@by_type
+def _slots(cls: type) -> list[str]:
+    slots = (getattr(base, "__slots__", ()) for base in cls.__mro__)
+    names = (name for entry in slots for name in ([entry] if isinstance(entry, str) else entry))
+    return [name for name in names if name != "__dict__"]
 
 
 ABSENT = object()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_benchgate.comparison import arrays
-from pytest_benchgate.comparison.core import Tolerance
+from pytest_benchgate.comparison.core import Tolerance, by_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ KNOWN = {"builtins", "collections", "_collections_abc", "array", "ctypes", "_cty
 GENERATED = ("<string>", "<attrs generated")
 
 
+@by_type
 def has_written_equality(cls: type) -> bool:
     """Return whether the equality of a class was written for it, or for a class of its library."""
     origin = next(base for base in cls.__mro__ if "__eq__" in vars(base))
