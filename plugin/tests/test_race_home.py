@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import types
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,3 +147,22 @@ def test_a_namespace_is_found_that_is_nowhere_else(tmp_path: Path, monkeypatch: 
     assert importlib.import_module("space.more").__file__ == str(tmp_path / "other" / "space" / "more.py")
     for name in [name for name in sys.modules if name.partition(".")[0] == "space"]:
         del sys.modules[name]
+
+
+@pytest.mark.parametrize("linked", ["elsewhere/kern.py", "elsewhere"])
+def test_a_file_of_the_source_tree_is_recognised_through_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: str
+) -> None:
+    for name in ("wheel/kern.py", "tree/src/kern.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    link = tmp_path / linked
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path / "tree" / "src" / ("kern.py" if link.suffix else ""))
+    home = Home(str(tmp_path / "wheel"), ["kern"], [str(tmp_path / "tree")])
+    module = types.ModuleType("src.kern")
+    monkeypatch.setitem(sys.modules, "src.kern", module)
+    module.__file__ = str(tmp_path / "wheel" / "kern.py")
+    assert home.foreign() == {}
+    module.__file__ = str(tmp_path / "elsewhere" / "kern.py")
+    assert home.foreign() == {"src.kern": module.__file__}
