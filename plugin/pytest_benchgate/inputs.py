@@ -27,6 +27,7 @@ from pytest_benchgate.comparison import (
     is_of,
 )
 from pytest_benchgate.comparison.arrays import is_masked, read
+from pytest_benchgate.comparison.core import attribute
 from pytest_benchgate.lazy import is_lazy
 from pytest_benchgate.written import is_on_device, memory_of
 
@@ -106,7 +107,11 @@ class _Held(NamedTuple):
         now = _items(self.place)
         if len(now) != len(self.items):
             return True
-        return not (all(map(operator.is_, now, self.items)) or all(map(_are_same, now, self.items)))
+        if isinstance(self.place, set):
+            # Its order may be another one after something was added and removed.
+            found = {item: item for item in now}
+            now = [found.get(item, found) for item in self.items]
+        return not (all(map(operator.is_, now, self.items)) or _are_same(now, self.items))
 
 
 def is_read(value: Any) -> bool:
@@ -152,8 +157,13 @@ def places(value: Any) -> Iterable[Any]:
     return Input(value).places() if is_read(value) else [value]
 
 
-def _are_same(now: Any, before: Any) -> bool:
-    return now is before or (type(now) is type(before) and type(now) in SIMPLE and bool(now == before))
+def _are_same(now: list[Any], before: list[Any]) -> bool:
+    """Return whether all items are the same objects as before, or equal ones of the same types in their place."""
+    others = [pair for pair in zip(now, before, strict=True) if pair[0] is not pair[1]]
+    # To arrays, widths are no difference; to the next call, they are.
+    alike = all(type(new) is type(old) and attribute(new, "dtype") == attribute(old, "dtype")
+                for new, old in others if type(new) not in SIMPLE or type(new) is not type(old))  # fmt: skip
+    return alike and are_equal([new for new, _ in others], [old for _, old in others], SAME)
 
 
 def _items(place: Any) -> list[Any]:

@@ -379,6 +379,18 @@ WRONG = {
         out = X.copy()
         out.flags.writeable = False
         gate(lambda out: None, out, expect=X, written=0)""",
+    "a dictionary that held the answer, and whose list is only replaced by an equal one": """
+        calls = itertools.count()
+        def f(out):
+            if not next(calls): out["a"] = [1]
+            return out
+        gate(f, {"a": [1]}, expect={"a": [1]})""",
+    "an item becomes a narrower one that is equal": """
+        def f(items): items[0] = items[0].astype(np.float32)
+        gate(f, [X], expect=None)""",
+    "an element of a set becomes another one": """
+        def f(items): items.add(items.pop() + 1)
+        gate(f, {1, 2}, expect=None)""",
     "wrong in every seventh call": """
         count = itertools.count(1)
         gate(lambda: next(count) % 7 != 0, expect=True, check_every=1)""",
@@ -621,6 +633,17 @@ RIGHT = {
     "out is what it reads, and what it hands back": """
         gate(lambda low, out: np.maximum(out, low, out=out), 0.0, out=np.array([-1.0, 2.0]), expect=np.array([0.0, 2.0]))""",
     "no more calls than the rounds want": "gate.pedantic(next, (iter([1] * 9),), rounds=2, expect=1)",
+    "items that are replaced by equal ones": """
+        def f(items): items[:] = [(1, 2), [3], float("nan"), X.copy()]
+        gate(f, [(1, 2), [3], float("nan"), X.copy()], expect=None)""",
+    "a set in another order than before": """
+        def f(items):
+            items.update(range(100, 120))
+            items.difference_update(range(100, 120))
+        items = {8, 1, 16, 3}
+        before = [*items]
+        gate(f, items, expect=None)
+        assert [*items] != before""",
     "sampled": "gate(np.multiply, X, 2, out=np.empty(100), expect=DOUBLE, written='out', check_every=np.int64(3))",
     "sampled, with setup and teardown": """
         gate(np.ndarray.sort, setup=lambda: ((X[::-1].copy(),), {}), teardown=lambda x: None, expect=X, written=0, check_every=2)""",
