@@ -97,6 +97,10 @@ class LenientList(list):  # type: ignore[type-arg]
     __hash__ = None
 
 
+class Masked(np.ma.MaskedArray):
+    """A subclass of NumPy's masked arrays, of another module."""
+
+
 class Info(np.ndarray):
     """Carries a word about its numbers, as NumPy's documentation shows it."""
 
@@ -400,6 +404,8 @@ EQUAL: Table = {
         ("np.array([(1, 2)], 'i4,i4')", "np.array([(1, 2)], [('f0', '>i8'), ('f1', 'i2')])"),
         ("np.ma.array(['a', [1]], mask=[0, 1], dtype=object)", "np.ma.array(['a', [2]], mask=[0, 1], dtype=object)"),
         ("np.eye(1).view(np.matrix)", "np.eye(1)"),
+        ("Masked([1, 2], mask=[0, 1])", "np.ma.array([1, 3], mask=[0, 1])"),
+        ("np.ma.array([1, 3], mask=[0, 1])", "Masked([1, 2], mask=[0, 1])"),
         ("np.ones(3).view(Lenient)", "np.ones(3)"),
         ("Info.of([1.0], 'm')", "Info.of([1.0], 'm')"),
         ("Tensor([1, 2])", "np.array([1, 2])"),
@@ -695,6 +701,8 @@ UNEQUAL: Table = {
         ("np.array('3')", "3"),
         ("np.ma.masked", "0.0"),
         ("np.ma.array(3, mask=True)", "3"),
+        ("Masked([1, 2], mask=[0, 1])", "np.ma.array([1, 2])"),
+        ("Masked([1, 2], mask=[0, 1])", "np.ma.array([2, 2], mask=[0, 1])"),
         ("np.timedelta64(5, 'ps')", "np.timedelta64(5, 'ns')"),
         ("np.datetime64(5, 'ns')", "5"),
         ("np.datetime64(5, 'ns')", "np.timedelta64(5, 'ns')"),

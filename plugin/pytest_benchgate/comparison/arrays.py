@@ -149,7 +149,8 @@ def _attributes(value: Any) -> dict[str, Any]:
     """Return what a foreign array says of its numbers."""
     if type(value).__module__.partition(".")[0] in {"numpy", "builtins", "array", "ctypes"}:
         return {}
-    found = {name: attribute(value, name) for name in METADATA + COMMON}
+    # A mask of NumPy's is compared with the elements.
+    found = {name: attribute(value, name) for name in METADATA + COMMON if name != "mask" or not is_masked(value)}
     if isinstance(value, np.ndarray):
         found |= {name: item for name, item in vars(value).items() if not name.startswith("_")}
     return {name: item for name, item in found.items() if not _is_empty(item)}
