@@ -14,6 +14,8 @@ from pytest_benchgate.lazy import is_lazy
 
 Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 Key: TypeAlias = int | str
+# What NumPy may try to tell columns of one array apart; beyond it, they count as shared if they are interleaved.
+WORK = 1000
 
 
 def argument(key: Key, arguments: Arguments) -> Any:
@@ -78,7 +80,7 @@ def shared(one: Any, other: Any) -> bool:
     if one is other:
         return True
     views = view_of(one), view_of(other)
-    return views[0] is not None and views[1] is not None and bool(np.may_share_memory(*views))
+    return views[0] is not None and views[1] is not None and bool(np.may_share_memory(*views, max_work=WORK))  # type: ignore[arg-type]
 
 
 def is_empty(value: Any) -> bool:

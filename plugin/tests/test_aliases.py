@@ -388,6 +388,12 @@ WRONG = {
     "an item becomes a narrower one that is equal": """
         def f(items): items[0] = items[0].astype(np.float32)
         gate(f, [X], expect=None)""",
+    "another column of the array that it fills": """
+        table = np.zeros((4, 2))
+        def f(x, y):
+            x += 1
+            y[:] = 5
+        gate(f, table[:, 0], table[:, 1], expect=np.full(4, 5.0), written=1)""",
     "an element of a set becomes another one": """
         def f(items): items.add(items.pop() + 1)
         gate(f, {1, 2}, expect=None)""",
