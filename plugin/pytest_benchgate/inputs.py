@@ -27,7 +27,6 @@ from pytest_benchgate.comparison import (
     is_of,
 )
 from pytest_benchgate.comparison.arrays import is_masked, read
-from pytest_benchgate.comparison.core import attribute
 from pytest_benchgate.lazy import is_lazy
 from pytest_benchgate.written import is_on_device, memory_of
 
@@ -104,14 +103,11 @@ class _Held(NamedTuple):
             return not are_equal(self.place, self.copy, SAME)
         if _checksum(self.place) != self.checksum:
             return True
-        now = _items(self.place)
-        if len(now) != len(self.items):
+        try:
+            return not _holds(self.place, self.items)
+        # A new value may contain itself.
+        except RecursionError:
             return True
-        if isinstance(self.place, set):
-            # Its order may be another one after something was added and removed.
-            found = {item: item for item in now}
-            now = [found.get(item, found) for item in self.items]
-        return not (all(map(operator.is_, now, self.items)) or _are_same(now, self.items))
 
 
 def is_read(value: Any) -> bool:
@@ -157,13 +153,27 @@ def places(value: Any) -> Iterable[Any]:
     return Input(value).places() if is_read(value) else [value]
 
 
-def _are_same(now: list[Any], before: list[Any]) -> bool:
-    """Return whether all items are the same objects as before, or equal ones of the same types in their place."""
-    others = [pair for pair in zip(now, before, strict=True) if pair[0] is not pair[1]]
-    # To arrays, widths are no difference; to the next call, they are.
-    alike = all(type(new) is type(old) and attribute(new, "dtype") == attribute(old, "dtype")
-                for new, old in others if type(new) not in SIMPLE or type(new) is not type(old))  # fmt: skip
-    return alike and are_equal([new for new, _ in others], [old for _, old in others], SAME)
+def _holds(place: Any, before: list[Any]) -> bool:
+    """Return whether place still has these items, or such as are the same to the next call."""
+    now = _items(place)
+    if len(now) != len(before):
+        return False
+    if isinstance(place, set):
+        # Its order may be another one after something was added and removed.
+        found = {item: item for item in now}
+        now = [found.get(item, found) for item in before]
+    return all(map(operator.is_, now, before)) or all(map(_are_same, now, before))
+
+
+def _are_same(now: Any, before: Any) -> bool:
+    """Return whether two values are equal, and of the same types throughout: to ``==``, 1 is 1.0, and to a call not."""
+    if now is before or type(now) is not type(before):
+        return now is before
+    if type(now) in SIMPLE:
+        return bool(now == before or (now != now and before != before))  # noqa: PLR0124  # NaN
+    if isinstance(now, CONTAINERS) or fields(now):
+        return _holds(now, _items(before))
+    return isinstance(now, np.ndarray) and _checksum(now) == _checksum(before) and _holds(now, _items(before))
 
 
 def _items(place: Any) -> list[Any]:

@@ -388,6 +388,23 @@ WRONG = {
     "an item becomes a narrower one that is equal": """
         def f(items): items[0] = items[0].astype(np.float32)
         gate(f, [X], expect=None)""",
+    "numbers of a tuple become floats": """
+        def f(items): items[0] = (1.0, 2.0)
+        gate(f, [(1, 2)], expect=None)""",
+    "an item becomes one that contains itself": """
+        def cycle():
+            made = []
+            made.append(made)
+            return made
+        def f(items): items[0] = cycle()
+        gate(f, [cycle()], expect=None)""",
+    "an item of a class whose equality says nothing becomes another one": """
+        class Lenient:
+            def __init__(self, value): self.value = value
+            def __eq__(self, other): return True
+            __hash__ = None
+        def f(items): items[0] = Lenient(2)
+        gate(f, [Lenient(1)], expect=None)""",
     "another column of the array that it fills": """
         table = np.zeros((4, 2))
         def f(x, y):

@@ -255,10 +255,9 @@ def by_type(function: Callable[[type], T]) -> Callable[[type], T]:
 
     @wraps(function)
     def once(cls: type) -> T:
-        found = known.get(id(cls))
-        if found is None:
-            found = known[id(cls)] = cls, function(cls)
-        return found[1]
+        if id(cls) not in known:
+            known[id(cls)] = cls, function(cls)
+        return known[id(cls)][1]
 
     return once
 
