@@ -66,6 +66,21 @@ def test_bytecode_files_are_not_a_difference_of_tests(plain: Project) -> None:
     assert "head's tests" not in run.text
 
 
+def test_bytecode_files_are_kept_where_none_are_to_be_written(soon: Project, tmp_path: Path) -> None:
+    """As in many containers; else each race would compile pytest, and all that the tests import, again."""
+    cache = tmp_path / "cache"
+    once = (f"--race-cache={cache}", "--race-max-launches=1")
+    kept = []
+    for _ in range(2):
+        assert soon.race("HEAD", *once, PYTHONDONTWRITEBYTECODE="1").verdicts
+        kept.append({file: file.stat().st_mtime_ns for file in (cache / "bytecode").rglob("*.pyc")})
+    assert kept[0] == kept[1]
+    names = {file.name.partition(".")[0] for file in kept[0]}
+    # Of the environment and of the build, but not of this race's own copies of the tests.
+    assert {"python", "__init__"} <= names
+    assert not any(name.startswith("test_kern") for name in names)
+
+
 @pytest.mark.thorough
 def test_each_side_may_run_its_own_tests(plain: Project) -> None:
     tests = PLAIN["tests/test_calc.py"]

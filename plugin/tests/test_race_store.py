@@ -142,6 +142,16 @@ def test_only_entries_that_no_race_used_for_long_are_removed(tmp_path: Path) -> 
     assert (outside / "precious").exists()
 
 
+@pytest.mark.parametrize(("days", "kept"), [(13, True), (15, False)])
+def test_bytecode_files_go_with_their_folder_after_14_days(tmp_path: Path, days: int, kept: bool) -> None:  # noqa: FBT001
+    with store(tmp_path) as made:
+        made.prune()
+        made.bytecode.mkdir()
+        os.utime(made.bytecode, (then := time.time() - 86400 * days, then))
+        made.prune()
+        assert made.bytecode.exists() is kept
+
+
 def interrupted(made: Store, key: str, *, complete: bool = False, files: int = 0, again_s: float = 0) -> None:
     with made.entry(key) as entry:
         assert (entry.record is not None) is complete

@@ -145,6 +145,11 @@ class Store:
     stop: Stop = field(default_factory=Stop)
     oldest: float = 0.0
 
+    @property
+    def bytecode(self) -> Path:
+        """Where workers keep bytecode files if Python is not to write them beside its sources."""
+        return self.folder / "bytecode"
+
     @contextmanager
     def entry(self, key: str, usable: Callable[[dict[str, Any]], bool] = lambda record: True) -> Iterator[Entry]:  # noqa: ARG005
         """Yield an entry, locked for this session; the caller must complete it if it has no record."""
@@ -216,7 +221,10 @@ class Store:
         self.stop.pause(WAIT_S * (1 + random.random()))  # noqa: S311
 
     def prune(self) -> None:
-        """Remove the entries that no race has used for long or uses now."""
+        """Remove the entries that no race has used for long or uses now, and bytecode files that began long ago."""
+        with contextlib.suppress(OSError):
+            if time.time() - self.bytecode.stat().st_mtime > UNUSED_S:
+                _remove(self.bytecode)
         for lock in self.folder.glob("*.lock"):
             # Another session may remove it first, or use it; the race goes on if it cannot be removed.
             with contextlib.suppress(OSError):

@@ -126,7 +126,8 @@ class Worker:
             env["TMPDIR"] = str(self.side.temporary)
             # Without bytecode files, compiling would take most of each start; one folder for both sides.
             if env.pop("PYTHONDONTWRITEBYTECODE", None):
-                env["PYTHONPYCACHEPREFIX"] = str(self.side.temporary.with_name("bytecode"))
+                own = str(self.side.temporary.with_name("bytecode"))
+                env["PYTHONPYCACHEPREFIX"] = self.side.environment.get("PYTHONPYCACHEPREFIX", own)
         line = [*self.side.prefix, *command(self.side.python, *self.side.arguments)]
         with addresses.not_random():
             self.process = self.reaper.start(

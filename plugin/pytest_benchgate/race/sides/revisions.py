@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import shlex
 import shutil
 import sys
@@ -95,7 +96,10 @@ class Trees:
             return {}
         folders = [self.root, self.projects[SIDES.index(side)]]
         sources = [str((tree / folder).resolve()) for folder in folders]
-        return home.environment(self.names(), sources, config.getini("python_files"))
+        given = home.environment(self.names(), sources, config.getini("python_files"))
+        if self.builder and os.environ.get("PYTHONDONTWRITEBYTECODE"):
+            given["PYTHONPYCACHEPREFIX"] = str(self.builder.store.bytecode)
+        return given
 
     def base_in(self, config: pytest.Config, tree: Path) -> Side:
         """Return base's side with its own source tree, checked out there."""
@@ -201,6 +205,8 @@ def _build(trees: Trees) -> Generator[Preparation, None, Trees]:
     else:
         built = tuple((yield from build_all(builder, orders)))
     builder.store.prune()
+    # The sources there are this session's, and so are their bytecode files.
+    builder.store.reaper.watch(builder.store.bytecode / trees.scratch.relative_to(trees.scratch.anchor))
     for name, environment in zip(SIDES, built, strict=True):
         if not environment.names:
             raise SidesError(
