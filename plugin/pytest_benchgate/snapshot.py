@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import copy
-import functools
 import inspect
-import struct
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from operator import attrgetter, itemgetter, methodcaller
-from types import MappingProxyType, MemberDescriptorType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +24,7 @@ from pytest_benchgate.comparison import (
     has_own_equality,
     has_written_equality,
     is_of,
+    is_opaque,
     is_plain,
 )
 from pytest_benchgate.written import is_on_device
@@ -35,10 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 CONTAINERS = (list, dict, deque)
-# What does not change, although it is not written in Python.
-FIXED = (type, BaseException, struct.Struct, functools.partial, itemgetter, attrgetter, methodcaller)
-# Bytes of a reference in an object.
-WORD = tuple.__itemsize__
 
 
 def expected(value: Any) -> Any:
@@ -53,18 +47,27 @@ def expected(value: Any) -> Any:
     return taken(lazy.computed(value))
 
 
+class Memo(dict[int, Any]):
+    """What has been copied, by identity; `deep` are deep copies of what objects without an equality refer to."""
+
+    def __init__(self) -> None:
+        self.deep: dict[int, Any] = {}
+
+
 def taken(value: Any) -> Any:
     """Return a copy of value; an object without an equality of its own stays, with a copy of its state."""
-    return _copied(value, {})
+    return _copied(value, Memo())
 
 
-def _copied(value: Any, memo: dict[int, Any]) -> Any:
+def _copied(value: Any, memo: Memo) -> Any:
     if type(value) in SIMPLE:
         return value
     if id(value) in memo:
         return memo[id(value)]
     if has_identity(value):
-        return Uncopied(value) if _is_opaque(value) else Same(value, _state(value))
+        # Within what it holds itself, it counts by its identity.
+        memo[id(value)] = Same(value, None)
+        return Uncopied(value) if is_opaque(value) else Same(value, *_state(value, memo))
     if is_of(value, "pyopencl", "MemoryObjectHolder"):
         # Its == compares handles, not what the memory of the device holds.
         return Uncopied(value)
@@ -79,19 +82,19 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     return value if is_hashable(value) and not by_identity else Uncopied(value)
 
 
-def _wrapper(value: Any, memo: dict[int, Any]) -> Any:
+def _wrapper(value: Any, memo: Memo) -> Any:
     """Return a copy of what shows the content of another object."""
     return WRAPPERS[type(value)](value, memo)
 
 
-def _from_device(value: Any, memo: dict[int, Any]) -> Any:  # noqa: ARG001
+def _from_device(value: Any, memo: Memo) -> Any:  # noqa: ARG001
     """Return what an array on a device holds: not each of them has a deep copy."""
     if not is_on_device(value):
         raise TypeError(f"a {type(value).__name__} is not on a device")
     return value.get()
 
 
-def _table(value: Any, memo: dict[int, Any]) -> Any:
+def _table(value: Any, memo: Memo) -> Any:
     """Return a copy of a table of pandas, of whose objects its own deep copy is none."""
     if not is_of(value, "pandas", "Series", "DataFrame"):
         raise TypeError(f"a {type(value).__name__} is not a table")
@@ -110,7 +113,7 @@ def _table(value: Any, memo: dict[int, Any]) -> Any:
     return made
 
 
-def _by_parts(value: Any, memo: dict[int, Any]) -> Any:
+def _by_parts(value: Any, memo: Memo) -> Any:
     """Return a copy of what is compared part by part: a container, which may contain itself, or a dataclass."""
     if isinstance(value, tuple) and (type(value) is tuple or hasattr(value, "_make")):
         parts = [_copied(item, memo) for item in value]
@@ -140,7 +143,7 @@ def _by_parts(value: Any, memo: dict[int, Any]) -> Any:
     return made
 
 
-def _deep(value: Any, memo: dict[int, Any]) -> Any:
+def _deep(value: Any, memo: Memo) -> Any:
     """Return a deep copy whose attributes and items without an equality of their own are the same objects."""
     items = value.values() if isinstance(value, Mapping) else value
     parts = [*attributes(value).values(), *(items if isinstance(value, Mapping | Sequence | AbstractSet) else ())]
@@ -158,38 +161,22 @@ def is_hashable(value: Any) -> bool:
     return True
 
 
-def _is_opaque(value: Any) -> bool:
-    """Return whether an object holds more than its attributes: its class, or a base of it, is not written in Python.
-
-    One that is its own copy, such as a time zone, does not change.
-    """
-    if isinstance(value, FIXED) or inspect.isroutine(value) or inspect.ismodule(value):
-        return False
-    cls: Any = type(value)
-    own = [vars(base) for base in cls.__mro__ if "__slots__" in vars(base)]
-    slots = sum(isinstance(item, MemberDescriptorType) for names in own for item in names.values())
-    # Python itself keeps the dictionary of attributes, and weak references, in front of an object, at negative offsets.
-    words = slots + (cls.__dictoffset__ > 0) + (cls.__weakrefoffset__ > 0)
-    if not cls.__itemsize__ and cls.__basicsize__ <= object.__basicsize__ + WORD * words:
-        return False
-    try:
-        return copy.deepcopy(value) is not value
-    except Exception:
-        return True
-
-
-def _state(value: Any) -> Any:
-    """Return a copy of an object's attributes, or None if they are part of its definition."""
+def _state(value: Any, memo: Memo) -> tuple[dict[str, Any] | None, dict[int, Any]]:
+    """Return a copy of an object's attributes, or None if they are part of its definition; and all copies in it."""
     if isinstance(value, type) or inspect.isroutine(value) or inspect.ismodule(value):
-        return None
+        return None, {}
     found = attributes(value)
     try:
-        return copy.deepcopy(found)
+        return copy.deepcopy(found, memo.deep), memo.deep
     except Exception:
-        return {name: Same(item, None) if has_identity(item) else taken(item) for name, item in found.items()}
+        # Some of its copies are not complete.
+        memo.deep = {}
+        return {
+            name: Same(item, None) if has_identity(item) else _copied(item, memo) for name, item in found.items()
+        }, {}
 
 
-def _buffer(value: Any, memo: dict[int, Any]) -> Any:  # noqa: ARG001
+def _buffer(value: Any, memo: Memo) -> Any:  # noqa: ARG001
     """Return a copy of a buffer, with its format and shape."""
     view = memoryview(value)
     try:
@@ -200,7 +187,7 @@ def _buffer(value: Any, memo: dict[int, Any]) -> Any:  # noqa: ARG001
 
 
 # What shows the content of another object, and how to copy that.
-WRAPPERS: dict[type, Callable[[Any, dict[int, Any]], Any]] = {
+WRAPPERS: dict[type, Callable[[Any, Memo], Any]] = {
     memoryview: _buffer,
     MappingProxyType: lambda value, memo: MappingProxyType(_copied(dict(value), memo)),
     type({}.keys()): lambda value, _: dict.fromkeys(value).keys(),

@@ -42,6 +42,10 @@ class Empty: __slots__ = ()
 
 class Linked: __slots__ = ("n", "__weakref__", "__dict__")
 
+class Tree:
+    def __init__(self, key, left=None, right=None): self.key, self.left, self.right = key, left, right
+    def find(self, key): return self if key == self.key else (self.left if key < self.key else self.right).find(key)
+
 class Config(dict): pass
 
 class Ordered(collections.OrderedDict): pass
@@ -414,6 +418,27 @@ WRONG = {
     "an element of a set becomes another one": """
         def f(items): items.add(items.pop() + 1)
         gate(f, {1, 2}, expect=None)""",
+    "a node of the tree that it hands back changes": """
+        tree = Tree(2, Tree(1, Tree(0)), Tree(3))
+        def f():
+            tree.left.left.key -= 1
+            return tree
+        gate(f, expect=tree)""",
+    "another node takes the place of one": """
+        tree = Tree(2, Tree(1), Tree(3))
+        def f():
+            tree.left = Tree(1)
+            return tree
+        gate(f, expect=tree)""",
+    "another node of the tree": """
+        tree = Tree(2, Tree(1), Tree(1))
+        gate(lambda: [tree.right], expect=[tree.left])""",
+    "what a node holds more than Python shows changes": """
+        tree = Tree(2, Tree(io.BytesIO()))
+        def f():
+            tree.left.key.write(b"x")
+            return tree
+        gate(f, expect=tree)""",
     "wrong in every seventh call": """
         count = itertools.count(1)
         gate(lambda: next(count) % 7 != 0, expect=True, check_every=1)""",
@@ -647,6 +672,19 @@ RIGHT = {
             def __reduce__(self): return Kept, ()
         given = [Marker(), Empty(), Linked(), Kept(), Marker, property(len), KeyError(1), threading.current_thread]
         gate(lambda: [*given], expect=given)""",
+    "nodes of a tree": """
+        tree = Tree(2, Tree(1, Tree(0)), Tree(3))
+        gate(tree.find, 1, expect=tree.left)""",
+    "all nodes of a tree that know their parent, and of a ring": """
+        tree = Tree(0)
+        tree.kids = [Tree(n, tree) for n in range(300)]
+        ring = Tree(0)
+        ring.left = Tree(1, ring)
+        gate(lambda: (ring, *tree.kids), expect=(ring, *tree.kids))""",
+    "nodes that refer to each other and cannot be copied": """
+        one, two = Tree(1), Tree(2)
+        one.kids, two.kids, one.lock, two.lock = [two], [one], threading.Lock(), threading.Lock()
+        gate(lambda: one, expect=one)""",
     "members and modules": """
         gate(lambda: [Colour.RED, np, int, None, ...], expect=[Colour.RED, np, int, None, ...])""",
     "a list that contains itself": """

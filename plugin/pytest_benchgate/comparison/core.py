@@ -120,55 +120,20 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
-class Same:
-    """An expected object that is equal to nothing but itself, with a copy of its attributes.
-
-    Attributes
-    ----------
-    original
-        The object.
-    state : dict, optional
-        Its attributes as they were; None if they do not count.
-
-    """
-
-    original: Any
-    state: dict[str, Any] | None
-
-    def __repr__(self) -> str:
-        """Return the object's own repr."""
-        return repr(self.original)
-
-
-@dataclass(frozen=True)
-class Uncopied:
-    """An expected object that can change, and of which there is no copy.
-
-    Attributes
-    ----------
-    original
-        The object.
-
-    """
-
-    original: Any
-
-    def __repr__(self) -> str:
-        """Return the object's own repr."""
-        return repr(self.original)
-
-
-@dataclass(frozen=True)
 class Comparison:
     """A comparison, and the containers that it is inside of, as a container may contain itself.
 
-    With `counts`, all differences of a container are counted; otherwise the first one is enough.
+    With `counts`, all differences of a container are counted; otherwise the first one is enough. An object that is
+    equal to nothing but itself may be in `copies`, by its identity, with the copy that it is to be compared with. Their
+    attributes are compared `later`, not within each other, as a chain of such objects may be long.
     """
 
     tolerance: Tolerance
     judge: Callable[[Comparison, Any, Any, str], Mismatch | None]
     counts: bool = True
     within: set[tuple[int, int]] = field(default_factory=set)
+    copies: dict[int, Any] = field(default_factory=dict)
+    later: list[tuple[Any, Any, str]] = field(default_factory=list)
 
     def __call__(self, got: Any, expected: Any, where: str) -> Mismatch | None:
         """Return the first difference between got and expected, or None where there is none."""

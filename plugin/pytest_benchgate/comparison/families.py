@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from pytest_benchgate.comparison import arrays, containers, others, own, pyarrow, scalars, sparse, tables, times, units
-from pytest_benchgate.comparison.core import NUMBERS, Comparison, Mismatch, Same, Tolerance, Uncopied
+from pytest_benchgate.comparison.core import NUMBERS, Comparison, Mismatch, Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,8 @@ class Family(NamedTuple):
 
 
 FAMILIES = (
-    Family(lambda value: isinstance(value, Same), others.compare_same),
-    Family(lambda value: isinstance(value, Uncopied), others.compare_uncopied),
+    Family(lambda value: isinstance(value, others.Same), others.compare_same),
+    Family(lambda value: isinstance(value, others.Uncopied), others.compare_uncopied),
     Family(containers.recognises_approx, containers.compare_approx),
     Family(units.recognises, units.compare),
     Family(tables.recognises, tables.compare),

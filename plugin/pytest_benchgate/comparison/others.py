@@ -2,17 +2,70 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import enum
+import functools
 import inspect
+import struct
+from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter, methodcaller
+from types import MemberDescriptorType
 from typing import Any
 
 import numpy as np
 
 from pytest_benchgate.comparison import arrays
-from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, attribute, attributes
+from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, attribute, attributes, both
 
 # What libraries call a method that returns whether two values are equal as a whole.
 OWN = ("identical", "equals")
+# What does not change, although it is not written in Python.
+FIXED = (type, BaseException, struct.Struct, functools.partial, itemgetter, attrgetter, methodcaller)
+# Bytes of a reference in an object.
+WORD = tuple.__itemsize__
+
+
+@dataclass(frozen=True)
+class Same:
+    """An expected object that is equal to nothing but itself, with a copy of its attributes.
+
+    Attributes
+    ----------
+    original
+        The object.
+    state : dict, optional
+        Its attributes as they were; None if they do not count.
+    copies : dict
+        Copies of the objects in them, by the identities of these.
+
+    """
+
+    original: Any
+    state: dict[str, Any] | None
+    copies: dict[int, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return the object's own repr."""
+        return repr(self.original)
+
+
+@dataclass(frozen=True)
+class Uncopied:
+    """An expected object that can change, and of which there is no copy.
+
+    Attributes
+    ----------
+    original
+        The object.
+
+    """
+
+    original: Any
+
+    def __repr__(self) -> str:
+        """Return the object's own repr."""
+        return repr(self.original)
 
 
 def has_own_equality(value: Any) -> bool:
@@ -28,13 +81,35 @@ def has_identity(value: Any) -> bool:
     return not (own or arrays.is_array(value) or has_own_equality(value))
 
 
+def is_opaque(value: Any) -> bool:
+    """Return whether an object holds more than its attributes: its class, or a base of it, is not written in Python.
+
+    One that is its own copy, such as a time zone, does not change.
+    """
+    if isinstance(value, FIXED) or inspect.isroutine(value) or inspect.ismodule(value):
+        return False
+    cls: Any = type(value)
+    own = [vars(base) for base in cls.__mro__ if "__slots__" in vars(base)]
+    slots = sum(isinstance(item, MemberDescriptorType) for names in own for item in names.values())
+    # Python itself keeps the dictionary of attributes, and weak references, in front of an object, at negative offsets.
+    words = slots + (cls.__dictoffset__ > 0) + (cls.__weakrefoffset__ > 0)
+    if not cls.__itemsize__ and cls.__basicsize__ <= object.__basicsize__ + WORD * words:
+        return False
+    try:
+        return copy.deepcopy(value) is not value
+    except Exception:
+        return True
+
+
 def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
     """Return the difference of an object and one that is equal only to itself, but may have changed."""
     if got is not expected.original:
         return compare(got, expected.original, comparison, where)
     if not expected.state:
         return None
-    return comparison(attributes(got), expected.state, f"{where}.__dict__")
+    later = [(attributes(got), expected.state, f"{where}.__dict__")]
+    comparison = dataclasses.replace(comparison, copies=expected.copies, later=later)
+    return next((mismatch for pair in later if (mismatch := comparison(*pair))), None)
 
 
 def compare_uncopied(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
@@ -76,9 +151,18 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
 
 
 def _without_equality(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
-    """Return the difference of two exceptions of one type: in their arguments, attributes or text."""
+    """Return the difference of two exceptions of one type: in their arguments, attributes or text.
+
+    Of other objects, only one and its own copy can be compared.
+    """
     if not isinstance(expected, BaseException):
-        return comparison.unjudged(got, expected, where, f"{type(expected).__name__} has no equality of its own")
+        if comparison.copies.get(id(got)) is not expected or is_opaque(got):
+            return comparison.unjudged(got, expected, where, f"{type(expected).__name__} has no equality of its own")
+        pair = id(got), id(expected)
+        if pair not in comparison.within:
+            comparison.within.add(pair)
+            comparison.later.append((*both(attributes, got, expected), f"{where}.__dict__"))
+        return None
     for name, part in (("args", lambda one: one.args), ("__dict__", attributes)):
         if mismatch := comparison(part(got), part(expected), f"{where}.{name}"):
             return mismatch
