@@ -23,6 +23,7 @@ from pytest_benchgate.comparison import (
     has_identity,
     has_own_equality,
     has_written_equality,
+    is_handle,
     is_of,
     is_opaque,
     is_plain,
@@ -68,8 +69,7 @@ def _copied(value: Any, memo: Memo) -> Any:
         # Within what it holds itself, it counts by its identity.
         memo[id(value)] = Same(value, None)
         return Uncopied(value) if is_opaque(value) else Same(value, *_state(value, memo))
-    if is_of(value, "pyopencl", "MemoryObjectHolder"):
-        # Its == compares handles, not what the memory of the device holds.
+    if is_handle(value):
         return Uncopied(value)
     for made in (_wrapper,) if type(value) in WRAPPERS else (_from_device, _table, _by_parts, _deep, _buffer):
         try:

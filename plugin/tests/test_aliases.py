@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchgate import Tolerance, compare, snapshot
 from pytest_benchgate.inputs import MOST_COPIES, Input
 
 if TYPE_CHECKING:
@@ -838,6 +839,18 @@ def test_a_change_of_objects_in_tables_is_noticed(made: str) -> None:
     assert not held.changed()
     cell.sort()
     assert held.changed()
+
+
+def test_memory_of_cffi_is_not_compared_by_its_address() -> None:
+    cffi = pytest.importorskip("cffi", reason="cffi is not installed")
+    ffi = cffi.FFI()
+    memory = ffi.new("int[]", 2)
+    numbers = [ffi.NULL, ffi.cast("int", 3)]
+    expected = snapshot.expected([memory, ffi.cast("int *", memory), numbers])
+    memory[0] = 1
+    for got, held in zip([memory, ffi.cast("int *", memory)], expected, strict=False):
+        assert "cannot be copied and compared" in str(compare([got], [held], Tolerance()))
+    assert compare(numbers, expected[2], Tolerance()) is None
 
 
 def test_what_was_overwritten_is_put_back_if_the_call_fails(suite: Suite) -> None:
