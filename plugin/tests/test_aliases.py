@@ -431,6 +431,12 @@ WRONG = {
             tree.left = Tree(1)
             return tree
         gate(f, expect=tree)""",
+    "an argument of the exception that it hands back": """
+        error = KeyError(1)
+        def f():
+            error.args = (2,)
+            return error
+        gate(f, expect=error)""",
     "another node of the tree": """
         tree = Tree(2, Tree(1), Tree(1))
         gate(lambda: [tree.right], expect=[tree.left])""",

@@ -228,10 +228,12 @@ def by_type(function: Callable[[type], T]) -> Callable[[type], T]:
 
 
 def attributes(value: Any) -> dict[str, Any]:
-    """Return an object's own attributes by their names, those in slots included."""
+    """Return an object's own attributes by their names, those in slots and the arguments of an exception included."""
     found = _stored(value, "__dict__")
     in_slots = {name: _stored(value, name) for name in _slots(type(value))}
     kept = {name: item for name, item in in_slots.items() if item is not ABSENT}
+    if isinstance(value, BaseException):
+        kept["args"] = value.args
     return {**kept, **(found if isinstance(found, dict) else {})}
 
 
