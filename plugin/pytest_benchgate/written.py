@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pytest_benchgate.comparison import is_of
+from pytest_benchgate.comparison import has_identity, is_of
 from pytest_benchgate.comparison.arrays import is_array
 from pytest_benchgate.lazy import is_lazy
 
@@ -84,7 +84,12 @@ def shared(one: Any, other: Any) -> bool:
 
 
 def is_empty(value: Any) -> bool:
-    """Return whether value has no elements, so that nothing can be written into it."""
+    """Return whether value has no elements, so that nothing can be written into it.
+
+    An object without an equality of its own is more than its elements: its attributes can be written.
+    """
+    if has_identity(value):
+        return False
     try:
         size = getattr(value, "size", None)
         return bool(size == 0) if isinstance(size, int) else len(value) == 0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from conftest import Suite
 
 PRELUDE = """
-import array, collections, ctypes, dataclasses, enum, functools, io, itertools, mmap, operator, struct, threading, types, unittest.mock
+import array, collections, ctypes, dataclasses, enum, functools, io, itertools, mmap, operator, struct, threading, types, unittest.mock, xml.etree.ElementTree
 import numpy as np
 import pytest
 from numpy.polynomial import Polynomial
@@ -437,6 +437,10 @@ WRONG = {
             error.args = (2,)
             return error
         gate(f, expect=error)""",
+    "an object of no items, whose attribute held the answer": """
+        class Box(Slots):
+            def __len__(self): return 0
+        gate(lambda out: None, Box(1), expect=lambda out: out.n == 1, written=0)""",
     "another node of the tree": """
         tree = Tree(2, Tree(1), Tree(1))
         gate(lambda: [tree.right], expect=[tree.left])""",
@@ -913,6 +917,7 @@ MISUSE = {
     "one = File(); gate(lambda: one.write(b'x') and one, expect=[one][0])": "a File cannot be copied and compared, so that a change",
     "one = [np.random.default_rng(1)]; gate(lambda: one[0].random() and one, expect=one)": "a Generator cannot be copied and compared",
     "one = threading.Lock(); gate(lambda: one, expect=one)": "a lock cannot be copied and compared, so that a change",
+    "gate(lambda out: None, xml.etree.ElementTree.Element('a', n='1'), expect=lambda out: out.get('n') == '1', written=0)": "a Element, holds the expected answer before the call and cannot be overwritten",
     "one = Uncopied(); gate(lambda: one, expect=one)": "a Uncopied cannot be copied and compared, so that a change of it would go unnoticed",
 }
 
