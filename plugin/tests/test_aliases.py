@@ -441,6 +441,12 @@ WRONG = {
         class Box(Slots):
             def __len__(self): return 0
         gate(lambda out: None, Box(1), expect=lambda out: out.n == 1, written=0)""",
+    "a partial changes that an object holds": """
+        tree = Tree(functools.partial(int, base=2))
+        def f():
+            tree.key.keywords["base"] += 1
+            return tree
+        gate(f, expect=tree)""",
     "another node of the tree": """
         tree = Tree(2, Tree(1), Tree(1))
         gate(lambda: [tree.right], expect=[tree.left])""",
