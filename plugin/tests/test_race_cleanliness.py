@@ -118,7 +118,7 @@ def test_ended_while_instructions_are_counted(plain: Project, monkeypatch: pytes
     def is_counting(project: Project) -> bool:
         return any(command.startswith("sleep 1000") for command in project.processes().values())
 
-    status, text = ended_while(plain, is_counting, signal.SIGINT, "--race-explain=auto")
+    status, text = ended_while(plain, is_counting, signal.SIGINT, *QUICK, "--race-explain=auto")
     assert status == pytest.ExitCode.INTERRUPTED
     assert "(incomplete: not all races are over)" in text
     data = json.loads(plain.json.read_text())
