@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import sys
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 CONTAINERS = (list, dict, deque)
+# What an object may hold that has no copy, and is no part of an answer.
+LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
 
 def expected(value: Any) -> Any:
@@ -57,7 +60,10 @@ class Memo(dict[int, Any]):
 
 def taken(value: Any) -> Any:
     """Return a copy of value; an object without an equality of its own stays, with a copy of its state."""
-    return _copied(value, Memo())
+    try:
+        return _copied(value, Memo())
+    except RecursionError:
+        return Uncopied(value)
 
 
 def _copied(value: Any, memo: Memo) -> Any:
@@ -168,11 +174,13 @@ def _state(value: Any, memo: Memo) -> tuple[dict[str, Any] | None, dict[int, Any
     found = attributes(value)
     try:
         return copy.deepcopy(found, memo.deep), memo.deep
+    except RecursionError:
+        raise
     except Exception:
         # Some of its copies are not complete.
         memo.deep = {}
         return {
-            name: Same(item, None) if has_identity(item) else _copied(item, memo) for name, item in found.items()
+            name: Same(item, None) if isinstance(item, LOCKS) else _copied(item, memo) for name, item in found.items()
         }, {}
 
 

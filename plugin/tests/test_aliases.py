@@ -456,6 +456,19 @@ WRONG = {
             tree.left.key.write(b"x")
             return tree
         gate(f, expect=tree)""",
+    "what a node holds that cannot be copied changes": """
+        tree = Tree(1, Tree(memoryview(bytearray(1))))
+        def f():
+            tree.left.key[0] += 1
+            return tree
+        gate(f, expect=tree)""",
+    "a node far away changes": """
+        tree = near = Tree(0)
+        for _ in range(9_999): tree = Tree(0, tree)
+        def f():
+            near.key += 1
+            return tree
+        gate(f, expect=tree)""",
     "wrong in every seventh call": """
         count = itertools.count(1)
         gate(lambda: next(count) % 7 != 0, expect=True, check_every=1)""",

@@ -119,7 +119,7 @@ def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) ->
     if not expected.state:
         return None
     later = [(attributes(got), expected.state, f"{where}.__dict__")]
-    comparison = dataclasses.replace(comparison, copies=expected.copies, later=later)
+    comparison = dataclasses.replace(comparison, within=set(), copies=expected.copies, later=later)
     return next((mismatch for pair in later if (mismatch := comparison(*pair))), None)
 
 
