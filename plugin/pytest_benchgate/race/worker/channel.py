@@ -7,9 +7,10 @@ fork. So each end checks that its descriptors still are its pipes, and that its 
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import resource
-import selectors
+import select
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.race.worker import messages
@@ -99,7 +100,7 @@ class Channel:
                 try:
                     line = line[os.write(self._fds[1], line) :]
                 except BlockingIOError:
-                    self._wait(self._fds[1], selectors.EVENT_WRITE, deadline)
+                    self._wait(self._fds[1], select.POLLOUT, deadline)
         except BrokenPipeError:
             raise Closed from None
 
@@ -110,7 +111,7 @@ class Channel:
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
-            self._wait(self._fds[0], selectors.EVENT_READ, deadline)
+            self._wait(self._fds[0], select.POLLIN, deadline)
             data = os.read(self._fds[0], 2**20)
             if not data:
                 raise Closed
@@ -125,24 +126,28 @@ class Channel:
 
     def _wait(self, fd: int, event: int, deadline: float | None) -> None:
         """Wait until a pipe can be used; raise Late after the deadline, Closed if the other process has ended."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(fd, event)
-            if self._ended_fd is not None:
-                selector.register(self._ended_fd, selectors.EVENT_READ)
-            while True:
-                left_s = None if deadline is None else max(deadline - CLOCK.s(), 0)
-                ready = selector.select(
-                    left_s if self._has_ended is None or self._ended_fd is not None else min(left_s or POLL_S, POLL_S)
-                )
-                if any(key.fd == fd for key, _ in ready):
+        if self._has_ended is None and deadline is None:
+            # A worker waits as long as the session lives, in the call that reads.
+            return
+        # Neither selectors nor epoll: this is done for each block, by a processor whose caches are cold by then.
+        poll = select.poll()
+        poll.register(fd, event)
+        if self._ended_fd is not None:
+            poll.register(self._ended_fd, select.POLLIN)
+        while True:
+            left_s = math.inf if deadline is None else max(deadline - CLOCK.s(), 0)
+            if self._ended_fd is None:
+                left_s = min(left_s, POLL_S)
+            ready = poll.poll(None if left_s == math.inf else math.ceil(1000 * left_s))
+            if any(one == fd for one, _ in ready):
+                return
+            if self._has_ended is not None and self._has_ended():
+                # It may have written its last message between the two checks.
+                if any(one == fd for one, _ in poll.poll(0)):
                     return
-                if self._has_ended is not None and self._has_ended():
-                    # It may have written its last message between the two checks.
-                    if any(key.fd == fd for key, _ in selector.select(0)):
-                        return
-                    raise Closed
-                if deadline is not None and CLOCK.s() >= deadline:
-                    raise Late
+                raise Closed
+            if deadline is not None and CLOCK.s() >= deadline:
+                raise Late
 
     def _identity(self) -> tuple[tuple[int, int], ...]:
         return tuple((stat.st_dev, stat.st_ino) for stat in map(os.fstat, self._fds))
