@@ -30,10 +30,10 @@ PLAIN = """
 """
 OPTIONS = [
     (),
-    ("-n", "2"),
     ("-W", "error", "-k", "not unused"),
 ]
 FURTHER_OPTIONS = [
+    ("-n", "2"),
     ("--benchmark-cprofile=function_name",),
     ("--benchmark-disable",),
     ("--benchmark-skip",),

@@ -66,6 +66,7 @@ def test_bytecode_files_are_not_a_difference_of_tests(plain: Project) -> None:
     assert "head's tests" not in run.text
 
 
+@pytest.mark.thorough
 def test_bytecode_files_are_kept_where_none_are_to_be_written(soon: Project, tmp_path: Path) -> None:
     """As in many containers; else each race would compile pytest, and all that the tests import, again."""
     cache = tmp_path / "cache"
