@@ -818,7 +818,7 @@ def test_tables_that_are_handed_back(suite: Suite, library: str) -> None:
 
         RIGHT = np.array([2.0, 4.0])
 
-        @pytest.fixture(params=[{TABLES[library]}])
+        @pytest.fixture(params=[{TABLES[library].strip()}])
         def table(request): return request.param
 
         @pytest.fixture
