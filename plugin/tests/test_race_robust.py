@@ -14,9 +14,18 @@ from launching import FEW, Starts, broken, ids, launched, raced
 from pytest_benchgate.race import reaper as reapers
 from pytest_benchgate.race.launching.results import Failed, FailureKind, Timed
 from pytest_benchgate.race.sides.sides import SidesError
-from pytest_benchgate.race.worker import boot
+from pytest_benchgate.race.worker import boot, messages
 from pytest_benchgate.race.worker.channel import Channel
-from pytest_benchgate.race.worker.messages import End, InvalidMessage, Ready, Run
+from pytest_benchgate.race.worker.messages import (
+    Block,
+    End,
+    InvalidMessage,
+    Ready,
+    Run,
+    decode_answer,
+    decode_order,
+    encode,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,8 +72,8 @@ DEBRIS = {
     "an order": '[1, "Quit", {}]\n',
     "too deep": "[" * 50_000 + "\n",
     "a message too many": f'[1, "Ready", {READY}]\n',
-    "an earlier answer": '[0, "Timed", {"ns": 9, "threaded": false}]\n',
-    "a block without time": '[1, "Timed", {"ns": null, "threaded": false}]\n',
+    "an earlier answer": "Timed 0 9 False None\n",
+    "a block without time": "Timed 1 None False None\n",
 }
 # What a function does to its worker, and what is said of it.
 WRITES = {
@@ -114,6 +123,23 @@ def test_invalid_data_on_the_pipe_is_no_answer(debris: str) -> None:
             channel.receive_answer(60)
     os.close(orders_in)
     os.close(answers_out)
+
+
+@pytest.mark.parametrize("message", [messages.Timed(7, True, None), messages.Timed(7, False, 0.5)])  # noqa: FBT003
+def test_the_short_messages_of_a_block_arrive(message: messages.Timed) -> None:
+    line = encode(message, 3)
+    assert decode_answer(line.rstrip()) == (3, message)
+    for damaged in (
+        line[:-6],
+        line[:-1] + b" 1",
+        b"x" + line,
+        line.replace(b"7", b"?"),
+        line.replace(b"Timed", b"Block"),
+    ):
+        with pytest.raises(InvalidMessage):
+            decode_answer(damaged.rstrip())
+    for block in (Block(9, None), Block(1, 1)):
+        assert decode_order(encode(block, 4).rstrip()) == (4, block)
 
 
 @needs_proc
