@@ -7,6 +7,8 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
+from pytest_benchgate.race.building.git import Tree
+from pytest_benchgate.race.sides import basis
 from pytest_benchgate.race.verdicts.exit_status import ExitStatus
 from racing import PLAIN, QUICK, SLOW_CALC, Project
 
@@ -14,6 +16,22 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="a race needs POSIX")
 INI = PLAIN["pytest.ini"] + "race_alpha = 0.9\nrace_threshold = 50%\nrace_max_launches = 12\n"
 TEST = PLAIN["tests/test_calc.py"]
 BENCH = "(benchmark):\n    benchmark(calc.count)\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "may"), [("kern/_kern.pyx", False), ("kern/_kern.C", False), ("kern/api.py", True), ("tox.ini", True)]
+)
+def test_sources_that_are_compiled_have_no_settings(plain: Project, file: str, may: bool) -> None:  # noqa: FBT001
+    """Then base's own tree need not be asked, which takes as long as a launch."""
+    plain.commit(**{file: "old\n"})
+    plain.commit(**{file: "new\n"})
+    base, head = (
+        Tree(
+            commit := plain.git("rev-parse", revision), plain.git("rev-parse", f"{revision}^{{tree}}"), revision, commit
+        )
+        for revision in ("HEAD~1", "HEAD")
+    )
+    assert basis.may_differ(plain.root, base, head) is may
 
 
 MARK = "@pytest.mark.benchgate(race_threshold='900%')\n"

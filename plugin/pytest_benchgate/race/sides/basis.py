@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pytest_benchgate.race.worker.listing import Benchmark
 
 # Files that select no tests and have no settings: prose, and sources that are compiled.
-ELSEWHERE = {".md", ".rst", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".cl", ".cu", ".f", ".f90", ".rs", ".s"}
+ELSEWHERE = {".md", ".rst", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".cl", ".cu", ".f", ".f90", ".rs", ".s",
+             ".pyx", ".pxd", ".pxi", ".pyi"}  # fmt: skip
 # Tests whose markers a note names.
 SHOWN = 5
 
