@@ -30,6 +30,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+import statistics
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -278,7 +279,8 @@ def median_interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple
 
     A confidence sequence: with probability `confidence` it holds the median after every launch at once, so that a race
     may end when it likes. With too few launches for it, it is the whole range, and the coverage that this has. No
-    distribution, nor any symmetry, is assumed; see the top of the module.
+    distribution, nor any symmetry, is assumed; see the top of the module. If the launches drift, so that their median
+    lies beside what earlier ones have left, it is the wider interval that the last launch alone gives.
 
     Examples
     --------
@@ -291,16 +293,24 @@ def median_interval(numbers: Sequence[float], confidence: float = 0.95) -> tuple
     most = max(capital(True for _ in numbers))
     coverage = max(0.0, min(confidence, 1 - 2 / most))
     refuted = 2 / (1 - coverage)
-    above = _first_kept(numbers, refuted)
-    below = _first_kept([-number for number in numbers], refuted)
-    return above, -below, coverage
+    mirrored = [-number for number in numbers]
+    low, high = _first_kept(numbers, refuted), -_first_kept(mirrored, refuted)
+    if not low <= statistics.median(numbers) <= high:
+        # The launches drifted: their early ones refuted what the later ones show.
+        low, high = _first_kept(numbers, refuted, at_end=True), -_first_kept(mirrored, refuted, at_end=True)
+    return low, high, coverage
 
 
-def _first_kept(numbers: Sequence[float], refuted: float) -> float:
-    """Return the smallest number that the launches above it do not refute as their median."""
+def _first_kept(numbers: Sequence[float], refuted: float, *, at_end: bool = False) -> float:
+    """Return the smallest number that the launches above it do not refute as their median, ever or at the end."""
     ordered = sorted(set(numbers))
+
+    def against(low: float) -> float:
+        capitals = [*capital(number > low for number in numbers)]
+        return capitals[-1] if at_end else max(capitals)
+
     # The larger a number, the fewer launches lie above it, and the less they refute it.
-    kept = bisect.bisect_right(ordered, -refuted, key=lambda low: -max(capital(number > low for number in numbers)))
+    kept = bisect.bisect_right(ordered, -refuted, key=lambda low: -against(low))
     return ordered[kept]
 
 
