@@ -197,7 +197,7 @@ class Builder:
         try:
             builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
             if more := sorted(builder.get_requires_for_build("wheel")):
-                tools = self._tools((*requires, *more), output)
+                tools = self._tools(tuple(dict.fromkeys([*requires, *more])), output)
                 builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
             wheel = builder.build("wheel", wheels)
         except (build.BuildBackendException, build.BuildException) as error:

@@ -40,7 +40,13 @@ def fill(original: Path, clone: Path) -> None:
                 _forget(clone, name, path)
                 continue
         elif not _from_copy(clone, name, path, copy):
-            git("submodule", "--quiet", "update", "--", path, cwd=clone)
+            try:
+                git("submodule", "--quiet", "update", "--", path, cwd=clone)
+            except GitError as error:
+                raise GitError(
+                    f"your copy of the submodule {path} lacks the commit that the race needs; "
+                    f"get it first: git submodule update --init --recursive ({error})"
+                ) from error
         if (clone / path / ".git").exists():
             fill(copy or clone / path, clone / path)
 
