@@ -80,6 +80,9 @@ def _copied(value: Any, memo: Memo) -> Any:
     for made in (_wrapper,) if type(value) in WRAPPERS else (_from_device, _table, _by_parts, _deep, _buffer):
         try:
             return made(value, memo)
+        except RecursionError:
+            # Another way might keep a part that is too deep as it is, and its changes would go unnoticed.
+            raise
         # The next way is tried.
         except Exception:
             memo.pop(id(value), None)

@@ -462,6 +462,14 @@ WRONG = {
             tree.left.key[0] += 1
             return tree
         gate(f, expect=tree)""",
+    "a node far away changes, in a list": """
+        tree = near = Tree(0)
+        for _ in range(9_999): tree = Tree(0, tree)
+        trees = [tree]
+        def f():
+            near.key += 1
+            return trees
+        gate(f, expect=trees)""",
     "a node far away changes": """
         tree = near = Tree(0)
         for _ in range(9_999): tree = Tree(0, tree)
