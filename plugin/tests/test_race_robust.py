@@ -15,7 +15,7 @@ from pytest_benchgate.race import reaper as reapers
 from pytest_benchgate.race.launching.results import Failed, FailureKind, Timed
 from pytest_benchgate.race.sides.sides import SidesError
 from pytest_benchgate.race.worker import boot, messages
-from pytest_benchgate.race.worker.channel import Channel
+from pytest_benchgate.race.worker.channel import Channel, Closed
 from pytest_benchgate.race.worker.messages import (
     Block,
     End,
@@ -74,6 +74,7 @@ DEBRIS = {
     "a message too many": f'[1, "Ready", {READY}]\n',
     "an earlier answer": "Timed 0 9 False None\n",
     "a block without time": "Timed 1 None False None\n",
+    "no number": "Timed 1 9 False nan\n",
 }
 # What a function does to its worker, and what is said of it.
 WRITES = {
@@ -121,6 +122,16 @@ def test_invalid_data_on_the_pipe_is_no_answer(debris: str) -> None:
             assert isinstance(channel.receive_answer(60), Ready)
             channel.order(End())
             channel.receive_answer(60)
+    os.close(orders_in)
+    os.close(answers_out)
+
+
+def test_the_end_of_a_process_is_noticed_where_the_system_reports_none() -> None:
+    """As on macOS: it is asked for now and then while the session waits."""
+    (orders_in, orders_out), (answers_in, answers_out) = os.pipe(), os.pipe()
+    ended = iter([False, False, True])
+    with closing(Channel(answers_in, orders_out, lambda: next(ended))) as channel, pytest.raises(Closed):
+        channel.receive_answer(60)
     os.close(orders_in)
     os.close(answers_out)
 
