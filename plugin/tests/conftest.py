@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -57,7 +58,7 @@ class Run:
     def text(self) -> str:
         return str(self.result.stdout)
 
-    @property
+    @functools.cached_property
     def data(self) -> dict[str, Any]:
         """The JSON; empty where there is none, or, as pytest-benchmark 5.0 leaves it, an empty file."""
         text = self.json_path.read_text("utf-8") if self.json_path.exists() else ""

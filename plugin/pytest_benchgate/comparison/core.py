@@ -125,7 +125,8 @@ class Comparison:
 
     With `counts`, all differences of a container are counted; otherwise the first one is enough. An object that is
     equal to nothing but itself may be in `copies`, by its identity, with the copy that it is to be compared with. Their
-    attributes are compared `later`, not within each other, as a chain of such objects may be long.
+    attributes are compared `later`, not within each other, as a chain of such objects may be long. Those in `equal`,
+    with their copies, have been compared with this tolerance, and are: each node of a tree may refer to all others.
     """
 
     tolerance: Tolerance
@@ -134,6 +135,7 @@ class Comparison:
     within: set[tuple[int, int]] = field(default_factory=set)
     copies: dict[int, Any] = field(default_factory=dict)
     later: list[tuple[Any, Any, str]] = field(default_factory=list)
+    equal: set[tuple[int, int]] = field(default_factory=set)
 
     def __call__(self, got: Any, expected: Any, where: str) -> Mismatch | None:
         """Return the first difference between got and expected, or None where there is none."""
@@ -141,7 +143,7 @@ class Comparison:
 
     def by(self, tolerance: Tolerance) -> Comparison:
         """Return the same comparison with another tolerance."""
-        return dataclasses.replace(self, tolerance=tolerance)
+        return dataclasses.replace(self, tolerance=tolerance, equal=set())
 
     def whole(self, got: Any, expected: Any, where: str, note: str = "") -> Mismatch:
         """Return the mismatch of two values as wholes."""

@@ -120,7 +120,10 @@ def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) ->
         return None
     later = [(attributes(got), expected.state, f"{where}.__dict__")]
     comparison = dataclasses.replace(comparison, within=set(), copies=expected.copies, later=later)
-    return next((mismatch for pair in later if (mismatch := comparison(*pair))), None)
+    mismatch = next((found for pair in later if (found := comparison(*pair))), None)
+    if mismatch is None:
+        comparison.equal.update(comparison.within)
+    return mismatch
 
 
 def compare_uncopied(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
@@ -172,7 +175,7 @@ def _without_equality(got: Any, expected: Any, comparison: Comparison, where: st
         if comparison.copies.get(id(got)) is not expected or unseen:
             return comparison.unjudged(got, expected, where, f"{type(expected).__name__} has no equality of its own")
         pair = id(got), id(expected)
-        if pair not in comparison.within:
+        if not (pair in comparison.equal or pair in comparison.within):
             comparison.within.add(pair)
             comparison.later.append((*both(attributes, got, expected), f"{where}.__dict__"))
         return None
