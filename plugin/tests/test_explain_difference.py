@@ -20,7 +20,11 @@ EQUAL = 0.0002
 @pytest.mark.parametrize(
     ("language", "count"),
     # gcc takes seconds for each module of Cython.
-    [("c", 3), ("cython", 1), *(pytest.param(one, FUNCTIONS, marks=pytest.mark.thorough) for one in LANGUAGES)],
+    [
+        ("c", 3),
+        pytest.param("cython", 1, marks=pytest.mark.thorough),
+        *(pytest.param(one, FUNCTIONS, marks=pytest.mark.thorough) for one in LANGUAGES),
+    ],
 )
 def test_the_function_that_does_more_is_named_first(tmp_path: Path, language: str, count: int) -> None:
     rng = random.Random(count)

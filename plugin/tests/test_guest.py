@@ -28,11 +28,9 @@ PLAIN = """
     def test_other():
         pass
 """
-OPTIONS = [
-    (),
-    ("-W", "error", "-k", "not unused"),
-]
+OPTIONS = [("-W", "error", "-k", "not unused")]
 FURTHER_OPTIONS = [
+    (),
     ("-n", "2"),
     ("--benchmark-cprofile=function_name",),
     ("--benchmark-disable",),

@@ -151,7 +151,10 @@ REPLACED = ["cupy", "pyopencl", "pyopencl.array", "torch", "jax", "mlx.core", "t
             "pandas", "pandas.api.extensions"]  # fmt: skip
 
 
-@pytest.mark.parametrize("stand_in", STAND_INS)
+@pytest.mark.parametrize(
+    "stand_in",
+    [pytest.param(one, marks=[pytest.mark.thorough] if one == "a mock" else []) for one in STAND_INS],
+)
 def test_stand_ins_of_libraries_are_not_taken_for_them(suite: Suite, stand_in: str) -> None:
     run = suite(f"""
         import sys, types, unittest.mock

@@ -68,7 +68,7 @@ def test_options_of_a_race_without_one_are_named(pytester: pytest.Pytester) -> N
 def test_an_option_is_one_declaration(plain: Project, tmp_path: Path) -> None:
     """The plugin, with one line more, has another option: a flag, an ini key, a keyword of the marker, a setting."""
     copy = tmp_path / "copy" / "pytest_benchgate"
-    shutil.copytree(Path(pytest_benchgate.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(pytest_benchgate.__file__).parent, copy)
     source = (copy / "options.py").read_text("utf-8")
     (copy / "options.py").write_text(source.replace("    builds: Path", f"{FAKE}    builds: Path"), "utf-8")
 

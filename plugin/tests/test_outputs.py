@@ -126,24 +126,22 @@ STOPPED = {
 }
 
 
-@pytest.mark.parametrize("case", STOPPED)
-def test_without_any_time_the_json_is_not_that_of_an_earlier_session(suite: Suite, case: str) -> None:
-    assert suite("def test_a(benchmark): benchmark(lambda: 1)").timed() == ["test_a"]
-    assert suite(STOPPED[case]).timed() == []
+def test_without_any_time_the_json_is_not_that_of_an_earlier_session(suite: Suite) -> None:
+    earlier = suite("def test_a(benchmark): benchmark(lambda: 1)")
+    assert earlier.timed() == ["test_a"]
+    for case, source in STOPPED.items():
+        earlier.json_path.write_text(json.dumps(earlier.data), "utf-8")
+        assert suite(source).timed() == [], case
 
 
 @keeps
-def test_a_session_without_benchmarks_leaves_the_json_of_an_earlier_one(suite: Suite) -> None:
+def test_a_session_without_benchmarks_or_that_runs_no_test_leaves_the_json_of_an_earlier_one(suite: Suite) -> None:
     """Its place may be among a project's usual options."""
-    assert suite("def test_a(benchmark): benchmark(lambda: 1)").timed() == ["test_a"]
+    source = "def test_a(benchmark): benchmark(lambda: 1)"
+    assert suite(source).timed() == ["test_a"]
     assert suite("def test_b(): assert False").timed() == ["test_a"]
-
-
-@keeps
-@pytest.mark.parametrize("option", ["--collect-only", "--setup-plan"])
-def test_a_session_that_runs_no_test_leaves_the_json_of_an_earlier_one(suite: Suite, option: str) -> None:
-    assert suite("def test_a(benchmark): benchmark(lambda: 1)").timed() == ["test_a"]
-    assert suite("def test_a(benchmark): benchmark(lambda: 1)", option).timed() == ["test_a"]
+    for option in ("--collect-only", "--setup-plan"):
+        assert suite(source, option).timed() == ["test_a"]
 
 
 def test_a_session_with_all_times_taken_back_is_not_saved_for_comparisons(suite: Suite) -> None:

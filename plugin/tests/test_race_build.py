@@ -272,9 +272,10 @@ def damage_package(folder: Path) -> None:
     "damage",
     [
         damage_marker,
-        damage_interpreter,
-        damage_module,
-        *(pytest.param(one, marks=pytest.mark.thorough) for one in (damage_bin, damage_package)),
+        *(
+            pytest.param(one, marks=pytest.mark.thorough)
+            for one in (damage_interpreter, damage_module, damage_bin, damage_package)
+        ),
     ],
     ids=lambda one: one.__name__,
 )

@@ -83,7 +83,8 @@ def ended_while(project: Project, at: Callable[[Project], bool], number: int, *o
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)]
+    "number",
+    [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.thorough) for one in (signal.SIGKILL, signal.SIGTERM))],
 )
 def test_ended_while_timing(plain: Project, number: signal.Signals) -> None:
     plain.commit(**{"tests/test_calc.py": SLEEP})

@@ -54,7 +54,9 @@ def test_coverage_is_measured_without_a_race(plain: Project) -> None:
     assert "Coverage failure" in run.text
 
 
-@pytest.mark.parametrize("given", ["option", "environment", "configuration"])
+@pytest.mark.parametrize(
+    "given", ["option", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("environment", "configuration"))]
+)
 def test_codspeed_takes_no_times(plain: Project, given: str) -> None:
     """It replaces the fixture `benchmark`, and switches pytest-benchmark off."""
     pytest.importorskip("pytest_codspeed", reason="pytest-codspeed is not installed")

@@ -274,7 +274,7 @@ def test_a_race_in_a_terminal(plain: Project, show: Show) -> None:
     assert all(len(line) <= 80 for line in left)
 
 
-@pytest.mark.parametrize("options", [(), ("-q", "--no-header")])
+@pytest.mark.parametrize("options", [(), pytest.param(("-q", "--no-header"), marks=pytest.mark.thorough)])
 def test_ctrl_c_leaves_a_clean_terminal(plain: Project, show: Show, options: tuple[str, ...]) -> None:
     screen, _ = show(80, 30)
     session = in_terminal(plain, screen, "--race=HEAD", "--race-alpha=0.0001", *options)

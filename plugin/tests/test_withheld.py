@@ -504,7 +504,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("when", ["call", "teardown"])
+@pytest.mark.parametrize("when", ["call", pytest.param("teardown", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("hook", CHANGES)
 def test_a_conftest_that_lets_a_test_fail_withholds_its_time(suite: Suite, hook: str, when: str) -> None:
     source = """
