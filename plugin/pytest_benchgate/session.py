@@ -230,10 +230,9 @@ class Session:
         if earlier is None and (timed or refused):
             from pytest_benchgate.results import Withheld
 
-            path, line = self.place(item, excinfo)
             reason = message.strip().splitlines()[0] if message.strip() else "failed"
             self.withheld[item.nodeid] = Withheld(
-                item.nodeid, item.name, phase, timed, reason, message.strip(), path, line
+                item.nodeid, item.name, phase, timed, reason, message.strip(), *self.place(item, excinfo)
             )
         elif earlier is not None and timed:
             self.withheld[item.nodeid] = dataclasses.replace(earlier, timed=True)
