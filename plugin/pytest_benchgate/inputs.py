@@ -129,7 +129,8 @@ def _is_foreign(value: Any) -> bool:
 
 def _has_equality(value: Any) -> bool:
     """Return whether value is of a type whose values can change, as they have no hash, and be compared as wholes."""
-    if snapshot.is_hashable(value) or isinstance(value, type | np.ndarray | np.generic):
+    # The hash of a tuple takes in each of its parts as often as it is there.
+    if type(value) is tuple or isinstance(value, type | np.ndarray | np.generic) or snapshot.is_hashable(value):
         return False
     # Those of the standard library, and what is derived from their base classes, have the == of these.
     is_container = isinstance(value, Mapping | MutableSequence | AbstractSet)

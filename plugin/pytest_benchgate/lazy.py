@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pytest_benchgate.comparison import attributes, fields, is_of
+from pytest_benchgate.comparison import SIMPLE, attributes, fields, is_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -147,7 +147,9 @@ def leaves(value: Any, depth: int = DEPTH) -> Iterable[Any]:
     """Return value, and what it contains, as far as lazy values are looked for."""
     yield value
     for item in islice(_parts(value), WIDTH if depth else 0):
-        yield from leaves(item, depth - 1)
+        # There may be a million numbers.
+        if type(item) not in SIMPLE:
+            yield from leaves(item, depth - 1)
 
 
 def _parts(value: Any) -> Iterable[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import copy
 import inspect
 import sys
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 CONTAINERS = (list, dict, deque)
+# Sequences, maybe of a billion numbers.
+NUMBERS = (range, bytes, bytearray, array.array)
 # What an object may hold that has no copy, and is no part of an answer.
 LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
@@ -126,16 +129,18 @@ def _by_parts(value: Any, memo: Memo) -> Any:
     """Return a copy of what is compared part by part: a container, which may contain itself, or a dataclass."""
     if isinstance(value, tuple) and (type(value) is tuple or hasattr(value, "_make")):
         parts = [_copied(item, memo) for item in value]
-        return tuple(parts) if type(value) is tuple else value._make(parts)  # type: ignore[attr-defined]
+        # Two tuples may share a third one.
+        made = memo[id(value)] = tuple(parts) if type(value) is tuple else value._make(parts)  # type: ignore[attr-defined]
+        return made
     # What can be hashed does not change, or is compared by identity.
     if isinstance(value, set | frozenset):
         return copy.copy(value)
-    array = type(value) is np.ndarray and value.dtype.kind == "O"
+    is_array = type(value) is np.ndarray and value.dtype.kind == "O"
     names = fields(value)
     # Others hold more than their items: what their == compares, too.
     plain = isinstance(value, CONTAINERS) and is_plain(value)
     container = (plain or isinstance(value, dict)) and not has_written_equality(type(value))
-    if has_own_equality(value) or not (array or names or container):
+    if has_own_equality(value) or not (is_array or names or container):
         raise TypeError(f"a {type(value).__name__} is not compared part by part")
     made = memo[id(value)] = copy.copy(value)
     for name in names:
@@ -146,7 +151,7 @@ def _by_parts(value: Any, memo: Memo) -> Any:
         for key in kind.__iter__(value):
             kind.__setitem__(made, key, _copied(kind.__getitem__(value, key), memo))
     elif not names:
-        items: Iterable[Any] = np.ndenumerate(value) if array else enumerate(value)
+        items: Iterable[Any] = np.ndenumerate(value) if is_array else enumerate(value)
         for index, item in items:
             made[index] = _copied(item, memo)
     return made
@@ -155,7 +160,8 @@ def _by_parts(value: Any, memo: Memo) -> Any:
 def _deep(value: Any, memo: Memo) -> Any:
     """Return a deep copy whose attributes and items without an equality of their own are the same objects."""
     items = value.values() if isinstance(value, Mapping) else value
-    parts = [*attributes(value).values(), *(items if isinstance(value, Mapping | Sequence | AbstractSet) else ())]
+    holds = isinstance(value, Mapping | Sequence | AbstractSet) and not isinstance(value, NUMBERS)
+    parts = [*attributes(value).values(), *(items if holds else ())]
     kept = {id(item): _buffer(item, memo) if type(item) is memoryview else item
             for item in parts if type(item) is memoryview or has_identity(item)}  # fmt: skip
     return copy.deepcopy(value, kept)

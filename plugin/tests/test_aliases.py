@@ -719,6 +719,13 @@ RIGHT = {
         ring = Tree(0)
         ring.left = Tree(1, ring)
         gate(lambda: (ring, *tree.kids), expect=(ring, *tree.kids))""",
+    "parts that are shared again and again, of which one by one there are 2 ** 60": """
+        made = [[1], {0: 1, 1: 1}, (1,), Fit(1), Tree(1)]
+        for _ in range(60):
+            made = [[made[0]] * 2, {0: made[1], 1: made[1]}, (made[2], made[2]), Fit((made[3], made[3])), Tree(made[4], made[4])]
+        gate(lambda x: made, made, expect=made)""",
+    "a billion numbers that are no objects in memory": """
+        gate(lambda: range(10**12), expect=range(10**12))""",
     "nodes that refer to each other and cannot be copied": """
         one, two = Tree(1), Tree(2)
         one.kids, two.kids, one.lock, two.lock = [two], [one], threading.Lock(), threading.Lock()

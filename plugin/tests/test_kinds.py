@@ -1120,6 +1120,24 @@ def test_classes_whose_metaclass_makes_them_equal_are_told_apart() -> None:
     assert comparison.attributes(Named("a")) == {"name": "a"}
 
 
+def test_what_was_found_equal_within_two_values_that_differ_is_compared_again() -> None:
+    @dataclasses.dataclass
+    class Kin:
+        kin: list[Any]
+        n: int
+        __hash__ = object.__hash__
+
+    def made(*numbers: int) -> tuple[set[Kin], list[Any]]:
+        kin = [Kin([], n) for n in numbers]
+        for one in kin:
+            one.kin.append(one)
+        return {*kin}, kin[0].kin
+
+    assert compare(made(1, 2), made(1, 2), Tolerance()) is None
+    for _ in range(20):
+        assert "got 1, expected 2" in str(compare(made(1, 2), made(2, 1), Tolerance()))
+
+
 def test_a_comparison_adds_no_keys_to_its_values() -> None:
     got, expected = Grows(a=1), Grows(a=2)
     assert "['a']: got 1, expected 2" in str(compare(got, expected, Tolerance()))

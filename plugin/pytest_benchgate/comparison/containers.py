@@ -12,12 +12,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_benchgate.comparison import scalars
-from pytest_benchgate.comparison.core import Comparison, Mismatch, Tolerance, both, by_type, counted, is_of, shape, text
+from pytest_benchgate.comparison.core import (
+    SIMPLE,
+    Comparison,
+    Mismatch,
+    Tolerance,
+    both,
+    by_type,
+    counted,
+    is_of,
+    shape,
+    text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BYTES = (bytes, bytearray)
+# Elements that are not worth remembering.
+FEW = 8
 # Of elements of two sets that are compared one by one.
 MOST_PAIRS = 10**6
 
@@ -37,13 +50,27 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
     """Return the first difference of two values, at least one of which is a container."""
     pair = (id(got), id(expected))
     # A container contains itself: any difference is found by the comparison that is under way.
-    if pair in comparison.within:
+    if pair in comparison.within or pair in comparison.equal:
         return None
+    known, is_equal = len(comparison.equal), False
     comparison.within.add(pair)
     try:
-        return _compare(got, expected, comparison, where)
+        mismatch = _compare(got, expected, comparison, where)
+        is_equal = mismatch is None
+        return mismatch
     finally:
         comparison.within.discard(pair)
+        if not is_equal:
+            comparison.forget(known)
+        elif not _is_small(got):
+            comparison.equal[pair] = got, expected
+
+
+def _is_small(value: Any) -> bool:
+    """Return whether to compare value again takes less than to remember that: there may be a million such rows."""
+    if not isinstance(value, list | tuple | dict) or len(value) > FEW:
+        return False
+    return all(type(item) in SIMPLE for item in (value.values() if isinstance(value, dict) else value))
 
 
 def _compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:

@@ -125,8 +125,9 @@ class Comparison:
 
     With `counts`, all differences of a container are counted; otherwise the first one is enough. An object that is
     equal to nothing but itself may be in `copies`, by its identity, with the copy that it is to be compared with. Their
-    attributes are compared `later`, not within each other, as a chain of such objects may be long. Those in `equal`,
-    with their copies, have been compared with this tolerance, and are: each node of a tree may refer to all others.
+    attributes are compared `later`, not within each other, as a chain of such objects may be long. The pairs in `equal`
+    have been compared with this tolerance, and are: a list may be in many others. They are kept there, as another value
+    might get the identity of one that is gone. `chosen` has, by two types, what compares their values.
     """
 
     tolerance: Tolerance
@@ -135,7 +136,8 @@ class Comparison:
     within: set[tuple[int, int]] = field(default_factory=set)
     copies: dict[int, Any] = field(default_factory=dict)
     later: list[tuple[Any, Any, str]] = field(default_factory=list)
-    equal: set[tuple[int, int]] = field(default_factory=set)
+    equal: dict[tuple[int, int], Any] = field(default_factory=dict)
+    chosen: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     def __call__(self, got: Any, expected: Any, where: str) -> Mismatch | None:
         """Return the first difference between got and expected, or None where there is none."""
@@ -143,7 +145,12 @@ class Comparison:
 
     def by(self, tolerance: Tolerance) -> Comparison:
         """Return the same comparison with another tolerance."""
-        return dataclasses.replace(self, tolerance=tolerance, equal=set())
+        return dataclasses.replace(self, tolerance=tolerance, equal={})
+
+    def forget(self, known: int) -> None:
+        """Keep no more than the first pairs in `equal`: the others counted on one that has turned out to differ."""
+        while len(self.equal) > known:
+            self.equal.popitem()
 
     def whole(self, got: Any, expected: Any, where: str, note: str = "") -> Mismatch:
         """Return the mismatch of two values as wholes."""
@@ -266,11 +273,17 @@ def has(value: Any, name: str) -> bool:
         cls = type(value)
         if getattr(cls, name, None) is not None:
             return True
-        if hasattr(cls, "__getattr__"):
+        if _makes_up(cls):
             return inspect.getattr_static(value, name, None) is not None
         return getattr(value, name, None) is not None
     except Exception:
         return False
+
+
+@by_type
+def _makes_up(cls: type) -> bool:
+    # Not those of its metaclass, as that of enumerations has one.
+    return any("__getattr__" in vars(base) for base in cls.__mro__)
 
 
 def attribute(value: Any, name: str) -> Any:

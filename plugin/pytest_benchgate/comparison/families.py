@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from pytest_benchgate.comparison import arrays, containers, others, own, pyarrow, scalars, sparse, tables, times, units
-from pytest_benchgate.comparison.core import NUMBERS, Comparison, Mismatch, Tolerance
+from pytest_benchgate.comparison.core import NUMBERS, Comparison, Mismatch, Tolerance, by_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,18 +87,41 @@ def _compared(got: Any, expected: Any, where: str, comparison: Comparison) -> Mi
 
 def _judge(comparison: Comparison, got: Any, expected: Any, where: str) -> Mismatch | None:
     try:
-        return _compare_of(got, expected)(got, expected, comparison, where)
+        return _compare_of(got, expected, comparison)(got, expected, comparison, where)
     except RecursionError:
         return comparison.unjudged(type(got), type(expected), where, "they are nested too deeply")
     except Exception as error:
         return comparison.unjudged(got, expected, where, f"{type(error).__name__}: {str(error)[:200]}")
 
 
-def _compare_of(got: Any, expected: Any) -> Compare:
+def _compare_of(got: Any, expected: Any, comparison: Comparison) -> Compare:
     """Return what compares two values; for Python's own types at once, as there may be a million of them."""
     kinds = {type(got), type(expected)}
     if kinds <= NUMBERS:
         return scalars.compare
     if kinds in ({list}, {tuple}, {dict}, {str}):
         return containers.compare
-    return next(family.compare for family in FAMILIES if family.recognises(expected) or family.recognises(got))
+    # By identity, as a metaclass may make classes equal.
+    pair = id(type(got)), id(type(expected))
+    chosen = comparison.chosen.get(pair)
+    if chosen is not None and _has_kind(got) and _has_kind(expected):
+        found: Compare = chosen
+        return found
+    found = next(family.compare for family in FAMILIES if family.recognises(expected) or family.recognises(got))
+    if _has_kind(got) and _has_kind(expected):
+        comparison.chosen[pair] = found
+    return found
+
+
+def _has_kind(value: Any) -> bool:
+    """Return whether the family of value depends on its type alone, not on an attribute such as a unit."""
+    cls = type(value)
+    if cls is SimpleNamespace or _is_quantity(cls):
+        return False
+    stored = object.__getattribute__(value, "__dict__") if cls.__dictoffset__ else ()
+    return not any(name in stored for name in arrays.PROTOCOLS)
+
+
+@by_type
+def _is_quantity(cls: type) -> bool:
+    return any("to" in vars(base) for base in cls.__mro__)

@@ -118,11 +118,14 @@ def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) ->
         return compare(got, expected.original, comparison, where)
     if not expected.state:
         return None
+    known = len(comparison.equal)
     later = [(attributes(got), expected.state, f"{where}.__dict__")]
     comparison = dataclasses.replace(comparison, within=set(), copies=expected.copies, later=later)
     mismatch = next((found for pair in later if (found := comparison(*pair))), None)
     if mismatch is None:
-        comparison.equal.update(comparison.within)
+        comparison.equal.update(dict.fromkeys(comparison.within))
+    else:
+        comparison.forget(known)
     return mismatch
 
 
