@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import copy
 import inspect
+import operator
 import sys
 import threading
 from collections import deque
@@ -18,8 +19,12 @@ import numpy as np
 from pytest_benchgate import lazy
 from pytest_benchgate.comparison import (
     SIMPLE,
+    Holding,
     Same,
+    Tolerance,
     Uncopied,
+    are_equal,
+    are_unequal,
     attributes,
     fields,
     has_identity,
@@ -134,7 +139,7 @@ def _by_parts(value: Any, memo: Memo) -> Any:
         return made
     # What can be hashed does not change, or is compared by identity.
     if isinstance(value, set | frozenset):
-        return copy.copy(value)
+        return _set(value, memo)
     is_array = type(value) is np.ndarray and value.dtype.kind == "O"
     names = fields(value)
     # Others hold more than their items: what their == compares, too.
@@ -148,8 +153,9 @@ def _by_parts(value: Any, memo: Memo) -> Any:
     if isinstance(value, dict):
         # Through dict itself where the type's own methods hide something, such as further values of a key.
         kind: Any = type(value) if plain else dict
+        kind.clear(made)
         for key in kind.__iter__(value):
-            kind.__setitem__(made, key, _copied(kind.__getitem__(value, key), memo))
+            kind.__setitem__(made, _key(key, memo), _copied(kind.__getitem__(value, key), memo))
     elif not names:
         items: Iterable[Any] = np.ndenumerate(value) if is_array else enumerate(value)
         for index, item in items:
@@ -157,14 +163,40 @@ def _by_parts(value: Any, memo: Memo) -> Any:
     return made
 
 
+def _set(value: Any, memo: Memo) -> Any:
+    keys = [_key(item, memo) for item in value]
+    if all(map(operator.is_, keys, value)):
+        return copy.copy(value)
+    if isinstance(value, frozenset):
+        return type(value)(keys)
+    made = copy.copy(value)
+    set.clear(made)
+    set.update(made, keys)
+    return made
+
+
+def _key(item: Any, memo: Memo) -> Any:
+    """Return what is found in the place of item, with copies of the objects in it that may change nevertheless."""
+    if type(item) in SIMPLE or not (isinstance(item, tuple) or has_identity(item) or fields(item)):
+        return item
+    made = _copied(item, memo)
+    return made if hash(made) == hash(item) else item
+
+
 def _deep(value: Any, memo: Memo) -> Any:
     """Return a deep copy whose attributes and items without an equality of their own are the same objects."""
+    if inspect.ismethod(value):
+        return Holding(value, [(value.__self__, _copied(value.__self__, memo))])
     items = value.values() if isinstance(value, Mapping) else value
     holds = isinstance(value, Mapping | Sequence | AbstractSet) and not isinstance(value, NUMBERS)
     parts = [*attributes(value).values(), *(items if holds else ())]
     kept = {id(item): _buffer(item, memo) if type(item) is memoryview else item
             for item in parts if type(item) is memoryview or has_identity(item)}  # fmt: skip
-    return copy.deepcopy(value, kept)
+    made = copy.deepcopy(value, kept)
+    if made is not value and are_unequal(made, value) and not are_equal(made, value, Tolerance(equal_nan=True)):
+        return Uncopied(value, is_unequal=True)
+    parts = [(item, _copied(item, memo)) for item in kept.values() if has_identity(item) and not is_opaque(item)]
+    return Holding(made, parts) if any(isinstance(part, Same) and part.state for _, part in parts) else made
 
 
 def is_hashable(value: Any) -> bool:

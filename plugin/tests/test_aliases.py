@@ -105,6 +105,9 @@ class Fussy(Bits):
     def __eq__(self, other): return self is other
     __hash__ = None
 
+class Miscopied(Bits):
+    def __deepcopy__(self, memo): return Miscopied(*self.bits, 0)
+
 class Fields(dict):
     def __getitem__(self, key): return super().__getitem__(key)[0]
     def __setitem__(self, key, value): super().__setitem__(key, [value])
@@ -477,6 +480,24 @@ WRONG = {
             near.key += 1
             return tree
         gate(f, expect=tree)""",
+    "an object in a set changes": """
+        one = Tree(0)
+        def f(): one.key += 1; return {one}
+        gate(f, expect={one})""",
+    "an object in a tuple that is a key changes": """
+        one = Tree(0)
+        def f(): one.key += 1; return {(one, 1): 2}
+        gate(f, expect={(one, 1): 2})""",
+    "an object changes in one that has its own ==": """
+        one = Bits(1)
+        one.tree = Tree(0)
+        def f(): one.tree.key += 1; return one
+        gate(f, expect=one)""",
+    "the object of a bound method changes": """
+        one = Tree(0)
+        def f(): one.key += 1; return [one.find]
+        gate(f, expect=[one.find])""",
+    "a bound method of another object": "gate(lambda: [Tree(0).find], expect=[Tree(0).find])",
     "wrong in every seventh call": """
         count = itertools.count(1)
         gate(lambda: next(count) % 7 != 0, expect=True, check_every=1)""",
@@ -726,6 +747,11 @@ RIGHT = {
         gate(lambda x: made, made, expect=made)""",
     "a billion numbers that are no objects in memory": """
         gate(lambda: range(10**12), expect=range(10**12))""",
+    "objects in a set and in keys, bound methods, and NaN in an attribute": """
+        one, two = Tree(float("nan")), Bits(1)
+        two.tree = one
+        made = {one, Marker}, frozenset([(one, 1)]), {one: 2}, collections.OrderedDict({(one, Tree(2)): 1}), two, [one.find]
+        gate(lambda: (*made[:-1], [one.find]), expect=made)""",
     "nodes that refer to each other and cannot be copied": """
         one, two = Tree(1), Tree(2)
         one.kids, two.kids, one.lock, two.lock = [two], [one], threading.Lock(), threading.Lock()
@@ -955,6 +981,7 @@ MISUSE = {
     "gate(lambda: 1, expect=map(len, []))": "expect is a lazy value (map)",
     "gate(lambda: 1, expect=coroutine())": "expect is a lazy value (coroutine)",
     "gate(lambda x: None, (1, 2), expect=1, written=0)": "wrong answer on the first call",
+    "one = Miscopied(1); gate(lambda: one, expect=[one][0])": "copy.deepcopy makes a Miscopied that is not equal to it",
     "x = {'a': 1}; v = x.values(); gate(lambda: x.update(a=2) or v, expect=v)": "a dict_values cannot be copied and compared, so that",
     "one = io.BytesIO(); gate(lambda: one.write(b'x') and one, expect=one)": "a BytesIO cannot be copied and compared, so that a change",
     "one = File(); gate(lambda: one.write(b'x') and one, expect=[one][0])": "a File cannot be copied and compared, so that a change",

@@ -16,9 +16,17 @@ from pytest_benchgate.comparison.core import (
     text,
 )
 from pytest_benchgate.comparison.families import are_equal, compare
-from pytest_benchgate.comparison.others import Same, Uncopied, has_identity, has_own_equality, is_handle, is_opaque
-from pytest_benchgate.comparison.own import has_written_equality
+from pytest_benchgate.comparison.others import (
+    Holding,
+    Same,
+    Uncopied,
+    has_identity,
+    has_own_equality,
+    is_handle,
+    is_opaque,
+)
+from pytest_benchgate.comparison.own import are_unequal, has_written_equality
 
-__all__ = ["SIMPLE", "Mismatch", "Same", "Tolerance", "Uncopied", "WrongAnswer", "are_equal", "attributes", "compare",
-           "fields", "has_identity", "has_own_equality", "has_written_equality", "is_handle", "is_of",
-           "is_opaque", "is_plain", "text"]  # fmt: skip
+__all__ = ["SIMPLE", "Holding", "Mismatch", "Same", "Tolerance", "Uncopied", "WrongAnswer", "are_equal", "are_unequal",
+           "attributes", "compare", "fields", "has_identity", "has_own_equality", "has_written_equality", "is_handle",
+           "is_of", "is_opaque", "is_plain", "text"]  # fmt: skip

@@ -177,7 +177,9 @@ def _mappings(got: Any, expected: Any, comparison: Comparison, where: str) -> Mi
                         type(got).__name__, shape(got), comparison.tolerance)  # fmt: skip
     for key in expected:
         # To a dictionary, True is 1.
-        if keys[key] is not key and comparison(keys[key], key, where) is not None:
+        if keys[key] is not key and (mismatch := comparison(keys[key], key, where)) is not None:
+            if type(keys[key]) not in SIMPLE:
+                return mismatch
             return comparison.words(f"the key {keys[key]!r}", f"the key {key!r}", got, where)
     if isinstance(got, OrderedDict) and isinstance(expected, OrderedDict) and [*keys] != [*expected]:
         return comparison.words(f"the keys {text([*keys])}", f"the keys {text([*expected])}", got, where)
@@ -223,7 +225,9 @@ def _sets(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismat
     for element in unpaired:
         found = next((one for one in left if comparison(one, element, where) is None), left)
         if found is left:
-            return comparison.whole(got, expected, where)
+            # An object that is in both has changed.
+            changed = comparison(left[element], element, where) if element in left else None
+            return changed or comparison.whole(got, expected, where)
         del left[found]
     return None
 

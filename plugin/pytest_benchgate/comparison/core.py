@@ -127,7 +127,8 @@ class Comparison:
     equal to nothing but itself may be in `copies`, by its identity, with the copy that it is to be compared with. Their
     attributes are compared `later`, not within each other, as a chain of such objects may be long. The pairs in `equal`
     have been compared with this tolerance, and are: a list may be in many others. They are kept there, as another value
-    might get the identity of one that is gone. `chosen` has, by two types, what compares their values.
+    might get the identity of one that is gone. `chosen` has, by two types, what compares their values, and `states` the
+    pairs that are equal within the attributes of objects, where NaN equals NaN.
     """
 
     tolerance: Tolerance
@@ -138,6 +139,7 @@ class Comparison:
     later: list[tuple[Any, Any, str]] = field(default_factory=list)
     equal: dict[tuple[int, int], Any] = field(default_factory=dict)
     chosen: dict[tuple[int, int], Any] = field(default_factory=dict)
+    states: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     def __call__(self, got: Any, expected: Any, where: str) -> Mismatch | None:
         """Return the first difference between got and expected, or None where there is none."""
@@ -145,7 +147,14 @@ class Comparison:
 
     def by(self, tolerance: Tolerance) -> Comparison:
         """Return the same comparison with another tolerance."""
-        return dataclasses.replace(self, tolerance=tolerance, equal={})
+        return dataclasses.replace(self, tolerance=tolerance, equal={}, states={})
+
+    def unchanged(self, copies: dict[int, Any], later: list[tuple[Any, Any, str]]) -> Comparison:
+        """Return the same comparison for the attributes of one object and their copies: NaN may have been in them."""
+        tolerance = dataclasses.replace(self.tolerance, equal_nan=True)
+        return dataclasses.replace(
+            self, tolerance=tolerance, within=set(), equal=self.states, copies=copies, later=later
+        )
 
     def forget(self, known: int) -> None:
         """Keep no more than the first pairs in `equal`: the others counted on one that has turned out to differ."""

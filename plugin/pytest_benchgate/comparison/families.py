@@ -27,6 +27,7 @@ class Family(NamedTuple):
 FAMILIES = (
     Family(lambda value: isinstance(value, others.Same), others.compare_same),
     Family(lambda value: isinstance(value, others.Uncopied), others.compare_uncopied),
+    Family(lambda value: isinstance(value, others.Holding), others.compare_holding),
     Family(containers.recognises_approx, containers.compare_approx),
     Family(units.recognises, units.compare),
     Family(tables.recognises, tables.compare),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import enum
 import functools
 import inspect
@@ -29,8 +28,26 @@ WORD = tuple.__itemsize__
 MEMORY = ("pointer", "array", "struct", "union")
 
 
-@dataclass(frozen=True)
-class Same:
+class Original:
+    """An expected object itself, which is found in its place in a set or a dictionary."""
+
+    original: Any
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether other is the object."""
+        return other is self.original or other is self
+
+    def __hash__(self) -> int:
+        """Return the object's own hash."""
+        return hash(self.original)
+
+    def __repr__(self) -> str:
+        """Return the object's own repr."""
+        return repr(self.original)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Same(Original):
     """An expected object that is equal to nothing but itself, with a copy of its attributes.
 
     Attributes
@@ -48,27 +65,39 @@ class Same:
     state: dict[str, Any] | None
     copies: dict[int, Any] = field(default_factory=dict)
 
-    def __repr__(self) -> str:
-        """Return the object's own repr."""
-        return repr(self.original)
 
-
-@dataclass(frozen=True)
-class Uncopied:
+@dataclass(frozen=True, eq=False, repr=False)
+class Uncopied(Original):
     """An expected object that can change, and of which there is no copy.
 
     Attributes
     ----------
     original
         The object.
+    is_unequal : bool
+        Whether there is a copy, which is not equal to it.
 
     """
 
     original: Any
+    is_unequal: bool = False
 
-    def __repr__(self) -> str:
-        """Return the object's own repr."""
-        return repr(self.original)
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Holding(Original):
+    """A copy of an expected value, or a method, that refers to objects which it does not compare as they were.
+
+    Attributes
+    ----------
+    original
+        The copy, or the method.
+    parts : list
+        What is expected of these objects, with the objects.
+
+    """
+
+    original: Any
+    parts: list[tuple[Any, Any]]
 
 
 def has_own_equality(value: Any) -> bool:
@@ -118,9 +147,9 @@ def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) ->
         return compare(got, expected.original, comparison, where)
     if not expected.state:
         return None
-    known = len(comparison.equal)
     later = [(attributes(got), expected.state, f"{where}.__dict__")]
-    comparison = dataclasses.replace(comparison, within=set(), copies=expected.copies, later=later)
+    comparison = comparison.unchanged(expected.copies, later)
+    known = len(comparison.equal)
     mismatch = next((found for pair in later if (found := comparison(*pair))), None)
     if mismatch is None:
         comparison.equal.update(dict.fromkeys(comparison.within))
@@ -129,8 +158,19 @@ def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) ->
     return mismatch
 
 
+def compare_holding(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
+    """Return the difference of two values, or of an object that they refer to and its state before."""
+    mismatch = comparison(got, expected.original, where)
+    parts = (comparison(part, state, where) for part, state in expected.parts)
+    return mismatch or next(filter(None, parts), None)
+
+
 def compare_uncopied(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
     """Return the difference of a value and an object that cannot be copied; it may have changed like the value."""
+    if expected.is_unequal:
+        kind = type(expected.original).__name__
+        why = f"copy.deepcopy makes a {kind} that is not equal to it, so that a change of it would go unnoticed"
+        return comparison.unjudged(got, expected, where, why)
     if got is not expected.original and not (is_handle(got) and got == expected.original):
         return comparison(got, expected.original, where)
     kind = type(got).__name__
@@ -150,7 +190,9 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
     elif got is expected and cls.__eq__ is object.__eq__:
         return None
     elif isinstance(expected, enum.Enum | type) or inspect.isroutine(expected) or inspect.ismodule(expected):
-        return None if got is expected else comparison.whole(got, expected, where)
+        # Each access makes another bound method.
+        same = got is expected or (inspect.ismethod(expected) and got == expected)
+        return None if same else comparison.whole(got, expected, where)
     elif cls.__eq__ is object.__eq__:
         return _without_equality(got, expected, comparison, where)
     else:

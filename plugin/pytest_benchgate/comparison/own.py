@@ -71,6 +71,11 @@ def _verdict(one: Any, other: Any) -> bool | None:
     return bool(equal) if isinstance(equal, bool | np.bool_) else None
 
 
+def are_unequal(one: Any, other: Any) -> bool:
+    """Return whether two values deny by their own == that they are equal."""
+    return _verdict(one, other) is False
+
+
 def _extends_known(value: Any) -> bool:
     """Return whether value is of a subclass of Python's or NumPy's own types, whose content counts, not its ==."""
     return any(base.__module__.partition(".")[0] in KNOWN and base is not object for base in type(value).__mro__)
