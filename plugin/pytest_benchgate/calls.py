@@ -84,7 +84,9 @@ class Call:
         """
         __tracebackhide__ = True
         arguments = self.arguments()
-        before = check.prepare(arguments, self.function, fresh=bool(self.setup)) if check else Before()
+        # A setup that returns None leaves the same ones.
+        fresh = arguments[1] is not self.kwargs
+        before = check.prepare(arguments, self.function, fresh=fresh) if check else Before()
         with before.restoring():
             result = self.function(*arguments[0], **arguments[1])
             try:

@@ -480,6 +480,9 @@ WRONG = {
             near.key += 1
             return tree
         gate(f, expect=tree)""",
+    "it changes what a setup that returns None leaves as it is": """
+        def f(x): x.sort(); return x[0]
+        gate(f, [3, 1, 2], setup=lambda: None, expect=1)""",
     "an object in a set changes": """
         one = Tree(0)
         def f(): one.key += 1; return {one}
@@ -526,6 +529,10 @@ RIGHT = {
         def f(x, inner): inner[:] = 1
         gate(f, x, x[1:-1], expect=np.ones(7), written=1)""",
     "it changes what setup gives": "gate(lambda x: x.pop(), setup=lambda: (([1],), {}), expect=1)",
+    "it reads what a setup that returns None has shuffled, and fills another": """
+        x, out = [3, 1, 2], [0]
+        def f(x, out): out[0] = min(x)
+        gate(f, x, out, setup=x.reverse, expect=[1], written=1)""",
     "it changes what its arguments remember": """
         def f(x, box): box.n = x[0].n = 2; return 1
         gate(f, [Slots(1)], Locked(), expect=1)""",
