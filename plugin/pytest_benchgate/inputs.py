@@ -27,6 +27,7 @@ from pytest_benchgate.comparison import (
     is_of,
 )
 from pytest_benchgate.comparison.arrays import is_masked, read
+from pytest_benchgate.comparison.core import by_type
 from pytest_benchgate.lazy import is_lazy
 from pytest_benchgate.written import is_on_device, memory_of
 
@@ -41,6 +42,8 @@ MOST_COPIES = 1000
 MOST_MAPPED = 2**28
 # Whatever a subclass makes of their items, they are read as these types hold them.
 CONTAINERS = (list, tuple, OrderedDict, dict, set, deque)
+# Where libraries keep the names of a class' fields.
+DECLARED = {"pydantic": "__pydantic_fields__", "msgspec": "__struct_fields__"}
 SAME = Tolerance(equal_nan=True)
 
 
@@ -183,8 +186,17 @@ def _items(place: Any) -> list[Any]:
     kind: Any = next((kind for kind in CONTAINERS if isinstance(place, kind)), None)
     if kind is None:
         stored = attributes(place)
-        return [stored[name] for name in fields(place) if name in stored]
+        # The == of pydantic and msgspec fails where there are arrays in their fields.
+        declared = [getattr(place, name, None) for name in _declared(type(place))]
+        return [*(stored[name] for name in fields(place) if name in stored), *declared]
     return [*kind.__iter__(place), *(kind.values(place) if isinstance(place, dict) else ())]
+
+
+@by_type
+def _declared(cls: type) -> list[str]:
+    """Return the fields of a class of pydantic or msgspec."""
+    library = next((base.__module__.partition(".")[0] for base in cls.__mro__[-2::-1]), "")
+    return [*getattr(cls, DECLARED[library], ())] if library in DECLARED else []
 
 
 def _objects(values: Any) -> Iterable[Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from pytest_benchgate import Tolerance, compare, snapshot
 from pytest_benchgate.inputs import MOST_COPIES, Input
@@ -925,6 +926,20 @@ def test_a_change_of_objects_in_tables_is_noticed(made: str) -> None:
     assert not held.changed()
     cell.sort()
     assert held.changed()
+
+
+@pytest.mark.parametrize("library", ["pydantic", "msgspec"])
+def test_a_change_of_fields_is_noticed_beside_an_array(library: str) -> None:
+    module = pytest.importorskip(library, reason=f"{library} is not installed")
+    given: dict[str, Any] = {"__annotations__": {"n": int, "values": Any}}
+    base = module.BaseModel if library == "pydantic" else module.Struct
+    made = type(base)("Made", (base,), given)
+    for change in (lambda one: setattr(one, "n", 2), lambda one: one.values.sort()):
+        one = made(n=1, values=np.array([2.0, 1.0]))
+        held = Input([one])
+        assert not held.changed()
+        change(one)
+        assert held.changed()
 
 
 def test_memory_of_cffi_is_not_compared_by_its_address() -> None:
