@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pytest_benchgate import snapshot
-from pytest_benchgate.comparison import SIMPLE, attributes, has_identity, has_own_equality, is_of
+from pytest_benchgate.comparison import SIMPLE, Holding, attributes, has_identity, has_own_equality, is_of
 from pytest_benchgate.comparison.arrays import is_array, is_masked
 from pytest_benchgate.written import Key, is_on_device, other, overwrite, view_of
 
@@ -177,7 +177,13 @@ def _take(place: Any) -> Any:
         return snapshot.taken(place)
     if (view := view_of(place)) is not None:
         return view.copy()
-    return attributes(place) if _is_plain(place) else snapshot.taken(place)
+    return attributes(place) if _is_plain(place) else _copied(place)
+
+
+def _copied(place: Any) -> Any:
+    """Return a copy; the objects that it refers to may have changed."""
+    content = snapshot.taken(place)
+    return content.original if isinstance(content, Holding) else content
 
 
 @singledispatch
@@ -213,7 +219,7 @@ def _overwritten(content: Any) -> Any:
     if isinstance(content, Masked):
         mask = content.mask
         return Masked(_overwritten(content.data), mask if mask is np.ma.nomask else np.zeros_like(mask))
-    changed = snapshot.taken(content)
+    changed = _copied(content)
     overwrite(changed)
     return changed
 
