@@ -334,9 +334,10 @@ def marks(item: pytest.Item) -> dict[str, Any]:
     found: dict[str, Any] = {}
     closest_first = [*item.iter_markers(MARKER)]
     for mark in reversed(closest_first):
-        if mark.args or not mark.kwargs.keys() <= {*CLAIMS, *keywords}:
-            takes = ", ".join((*keywords, *CLAIMS))
-            raise pytest.UsageError(f"{item.nodeid}: the marker {MARKER} takes the keywords {takes}")
+        unknown = [f"{name}={value!r}" for name, value in mark.kwargs.items() if name not in {*CLAIMS, *keywords}]
+        if stray := [*map(repr, mark.args), *unknown]:
+            takes, got = ", ".join((*keywords, *CLAIMS)), ", ".join(stray)
+            raise pytest.UsageError(f"{item.nodeid}: the marker {MARKER} takes the keywords {takes}; got {got}")
         for name in mark.kwargs.keys() & keywords.keys():
             value, (field, option) = mark.kwargs[name], keywords[name]
             try:

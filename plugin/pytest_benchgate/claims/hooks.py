@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_benchgate import host
+from pytest_benchgate import host, options
 from pytest_benchgate.claims import stated
 from pytest_benchgate.claims.course import Course
 from pytest_benchgate.race.events import Settled
@@ -38,6 +38,8 @@ class ClaimHooks(RaceHooks):
 
     def _takes_part(self, item: pytest.Item) -> bool:
         """Return whether a test claims anything; pytest.UsageError if its claims make no sense."""
+        # A claim with a misspelt keyword is none, and would pass unchecked.
+        options.marks(item)
         self._stated[item.nodeid] = stated.of_item(item, self._collected)
         return bool(self._stated[item.nodeid])
 

@@ -119,8 +119,8 @@ class RaceHooks:
         """
         self._collected = {item.nodeid: item for item in items}
         yield
-        self._selected = len(items)
         benchmarks = {item.nodeid: item for item in items if self._takes_part(item)}
+        self._selected = len(items)
         self._nodeids = tuple(sorted(benchmarks))
         part, parts = self._race.shard
         kept = {*division.divide(self._nodeids, self._seconds, parts)[part - 1]}
