@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchgate.claims.stated import of_item
 
 if TYPE_CHECKING:
     from racing import Project
@@ -33,3 +34,32 @@ def test_a_misspelt_claim_does_not_pass_unchecked(plain: Project, marker: str, w
     assert "test_claims.py::test_it: the marker benchgate takes the keywords race_threshold, race_alpha" in run.text
     assert words in run.text
     assert "claims anything" not in run.text
+
+
+LARGE = """
+import pytest
+
+seen = []
+
+def pytest_generate_tests(metafunc):
+    seen.append(metafunc.function.__name__)
+
+@pytest.mark.parametrize("kind", range(9))
+def test_slow(benchmark, kind): pass
+
+@pytest.mark.benchgate(faster_than="test_slow[{kind}]")
+@pytest.mark.benchgate(grows="n", sizes="size")
+@pytest.mark.parametrize("kind", range(9))
+@pytest.mark.parametrize("size", [10, 20])
+def test_it(benchmark, size, kind): pass
+"""
+
+
+def test_a_file_is_collected_once_for_all_of_its_claims(pytester: pytest.Pytester) -> None:
+    """With a thousand claims, that took minutes."""
+    items = [item for item in pytester.getitems(LARGE) if item.name.startswith("test_it")]
+    selected = {item.nodeid: item for item in items}
+    claims = [one for item in items for one in of_item(item, selected)]
+    assert len(claims) == 18 + 9
+    assert isinstance(items[0], pytest.Function)
+    assert items[0].module.seen == ["test_slow", "test_it"] * 2

@@ -10,22 +10,25 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from pytest_benchgate import host
 from pytest_benchgate.results import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import pytest
+    from collections.abc import Callable, Mapping, Sequence
 
 GROWS = "grows"
 # The power of the sizes' ratio that is left as room, where instructions are counted, and where times are compared.
 COUNT_ROOM, TIME_ROOM = 0.5, 0.65
 # How far apart the compared sizes should be, if there are such.
 DOUBLINGS = 2
+# The tests of a file that differ by their sizes only, by the parameter of the sizes and what they have in common.
+FAMILIES = pytest.StashKey[dict[str, defaultdict[tuple[object, ...], list[pytest.Item]]]]()
 FORM = re.compile(r"(?:(1)|(n)(?:\s*\^\s*(\d+(?:\.\d+)?))?)?\s*(?:\*?\s*(log)\(?\s*n\)?)?", re.IGNORECASE)
 
 
@@ -68,15 +71,24 @@ class Growth:
 
 
 def stated(
-    item: pytest.Item, order: Any, sizes: Any, known: Mapping[str, pytest.Item]
+    item: pytest.Item, order: Any, sizes: Any, known: Callable[[], Mapping[str, pytest.Item]]
 ) -> tuple[pytest.Item, Growth] | None:
     """Return the test to compare with, and the claim; None unless the test's own size is the largest.
 
-    Raises ValueError if order is none, or sizes is not a parameter of numbers above 1, at least two of which differ.
+    Parameters
+    ----------
+    known : callable
+        Returns the tests of its file, by their ids; it is called once for a file.
+
+    Raises
+    ------
+    ValueError
+        If order is none, or sizes is not a parameter of numbers above 1, at least two of which differ.
+
     """
     _function(order)
-    family = {_size(one, sizes): one for one in known.values() if _is_relative(one, item, sizes)}
     own = _size(item, sizes)
+    family = {_size(one, sizes): one for one in _relatives(item, sizes, known)}
     if own < max(family):
         return None
     smaller = [size for size in sorted(family) if size < own]
@@ -98,14 +110,18 @@ def _size(item: pytest.Item, name: Any) -> float:
     return float(value)
 
 
-def _is_relative(one: pytest.Item, item: pytest.Item, sizes: str) -> bool:
-    """Return whether a test is the same one, with another size at most."""
-    same = [
-        (
-            test.nodeid.removesuffix(test.name),
-            getattr(test, "originalname", test.name),
-            [(name, text) for name, text in host.parameter_ids(test).items() if name != sizes],
-        )
-        for test in (one, item)
-    ]
-    return same[0] == same[1]
+def _relatives(item: pytest.Item, sizes: str, known: Callable[[], Mapping[str, pytest.Item]]) -> Sequence[pytest.Item]:
+    """Return the tests that are the same one as this, with another size at most; itself among them."""
+    # Each test of a large file would look at all others.
+    families = (item.getparent(pytest.Module) or item.session).stash.setdefault(FAMILIES, {})
+    if sizes not in families:
+        families[sizes] = defaultdict(list)
+        for one in known().values():
+            families[sizes][_but_for(sizes, one)].append(one)
+    return families[sizes][_but_for(sizes, item)]
+
+
+def _but_for(sizes: str, item: pytest.Item) -> tuple[object, ...]:
+    """Return what a test is, apart from its size."""
+    others = [(name, text) for name, text in host.parameter_ids(item).items() if name != sizes]
+    return (item.nodeid.removesuffix(item.name), getattr(item, "originalname", item.name), *others)

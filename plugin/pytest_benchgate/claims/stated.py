@@ -25,6 +25,8 @@ REACHES = "reaches"
 AMOUNTS = {"faster_than": "by", "slower_than": "within", growth.GROWS: "sizes"}
 # Those that compare two tests by a clock.
 COMPARED = ("faster_than", "slower_than")
+# All tests of a file, by their ids.
+BESIDE = pytest.StashKey[dict[str, pytest.Item]]()
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def _stated(item: pytest.Item, given: Mapping[str, Any], collected: Mapping[str,
     if not host.is_benchmark(item):
         raise ValueError(f"{kind}= is a claim about a time, and this test has no fixture `benchmark` or `gate`")
     if kind == growth.GROWS:
-        compared = growth.stated(item, given[kind], given.get("sizes"), {**_beside(item), **collected})
+        compared = growth.stated(item, given[kind], given.get("sizes"), lambda: {**_beside(item), **collected})
         if compared is None:
             return None
         other, grown = compared
@@ -208,9 +210,12 @@ def _find(item: pytest.Item, name: str, known: Mapping[str, pytest.Item]) -> lis
 
 def _beside(item: pytest.Item) -> dict[str, pytest.Item]:
     """Return all tests of a test's file: the command line may have selected a part of it."""
-    found: dict[str, pytest.Item] = {}
     module = item.getparent(pytest.Module)
-    waiting: list[pytest.Collector] = [module] if module is not None else []
+    if module is None:
+        return {}
+    # Each test of a large file would collect all of them again.
+    found = module.stash.setdefault(BESIDE, {})
+    waiting: list[pytest.Collector] = [] if found else [module]
     while waiting:
         for node in waiting.pop().collect():
             if isinstance(node, pytest.Collector):
