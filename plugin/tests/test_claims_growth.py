@@ -112,6 +112,7 @@ def test_what_is_no_order_is_refused(order: object) -> None:
         ('grows="m", sizes="size"', "grows='m' is not an order of growth"),
         ('grows="n", sizes="size", by=2', "by=2 belongs to faster_than=; grows= takes sizes="),
         ('sizes="size"', "sizes='size' belongs to grows=, which is missing"),
+        ('grows="n^9999", sizes="size"', "grows='n^9999': from 2 to 4, that is more than any number"),
     ],
 )
 def test_claims_that_make_no_sense_are_refused(marker: str, words: str, pytester: pytest.Pytester) -> None:
@@ -127,6 +128,19 @@ def test_claims_that_make_no_sense_are_refused(marker: str, words: str, pytester
 def test_one_size_does_not_grow(pytester: pytest.Pytester) -> None:
     with pytest.raises(pytest.UsageError, match="100 is the only size; growth needs at least two"):
         of(SUITE.replace("[100, 200, 400, 800]", "[100]"), pytester)
+
+
+@pytest.mark.parametrize("sizes", ["numpy.array([10, 40])", "[Fraction(10), 40]"])
+def test_sizes_are_numbers_of_any_kind(sizes: str, pytester: pytest.Pytester) -> None:
+    suite = f"import numpy\nfrom fractions import Fraction\n{SUITE.replace('[100, 200, 400, 800]', sizes)}"
+    assert of(suite, pytester)[0][2] == "grows as n log n from 10 to 40: at most 15.8 x the time"
+
+
+@pytest.mark.parametrize("size", ["10**400", "0", "True", "numpy.nan", "2j", "'4'"])
+def test_what_is_no_size_is_refused(size: str, pytester: pytest.Pytester) -> None:
+    suite = f"import numpy\n{SUITE.replace('[100, 200, 400, 800]', f'[10, {size}]')}"
+    with pytest.raises(pytest.UsageError, match="is not a size; give the parameter numbers above 1"):
+        of(suite, pytester)
 
 
 EXPECTED = {"test_pairs[8000]": "holds", "test_sorted[800]": "holds", "test_quadratic[800]": "refuted"}

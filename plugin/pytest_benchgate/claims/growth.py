@@ -8,7 +8,9 @@ none is left takes 2.2 times as long, for each pair of them, as with 4000.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import numbers
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -96,7 +98,12 @@ def stated(
         raise ValueError(f"sizes={sizes!r}: {own:g} is the only size; growth needs at least two, one twice the other")
     far = [size for size in smaller if size * 2**DOUBLINGS <= own]
     size = far[-1] if far else smaller[0]
-    return family[size], Growth(order.strip(), size, own)
+    grown = Growth(order.strip(), size, own)
+    try:
+        grown.claim("", counted=False)
+    except OverflowError as error:
+        raise ValueError(f"grows={order!r}: from {size:g} to {own:g}, that is more than any number") from error
+    return family[size], grown
 
 
 def _size(item: pytest.Item, name: Any) -> float:
@@ -104,10 +111,14 @@ def _size(item: pytest.Item, name: Any) -> float:
     if not isinstance(name, str) or name not in params:
         has = f"which has {', '.join(params)}" if params else "which has none"
         raise ValueError(f"sizes={name!r} is not a parameter of this test, {has}")
-    value = params[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 1):
+    value, size = params[name], math.nan
+    # NumPy's numbers are such, too.
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            size = float(value)
+    if not (math.isfinite(size) and size > 1):
         raise ValueError(f"sizes={name!r}: {value!r} is not a size; give the parameter numbers above 1")
-    return float(value)
+    return size
 
 
 def _relatives(item: pytest.Item, sizes: str, known: Callable[[], Mapping[str, pytest.Item]]) -> Sequence[pytest.Item]:

@@ -153,7 +153,7 @@ def _factor(value: Any) -> float:
     else:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"by={value!r} is not a factor; pass a number above 0: by=2 is for twice as fast")
@@ -191,7 +191,9 @@ def _filled(item: pytest.Item, kind: str, template: str) -> str:
     except ValueError as error:
         raise ValueError(f"{kind}={template!r}: {error}; write {{{{ and }}}} for braces in a name") from error
     for _, name, spec, conversion in parts:
-        if name is not None and (name not in ids or spec or conversion):
+        if name in ids and (spec or conversion):
+            raise ValueError(f"{kind}={template!r}: write {{{name}}}, without a format; it stands for a part of the id")
+        if name is not None and name not in ids:
             has = f"which has {', '.join(ids)}" if ids else "which has none"
             raise ValueError(f"{kind}={template!r}: {{{name}}} is not a parameter of this test, {has}")
     return "".join(literal + ("" if name is None else ids[name]) for literal, name, _, _ in parts)
