@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUITE = """
+import time
 import pytest
 
 SIZES = pytest.mark.parametrize("size", [100, 200, 400, 800])
@@ -49,6 +51,12 @@ def test_pairs(benchmark, size):
 
 @grows("1")
 @SIZES
+def test_waiting(benchmark, size):
+    # The same few instructions, whatever the time.
+    benchmark(time.sleep, size / 100_000)
+
+@grows("1")
+@SIZES
 def test_lookup(benchmark, size):
     table = dict.fromkeys(range(size))
     benchmark(lambda: [table[key] for key in (1, 2, 3)])
@@ -67,11 +75,12 @@ def test_the_largest_size_is_compared_with_one_of_the_last_doublings(pytester: p
         ("test_sorted[800]", "test_sorted[200]"),
         ("test_quadratic[800]", "test_quadratic[200]"),
         ("test_pairs[8000]", "test_pairs[2000]"),
+        ("test_waiting[800]", "test_waiting[200]"),
         ("test_lookup[800]", "test_lookup[200]"),
     ]
     assert found[1][2] == "grows as n from 200 to 800: at most 9.85 x the time"
     assert [bound for *_, bound in found] == pytest.approx(
-        [math.log(room * grown) for room in [4**0.65] for grown in (4 * math.log(800) / math.log(200), 4, 4, 1)]
+        [math.log(room * grown) for room in [4**0.65] for grown in (4 * math.log(800) / math.log(200), 4, 4, 1, 1)]
     )
 
 
@@ -143,7 +152,12 @@ def test_what_is_no_size_is_refused(size: str, pytester: pytest.Pytester) -> Non
         of(suite, pytester)
 
 
-EXPECTED = {"test_pairs[8000]": "holds", "test_sorted[800]": "holds", "test_quadratic[800]": "refuted"}
+EXPECTED = {
+    "test_pairs[8000]": "holds",
+    "test_sorted[800]": "holds",
+    "test_quadratic[800]": "refuted",
+    "test_waiting[800]": "refuted",
+}
 
 
 def checked(tmp_path: Path, race_cache: Path, path: str | None = None) -> Run:
@@ -167,6 +181,13 @@ def test_instructions_are_counted_where_they_can_be(tmp_path: Path, race_cache: 
         f"refuted: grows as n from 200 to 800: at most 8 x the instructions: measured {many / few:.3g} x (" in run.text
     )
     assert f"{few:,} -> {many:,} instructions a call" in run.text
+    waiting = run.raced("test_waiting[800]")
+    assert waiting["claim"]["text"] == "grows as 1 from 200 to 800: at most 2.46 x the time"
+    assert re.search(
+        r"note: the growth of test_waiting\[800\] is raced, as test_waiting\[[28]00\] cannot be counted: it waits, and",
+        run.text,
+    )
+    assert "check smaller sizes:\n" in run.text
 
 
 @pytest.mark.thorough

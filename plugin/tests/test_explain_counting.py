@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -116,6 +117,25 @@ def test_without_valgrind_the_command_that_installs_it_is_named(
     (tmp_path / "dnf").chmod(0o755)
     with pytest.raises(requests.Unsupported, match="install it: sudo dnf install valgrind"):
         valgrind.prefix(tmp_path)
+
+
+def test_a_call_that_waits_is_told_from_one_that_computes() -> None:
+    """Under load, too: a process that others interrupt does not wait."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+    time.sleep(0.01)
+    if resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw == before:
+        pytest.skip("the system does not count waits")
+    once = [False]
+
+    def loads() -> None:
+        if not once[0]:
+            once[0] = True
+            time.sleep(0.01)
+
+    assert counting.waits(lambda call: call(time.sleep, (0.001,), {}))
+    assert not counting.waits(lambda call: call(sum, (range(100_000),), {}))
+    assert not counting.waits(lambda call: call(loads, (), {}))
 
 
 def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ class Course:
     files: Sequence[Path]
     reaper: Reaper
     _decided: dict[str, engine.Race] = field(default_factory=dict)
+    # Why claims on growth are raced.
+    _uncounted: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> Generator[Event, None, None]:
         """Race each test that claims something against those that it names, until each claim is decided."""
@@ -106,10 +108,10 @@ class Course:
             return dataclasses.replace(report, notes=(*report.notes, note))
         self._claim_growth(keys, counted=True)
         races = [self._race(key) for key in keys]
-        events = counted_race.run(self._sides, races, self._plan, seed=_seed(), reaper=self.reaper)
+        events = counted_race.run(self._sides, races, self._plan, seed=_seed(), reaper=self.reaper, waits=False)
         report = yield from self._follow(report, start, events)
         self._claim_growth([key for key in keys if key not in self._decided], counted=False)
-        return report
+        return dataclasses.replace(report, notes=(*report.notes, *self._uncounted.values()))
 
     def _claim_growth(self, keys: Iterable[str], *, counted: bool) -> None:
         for key in keys:
@@ -160,7 +162,12 @@ class Course:
                     seconds=CLOCK.s() - start,
                     notes=(*before.notes, *self._notes(event.races)),
                 )
-                closed = [race for race in event.closed if not (race.failed and race.failed.kind is UNCOUNTABLE)]
+                closed = []
+                for race in event.closed:
+                    if race.failed and race.failed.kind is UNCOUNTABLE:
+                        self._uncounted[race.nodeid] = self._why(race.nodeid, race.failed)
+                    else:
+                        closed.append(race)
                 report = yield from self._close(report, closed)
                 undecided = len(self.stated) - len(self._decided)
                 yield status.of_launch(report, event.races, undecided, report.launches, self._name)
@@ -222,6 +229,10 @@ class Course:
     def _name(self, key: str) -> str:
         one = self.stated[key]
         return f"{one.item.name}: {one.claim.text}"
+
+    def _why(self, key: str, failed: Failed) -> str:
+        who = outcome.who(self.stated[key], failed)
+        return f"the growth of {self.stated[key].item.name} is raced, as {who} cannot be counted: {failed.reason}"
 
     def _notes(self, races: Sequence[engine.Race]) -> tuple[str, ...]:
         """Return a note on the claims whose tests may have had different inputs, if any."""

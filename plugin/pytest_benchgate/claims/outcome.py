@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
+from pytest_benchgate.explain import requests, valgrind
 from pytest_benchgate.race.arguments import from_here, repeat
 from pytest_benchgate.race.launching.results import FailureKind
 from pytest_benchgate.race.statistics import Verdict
@@ -28,7 +29,7 @@ def of(config: pytest.Config, own: RaceConfig, stated: Stated, benchmark: Benchm
     verdict, side, reason = race.decision.verdict, "", ""
     if race.failed:
         verdict = Verdict.SKIPPED if race.failed.kind is FailureKind.SKIPPED else Verdict.WITHHELD
-        side, reason = _who(stated, race.failed), race.failed.reason
+        side, reason = who(stated, race.failed), race.failed.reason
     again = _repeat(config, own, stated)
     advice: tuple[Advice, ...] = ()
     if verdict is Verdict.UNSURE:
@@ -36,10 +37,11 @@ def of(config: pytest.Config, own: RaceConfig, stated: Stated, benchmark: Benchm
         words = "to decide what is unsure, race longer, or on a quieter machine"
         advice = (Advice("retry", words, _repeat(config, more, stated)),)
     elif verdict is Verdict.REFUTED and stated.growth and not race.counted:
-        words = (
-            "times also jump where data no longer fit a cache: check smaller sizes, or install valgrind, so that "
-            "instructions are counted"
-        )
+        words = "times also jump where data no longer fit a cache: check smaller sizes"
+        try:
+            valgrind.program()
+        except requests.Unsupported:
+            words += ", or install valgrind, so that instructions are counted"
         advice = (Advice("count", words, again),)
     raced = Raced(
         nodeid=benchmark.nodeid,
@@ -63,7 +65,7 @@ def of(config: pytest.Config, own: RaceConfig, stated: Stated, benchmark: Benchm
     return raced if race.failed else with_numbers(raced, race)
 
 
-def _who(stated: Stated, failed: Failed) -> str:
+def who(stated: Stated, failed: Failed) -> str:
     """Return the names of the tests that failed."""
     names = {side: item.name for side, item in zip(("head", "base"), stated.items, strict=False)}
     return " and ".join(names[side] for side in failed.side.split(" and "))

@@ -90,6 +90,8 @@ class Counter:
         How long a test may take to be counted, by its id; the plan's limit for others.
     processor_s : int, optional
         The seconds of processor time that a test may take on each side.
+    waiting : bool, optional
+        Whether calls that wait are counted, too.
     files : mapping
         The raced files that each side has loaded so far.
 
@@ -98,6 +100,7 @@ class Counter:
     folder: Path | None
     limits_s: Mapping[str, float] = field(default_factory=dict)
     processor_s: int | None = None
+    waiting: bool = True
     files: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def __call__(
@@ -143,6 +146,8 @@ class Counter:
                 "several threads work in a call, and how long each waits is up to chance; let it use one, for instance "
                 "with OMP_NUM_THREADS=1"
             )
+        if answer.waits and not self.waiting:
+            raise Uncounted("it waits, and the instructions do not say for how long")
         totals = [*map(total, profiles)]
         if len(totals) != COUNTED:
             raise Uncounted(f"callgrind has written {len(totals)} profiles of {COUNTED} calls")

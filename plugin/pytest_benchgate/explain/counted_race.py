@@ -23,16 +23,19 @@ STARTS = 3
 
 
 def run(
-    sides: Sequence[Side], races: Iterable[Race], plan: Plan, *, seed: int, reaper: Reaper
+    sides: Sequence[Side], races: Iterable[Race], plan: Plan, *, seed: int, reaper: Reaper, waits: bool = True
 ) -> Generator[Loaded | Launched, None, None]:
-    """Count each benchmark once on each side, and some again; yield what comes of it, as engine.run does of times."""
+    """Count each benchmark once on each side, and some again; yield what comes of it, as engine.run does of times.
+
+    Those that wait cannot be counted unless `waits`.
+    """
     state = {race.nodeid: race for race in races}
     limits_s = {race.nodeid: race.budget_s for race in state.values()}
     waiting = [*state]
     with scratch(reaper) as folder:
         for start in range(1, STARTS + 1):
             request, waiting = Request(sides, waiting, plan, seed + start, reaper), []
-            with closing(launched(request, Counter(folder / str(start), limits_s))) as events:
+            with closing(launched(request, Counter(folder / str(start), limits_s, waiting=waits))) as events:
                 for event in events:
                     if isinstance(event, Loaded):
                         yield event

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
 LOOKS = 5
+# Calls: a single one may wait for a page of a file.
+WATCHED = 3
 
 
 class Caller(Protocol):
@@ -59,6 +61,24 @@ def instructions(once: Callable[[Caller], object], warm: int, calls: int) -> int
     finally:
         requests.request(STOP_INSTRUMENTATION)
         del settled
+
+
+def waits(once: Callable[[Caller], object]) -> bool:
+    """Return whether a call waits: each of several gives up its processor before its time is over."""
+    # It is not on Windows, where nothing is counted.
+    import resource
+
+    switches = []
+
+    def watched(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> Any:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        result = function(*args, **kwargs)
+        switches.append(resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before)
+        return result
+
+    for _ in range(WATCHED):
+        once(watched)
+    return min(switches, default=0) > 0
 
 
 def functions(

@@ -259,9 +259,10 @@ def _count(once: Callable[[Caller], object], order: messages.Count, state: State
     from pytest_benchgate.explain import counting
 
     others_ns = counting.instructions(once, order.warm, order.calls)
+    waits = others_ns is not None and counting.waits(once)
     # What the tests define is in another folder on each side.
     folders = [str(state.item.config.rootpath)] if state.item else []
-    return messages.Counted(others_ns, *counting.functions(once, state.seen, folders))
+    return messages.Counted(others_ns, waits, *counting.functions(once, state.seen, folders))
 
 
 def _refuse_async(result: Any) -> None:

@@ -192,6 +192,8 @@ class Counted(NamedTuple):
     ----------
     others_ns : int | None
         The processor time of other threads in the calls of which callgrind wrote a profile; None without callgrind.
+    waits : bool
+        Whether each call waits; False without callgrind.
     functions : dict[str, int]
         How often each Python function was entered in another call.
     lines : dict[str, int]
@@ -200,6 +202,7 @@ class Counted(NamedTuple):
     """
 
     others_ns: int | None
+    waits: bool
     functions: dict[str, int]
     lines: dict[str, int]
 
