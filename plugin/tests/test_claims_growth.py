@@ -139,6 +139,35 @@ def test_one_size_does_not_grow(pytester: pytest.Pytester) -> None:
         of(SUITE.replace("[100, 200, 400, 800]", "[100]"), pytester)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "compared"),
+    [
+        ("'size, expected', [(10, 45), (20, 190), (80, 3160)]", [("80-3160", "20-190")]),
+        ("argnames=['expected', 'size'], argvalues=[('a', 10), ('b', 80)]", [("b-80", "a-10")]),
+        # Two kinds, each of which grows for itself.
+        (
+            "('size', 'expected'), [(10, 'a'), (80, 'a'), (10, 'b'), (80, 'b'), (90, 'b')]",
+            [("80-a", "10-a"), ("90-b", "10-b")],
+        ),
+    ],
+)
+def test_what_is_given_with_a_size_may_differ_from_size_to_size(
+    parameters: str, compared: list[tuple[str, str]], pytester: pytest.Pytester
+) -> None:
+    suite = (
+        "import pytest\n@pytest.mark.benchgate(grows='n', sizes='size')\n@pytest.mark.parametrize('kind', ['x', 'y'])\n"
+        f"@pytest.mark.parametrize({parameters})\ndef test_it(benchmark, size, expected, kind): pass\n"
+    )
+    found = {(own, other) for own, other, _, _ in of(suite, pytester)}
+    assert found == {(f"test_it[{a}-{kind}]", f"test_it[{b}-{kind}]") for a, b in compared for kind in "xy"}
+
+
+def test_sizes_of_different_kinds_are_not_compared(pytester: pytest.Pytester) -> None:
+    suite = SUITE.replace('"size", [2000, 8000]', '"size, kind", [(10, "a"), (80, "b"), (80, "c")]')
+    with pytest.raises(pytest.UsageError, match="is the only size; growth needs at least two"):
+        of(suite.replace("def test_pairs(benchmark, size)", "def test_pairs(benchmark, size, kind)"), pytester)
+
+
 @pytest.mark.parametrize("sizes", ["numpy.array([10, 40])", "[Fraction(10), 40]"])
 def test_sizes_are_numbers_of_any_kind(sizes: str, pytester: pytest.Pytester) -> None:
     suite = f"import numpy\nfrom fractions import Fraction\n{SUITE.replace('[100, 200, 400, 800]', sizes)}"

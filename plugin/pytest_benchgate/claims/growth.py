@@ -22,15 +22,15 @@ from pytest_benchgate import host
 from pytest_benchgate.results import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
 GROWS = "grows"
 # The power of the sizes' ratio that is left as room, where instructions are counted, and where times are compared.
 COUNT_ROOM, TIME_ROOM = 0.5, 0.65
 # How far apart the compared sizes should be, if there are such.
 DOUBLINGS = 2
-# The tests of a file that differ by their sizes only, by the parameter of the sizes and what they have in common.
-FAMILIES = pytest.StashKey[dict[str, defaultdict[tuple[object, ...], list[pytest.Item]]]]()
+# The tests of a file that differ by some parameters only, by these and what they have in common.
+FAMILIES = pytest.StashKey[dict[tuple[str, ...], defaultdict[tuple[object, ...], list[pytest.Item]]]]()
 FORM = re.compile(r"(?:(1)|(n)(?:\s*\^\s*(\d+(?:\.\d+)?))?)?\s*(?:\*?\s*(log)\(?\s*n\)?)?", re.IGNORECASE)
 
 
@@ -90,7 +90,10 @@ def stated(
     """
     _function(order)
     own = _size(item, sizes)
-    family = {_size(one, sizes): one for one in _relatives(item, sizes, known)}
+    family = _family(item, sizes, {sizes}, known)
+    if len(family) == 1:
+        # As in parametrize("size, expected", [(10, 45), (100, 4950)]).
+        family = _family(item, sizes, _given_with(item, sizes), known)
     if own < max(family):
         return None
     smaller = [size for size in sorted(family) if size < own]
@@ -121,18 +124,36 @@ def _size(item: pytest.Item, name: Any) -> float:
     return size
 
 
-def _relatives(item: pytest.Item, sizes: str, known: Callable[[], Mapping[str, pytest.Item]]) -> Sequence[pytest.Item]:
-    """Return the tests that are the same one as this, with another size at most; itself among them."""
+def _family(
+    item: pytest.Item, sizes: str, apart: Collection[str], known: Callable[[], Mapping[str, pytest.Item]]
+) -> dict[float, pytest.Item]:
+    """Return the tests that differ from this one by these parameters at most, by their sizes; itself among them.
+
+    Where two of these have the same size, only the test itself.
+    """
     # Each test of a large file would look at all others.
     families = (item.getparent(pytest.Module) or item.session).stash.setdefault(FAMILIES, {})
-    if sizes not in families:
-        families[sizes] = defaultdict(list)
+    key = tuple(sorted(apart))
+    if key not in families:
+        families[key] = defaultdict(list)
         for one in known().values():
-            families[sizes][_but_for(sizes, one)].append(one)
-    return families[sizes][_but_for(sizes, item)]
+            families[key][_but_for(apart, one)].append(one)
+    relatives = families[key][_but_for(apart, item)]
+    found = {_size(one, sizes): one for one in relatives}
+    return found if len(found) == len(relatives) or len(apart) == 1 else {_size(item, sizes): item}
 
 
-def _but_for(sizes: str, item: pytest.Item) -> tuple[object, ...]:
-    """Return what a test is, apart from its size."""
-    others = [(name, text) for name, text in host.parameter_ids(item).items() if name != sizes]
+def _but_for(apart: Collection[str], item: pytest.Item) -> tuple[object, ...]:
+    """Return what a test is, apart from these parameters."""
+    others = [(name, text) for name, text in host.parameter_ids(item).items() if name not in apart]
     return (item.nodeid.removesuffix(item.name), getattr(item, "originalname", item.name), *others)
+
+
+def _given_with(item: pytest.Item, name: str) -> set[str]:
+    """Return the parameters whose values are given together with those of this one, which is among them."""
+    for mark in item.iter_markers("parametrize"):
+        names = mark.args[0] if mark.args else mark.kwargs["argnames"]
+        together = {*re.split(r"\s*,\s*", names.strip())} if isinstance(names, str) else {*names}
+        if name in together:
+            return together
+    return {name}
