@@ -63,3 +63,27 @@ def test_a_file_is_collected_once_for_all_of_its_claims(pytester: pytest.Pyteste
     assert len(claims) == 18 + 9
     assert isinstance(items[0], pytest.Function)
     assert items[0].module.seen == ["test_slow", "test_it"] * 2
+
+
+@pytest.mark.parametrize(
+    ("keywords", "compared"),
+    [
+        ("test_it", ("test_it[160]", "test_it[40]")),
+        ("not 160", ("test_it[40]", "test_it[10]")),
+        ("20", ("test_it[20]", "test_it[10]")),
+        ("10", None),
+    ],
+)
+def test_growth_is_that_up_to_the_largest_selected_size(
+    pytester: pytest.Pytester, keywords: str, compared: tuple[str, str] | None
+) -> None:
+    """Without the largest size of all, the claim was checked in no test, and passed over."""
+    items = pytester.getitems(
+        "import pytest\n@pytest.mark.benchgate(grows='n', sizes='size')\n"
+        "@pytest.mark.parametrize('size', [10, 20, 40, 160])\ndef test_it(benchmark, size): pass\n"
+    )
+    unwanted = keywords.startswith("not ")
+    selected = [item for item in items if (keywords.removeprefix("not ") in item.name) is not unwanted]
+    collected, kept = {item.nodeid: item for item in items}, {item.nodeid for item in selected}
+    claims = [one for item in selected for one in of_item(item, collected, kept)]
+    assert [(one.item.name, one.other and one.other.name) for one in claims] == ([compared] if compared else [])

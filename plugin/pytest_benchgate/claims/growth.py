@@ -73,14 +73,20 @@ class Growth:
 
 
 def stated(
-    item: pytest.Item, order: Any, sizes: Any, known: Callable[[], Mapping[str, pytest.Item]]
+    item: pytest.Item,
+    order: Any,
+    sizes: Any,
+    known: Callable[[], Mapping[str, pytest.Item]],
+    selected: Collection[str],
 ) -> tuple[pytest.Item, Growth] | None:
-    """Return the test to compare with, and the claim; None unless the test's own size is the largest.
+    """Return the test to compare with, and the claim; None unless its size is the largest of those that are selected.
 
     Parameters
     ----------
     known : callable
         Returns the tests of its file, by their ids; it is called once for a file.
+    selected : collection of str
+        The ids of the tests that the session keeps, this one among them.
 
     Raises
     ------
@@ -94,9 +100,11 @@ def stated(
     if len(family) == 1:
         # As in parametrize("size, expected", [(10, 45), (100, 4950)]).
         family = _family(item, sizes, _given_with(item, sizes), known)
-    if own < max(family):
+    if own < max(size for size, one in family.items() if size == own or one.nodeid in selected):
         return None
     smaller = [size for size in sorted(family) if size < own]
+    if not smaller and len(family) > 1:
+        return None
     if not smaller:
         raise ValueError(f"sizes={sizes!r}: {own:g} is the only size; growth needs at least two, one twice the other")
     far = [size for size in smaller if size * 2**DOUBLINGS <= own]

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 class ClaimHooks(RaceHooks):
     """Registered in place of pytest's own loop over the tests, with --claims."""
 
-    _LACK = "claims anything; see @pytest.mark.benchgate(faster_than=TEST, by=2) and gate.reaches"
+    _LACK = (
+        "claims anything; see @pytest.mark.benchgate(faster_than=TEST, by=2) and gate.reaches. A claim on growth "
+        "needs a test of a larger size than the smallest"
+    )
 
     def __init__(self, config: pytest.Config, race: RaceConfig, session: Session) -> None:
         super().__init__(config, race, session)
@@ -40,7 +43,7 @@ class ClaimHooks(RaceHooks):
         """Return whether a test claims anything; pytest.UsageError if its claims make no sense."""
         # A claim with a misspelt keyword is none, and would pass unchecked.
         options.marks(item)
-        self._stated[item.nodeid] = stated.of_item(item, self._collected)
+        self._stated[item.nodeid] = stated.of_item(item, self._collected, self._kept)
         return bool(self._stated[item.nodeid])
 
     def _events(self, suite: Suite, startup: Startup | None, reaper: Reaper) -> Generator[Event, None, None]:  # noqa: ARG002

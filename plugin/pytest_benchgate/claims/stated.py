@@ -17,7 +17,7 @@ from pytest_benchgate.options import CLAIMS, MARKER
 from pytest_benchgate.results import DEVICE, WALL, Claim, titled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 # The kind of claim of gate.reaches(...).
 REACHES = "reaches"
@@ -65,7 +65,9 @@ class Stated:
         return [self.item] if self.other is None else [self.item, self.other]
 
 
-def of_item(item: pytest.Item, collected: Mapping[str, pytest.Item]) -> list[Stated]:
+def of_item(
+    item: pytest.Item, collected: Mapping[str, pytest.Item], selected: Collection[str] | None = None
+) -> list[Stated]:
     """Return the claims of a test; pytest.UsageError if a marker makes no sense, or names no test.
 
     @pytest.mark.benchgate(faster_than="test_numpy[{size}]", by=2)
@@ -79,7 +81,7 @@ def of_item(item: pytest.Item, collected: Mapping[str, pytest.Item]) -> list[Sta
     for mark in item.iter_markers(MARKER):
         if mark.kwargs.keys() & {*CLAIMS}:
             try:
-                stated = _stated(item, mark.kwargs, collected)
+                stated = _stated(item, mark.kwargs, collected, collected if selected is None else selected)
             except (TypeError, ValueError, argparse.ArgumentTypeError) as error:
                 raise pytest.UsageError(f"{item.nodeid}: {MARKER}: {error}") from error
             if stated is not None:
@@ -93,14 +95,17 @@ def reaching(stated: Stated, text: str) -> Stated:
     return replace(stated, claim=Claim(REACHES, text, name, -math.log(share)))
 
 
-def _stated(item: pytest.Item, given: Mapping[str, Any], collected: Mapping[str, pytest.Item]) -> Stated | None:
+def _stated(
+    item: pytest.Item, given: Mapping[str, Any], collected: Mapping[str, pytest.Item], selected: Collection[str]
+) -> Stated | None:
     """Return the claim of a marker; None if it is one on growth, and of another size of the test."""
     clock = _clock(given)
     kind = _kind(given)
     if not host.is_benchmark(item):
         raise ValueError(f"{kind}= is a claim about a time, and this test has no fixture `benchmark` or `gate`")
     if kind == growth.GROWS:
-        compared = growth.stated(item, given[kind], given.get("sizes"), lambda: {**_beside(item), **collected})
+        order, sizes = given[kind], given.get("sizes")
+        compared = growth.stated(item, order, sizes, lambda: {**_beside(item), **collected}, selected)
         if compared is None:
             return None
         other, grown = compared

@@ -73,6 +73,8 @@ class RaceHooks:
         self._collected: dict[str, pytest.Item] = {}
         # How long the race of each benchmark took before, where that divides the suite.
         self._seconds = division.seconds_of(race.shard_times) if race.shard_times else {}
+        # Those that are left, with all shards.
+        self._kept: set[str] = set()
         self._marks: dict[str, dict[str, Any]] = {}
         self._not_built = False
 
@@ -119,6 +121,7 @@ class RaceHooks:
         """
         self._collected = {item.nodeid: item for item in items}
         yield
+        self._kept = {item.nodeid for item in items}
         benchmarks = {item.nodeid: item for item in items if self._takes_part(item)}
         self._selected = len(items)
         self._nodeids = tuple(sorted(benchmarks))
