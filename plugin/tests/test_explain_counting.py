@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,6 +138,20 @@ def test_a_call_that_waits_is_told_from_one_that_computes() -> None:
     assert counting.waits(lambda call: call(time.sleep, (0.001,), {}))
     assert not counting.waits(lambda call: call(sum, (range(100_000),), {}))
     assert not counting.waits(lambda call: call(loads, (), {}))
+    stopped = threading.Event()
+
+    def tick() -> None:
+        while not stopped.is_set():
+            time.sleep(0.0001)
+
+    ticking = threading.Thread(target=tick)
+    ticking.start()
+    data = bytes(20_000_000)
+    # Without Python's lock, for which it would wait.
+    computes = counting.waits(lambda call: call(zlib.crc32, (data,), {}))
+    stopped.set()
+    ticking.join()
+    assert not computes or sys.platform != "linux"
 
 
 def test_each_call_is_counted_alone_and_exactly(tmp_path: Path) -> None:
