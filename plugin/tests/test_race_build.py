@@ -132,6 +132,26 @@ def test_sources_that_git_ignores_are_made_first(session: Session) -> None:
     assert not session.from_cache
 
 
+def test_the_command_before_a_build_may_choose_its_backend(session: Session) -> None:
+    """As in tomli, which flit builds, or setuptools with mypyc after a script; what that needs is in the session."""
+    text = (session.project.root / "pyproject.toml").read_text()
+    build_system = "[build-system]\nrequires = []\nbuild-backend = 'setuptools.build_meta'\n[project]"
+    alone = re.sub(r"(?s)^.*\[project\]", build_system, text)
+    session.project.write(**{"pyproject.toml": alone, "kern/_kern.c": unlike(KERNEL), "compiled": text})
+    with pytest.raises(BuildFailed, match='the build needs setuptools, which is not required: add "setuptools"'):
+        session.build()
+    session.before = "python -c 'import notatool'"
+    with pytest.raises(
+        BuildFailed, match=r"runs in the environment of this session, which has no notatool: pip install 'notatool'$"
+    ):
+        session.build()
+    session.before = "cp compiled pyproject.toml"
+    built = session.build()
+    assert run(built, "import kern; kern.spin(1)") == ""
+    session.build()
+    assert session.from_cache
+
+
 def test_everything_else_comes_from_the_session(session: Session) -> None:
     built = session.build()
     code = "import importlib.metadata as m; print([(d.name.lower(), d.version) for d in m.distributions()])"

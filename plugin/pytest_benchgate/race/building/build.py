@@ -137,11 +137,11 @@ class Builder:
         tools = self._tools(requires, output)
 
         def usable(record: dict[str, Any]) -> bool:
-            """Return whether an entry's tools are the present ones, including those that only its build required."""
-            more = record.get("more")
-            if not (isinstance(record.get("names"), list) and isinstance(more, list)):
+            """Return whether an entry's tools are the present ones, including those that only its build asked for."""
+            required = record.get("required")
+            if not (isinstance(record.get("names"), list) and isinstance(required, list)):
                 return False
-            return not more or self._tools((*requires, *more), output).versions == record.get("tools")
+            return required == [*requires] or self._tools(tuple(required), output).versions == record.get("tools")
 
         key = keys.key(
             "side", order.tree, str(order.project), tools.versions,
@@ -193,20 +193,26 @@ class Builder:
                 run([sys.executable, "-I", "-c", SHELL, self.before], str(source))
             except subprocess.CalledProcessError as error:
                 status = f"exit status {error.returncode}"
-                raise BuildFailed(f"the command of race_before_build failed ({status}): {self.before}") from error
+                raise BuildFailed(f"{remedies.BEFORE} failed ({status}): {self.before}") from error
+            # The command may have chosen another backend.
+            if (now := project.requires(source)) != requires:
+                requires, tools = now, self._tools(now, output)
         try:
             builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
             if more := sorted(builder.get_requires_for_build("wheel")):
-                tools = self._tools(tuple(dict.fromkeys([*requires, *more])), output)
+                requires = tuple(dict.fromkeys([*requires, *more]))
+                tools = self._tools(requires, output)
                 builder = build.ProjectBuilder(source, python_executable=str(tools.python), runner=run)
             wheel = builder.build("wheel", wheels)
         except (build.BuildBackendException, build.BuildException) as error:
+            # That of a backend which cannot be imported.
+            output.text += getattr(getattr(error, "exception", None), "traceback", "")
             raise BuildFailed(str(error)) from error
         venv.EnvBuilder(symlinks=True).create(folder)
         overlay.install(Path(wheel), folder)
         # For explanations, whenever they are wanted.
         shutil.move(compilers / flags.CYTHON, folder)
-        return {"names": overlay.roots(folder), "more": more, "tools": tools.versions}
+        return {"names": overlay.roots(folder), "required": [*requires], "tools": tools.versions}
 
     def _tools(self, requires: tuple[str, ...], output: Output) -> Tools:
         """Return an environment with these build requirements, one for both sides."""

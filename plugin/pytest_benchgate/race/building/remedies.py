@@ -20,11 +20,14 @@ LAST = 15
 MOST = 30_000
 # Lines at the end, and characters of each, that are searched: patterns take long on more.
 SEARCHED, WIDTH = 3000, 500
+# What a failure of the command before a build begins with.
+BEFORE = "the command of race_before_build"
 # Modules whose distributions have other names.
 DISTRIBUTIONS = {
     "Cython": "cython", "skbuild": "scikit-build", "scikit_build_core": "scikit-build-core", "mesonpy": "meson-python",
     "pkg_resources": "setuptools<81", "distutils": "setuptools", "pybind11_tests": "pybind11", "yaml": "pyyaml",
     "mypyc": "mypy", "hatch_vcs": "hatch-vcs", "setuptools_rust": "setuptools-rust", "setuptools_scm": "setuptools-scm",
+    "poetry": "poetry-core", "pdm": "pdm-backend",
 }  # fmt: skip
 
 
@@ -120,6 +123,8 @@ def _module_missing(failure: Failure) -> str | None:
             "[build-system] with the backend, or let setup.py add its own folder to sys.path"
         )
     distribution = DISTRIBUTIONS.get(name, name)
+    if failure.search(rf"{BEFORE} failed"):
+        return f"{BEFORE} runs in the environment of this session, which has no {name}: pip install {distribution!r}"
     return (
         f'the build needs {name}, which is not required: add "{distribution}" to requires in [build-system] of '
         "pyproject.toml (in base as well: race a revision that has it)"
