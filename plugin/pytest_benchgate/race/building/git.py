@@ -29,8 +29,16 @@ NOBODY = {
 }
 # The times of files in a checkout, in seconds since 1970: in 2000 and 2001, as zip archives know none before 1980.
 NEW_S, UNCHANGED_S = 946_684_800, 978_307_200
+# Whatever the user has configured.
+ALL_CHANGES = ("--untracked-files=normal", "--ignore-submodules=none")
 # What a repository's own configuration says of the content of files: filters such as that of Git LFS, line ends.
 CONTENT = r"^(filter\..*|core\.(autocrlf|eol|safecrlf|symlinks|filemode|attributesfile|excludesfile))$"
+
+
+# What it says of the remotes from which git fetches objects that a partial clone lacks, and of access to them.
+PROMISORS = (
+    r"^(remote\..*\.(url|promisor|partialclonefilter)|http\..*|credential\..*|url\..*|core\.sshcommand|ssh\.variant)$"
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +87,10 @@ class Repository:
         try:
             return cls(Path(git("rev-parse", "--show-toplevel", cwd=folder)))
         except GitError as error:
-            hint = "" if WITHOUT_GIT in str(error) else f" (in {folder}); {WITHOUT_GIT}"
-            raise GitError(f"{error}{hint}") from error
+            # Git is not there, or tells what to do about the owner of the folder.
+            if WITHOUT_GIT in str(error) or "safe.directory" in str(error):
+                raise
+            raise GitError(f"{error} (in {folder}); {WITHOUT_GIT}") from error
 
     def resolve(self, revision: str) -> Tree:
         """Return the tree of a revision; "A..." or "A...B" is the merge base with HEAD or B, as in git diff."""
@@ -111,7 +121,7 @@ class Repository:
     def check_out(self, tree: Tree, folder: Path) -> None:
         """Check out a tree of this repository in a new clone."""
         self._clone(folder)
-        git("checkout", "--quiet", "--detach", tree.commit, cwd=folder)
+        _check_out_files(folder, tree.commit)
         submodules.fill(self.root, folder)
 
     def check_out_working_tree(self, folder: Path) -> Tree:
@@ -119,7 +129,9 @@ class Repository:
         self._clone(folder)
         ours = Path(git("rev-parse", "--absolute-git-dir", cwd=self.root))
         common = ours / git("rev-parse", "--git-common-dir", cwd=self.root)
-        for source, name in ((ours, "index"), (common if common.is_dir() else ours, "info/exclude")):
+        # The second is what a split index refers to.
+        shared = [(ours, path.name) for path in ours.glob("sharedindex.*")]
+        for source, name in ((ours, "index"), *shared, (common if common.is_dir() else ours, "info/exclude")):
             if (source / name).is_file():
                 (folder / ".git" / name).parent.mkdir(exist_ok=True)
                 # The index saves git from reading unchanged files; its time tells git which files it must read
@@ -145,7 +157,9 @@ class Repository:
         commit = (
             git("commit-tree", content, "-p", head, "-m", "working tree", cwd=folder, **NOBODY) if changed else head
         )
-        git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder)
+        # It knows the user's files, and not those that a sparse checkout leaves out.
+        (folder / ".git" / "index").unlink(missing_ok=True)
+        _check_out_files(folder, commit)
         submodules.fill(self.root, folder)
         new, edited = (_differing(folder, head, commit, kind) if changed else [] for kind in ("A", "a"))
         _set_times(folder, self._times_s(new), {*edited})
@@ -174,7 +188,7 @@ class Repository:
             if not entry.startswith("160000") or not (inside / ".git").exists():
                 continue
             # It takes no lock, and leaves the index of the user's submodule alone.
-            if git("--no-optional-locks", "status", "--porcelain", cwd=inside):
+            if git("--no-optional-locks", "status", "--porcelain", *ALL_CHANGES, cwd=inside):
                 tree = Repository(inside).check_out_working_tree(folder / path)
                 git(*both, "update-index", "--cacheinfo", f"160000,{tree.commit},{path}", cwd=self.root)
 
@@ -197,7 +211,8 @@ class Repository:
 
     def _configure(self, folder: Path) -> None:
         """Give a clone what it needs of this repository's configuration."""
-        configured = self._configured(rf"{CONTENT}|^remote\.origin\.url$")
+        promisors = self._configured(r"^remote\..*\.promisor$") and f"|{PROMISORS}"
+        configured = self._configured(rf"{CONTENT}|^remote\.origin\.url${promisors}")
         found = [entry.partition("\n") for entry in configured.split("\0") if entry]
         settings = {"remote.origin.url": str(self.root), **{key: value or "true" for key, _, value in found}}
         for key, value in {**settings, "core.hooksPath": os.devnull}.items():
@@ -216,6 +231,20 @@ class Repository:
             return git("show", f"{tree.commit}:{path}", cwd=self.root)
         except GitError:
             return None
+
+
+def _check_out_files(folder: Path, commit: str) -> None:
+    """Check out all files of a commit in a clone."""
+    try:
+        # Without --force, git leaves out what it lacks, and succeeds.
+        git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder)
+    except GitError as error:
+        if re.search("unable to read|promisor", str(error)):
+            raise GitError(
+                f"{error}\nthe repository lacks files of {commit[:10]}: it is a partial clone whose remote cannot be "
+                "reached (git fetch --refetch --no-filter gets all files), or damaged (see git fsck)"
+            ) from error
+        raise
 
 
 def _differing(folder: Path, head: str, commit: str, kind: str) -> list[str]:

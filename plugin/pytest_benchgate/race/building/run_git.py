@@ -31,7 +31,7 @@ def raw_git(*arguments: str, cwd: Path, given: bytes = b"", **env: str) -> bytes
         done = subprocess.run(  # noqa: S603
             ["git", *arguments],  # noqa: S607  # the user's
             cwd=cwd,
-            env={**clean, **env, "GIT_TERMINAL_PROMPT": "0"},
+            env={**clean, **env, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"},
             input=given,
             capture_output=True,
             check=False,
