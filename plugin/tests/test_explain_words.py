@@ -9,6 +9,13 @@ from pytest_benchgate.explain import sources
 from pytest_benchgate.explained import Calls, Explanation, Growth
 from pytest_benchgate.reports.explanation import render
 
+# As pybind11 names a function of C++ that it calls from Python.
+BOUND = (
+    "bind::function::initialize<init_kern(bind::module&)::{lambda(int, int)#1}, std::pair<int, char [96]>, bind::name>"
+    "(init_kern(bind::module&)::{lambda(int, int)#1}&&, int (*)(int, int), bind::name const&)::"
+    "{lambda(bind::call&)#3}::operator()(bind::call&) const"
+)
+
 
 @pytest.mark.parametrize(
     ("explanation", "text"),
@@ -91,6 +98,13 @@ from pytest_benchgate.reports.explanation import render
             (
                 "+10.0 % instructions a call (100 -> 110); most of it: 30 in pop_item (hashtable.h:9), "
                 "2 in add (hashtable.h:4); only in base: 22 in pop (pair_list.h:7)"
+            ),
+        ),
+        (
+            Explanation(100, 110, functions=(Growth(BOUND, "src/main.cpp", 33, 1, 9),)),
+            (
+                "+10.0 % instructions a call (100 -> 110); most of it: 8 in "
+                "bind::function::initialize<...>(...)::{lambda(...)#3}::operator()(...) const (src/main.cpp:33)"
             ),
         ),
         (Explanation(0, 7), "instructions a call (0 -> 7)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pytest_benchgate.reports.quantity import shortened
@@ -9,8 +10,12 @@ from pytest_benchgate.reports.quantity import shortened
 if TYPE_CHECKING:
     from pytest_benchgate.explained import Calls, Explanation, Growth
 
-# Characters of a line of a source that are shown.
+# Characters of a line of a source, and of a function's name, that are shown.
 MOST_TEXT = 80
+# Arguments of templates and functions that have no others in them, and what stands for them: a sign, then its text.
+ARGUMENTS = re.compile(r"(<)[^<>()]+>|(\()[^<>()]+\)|(\(\))")
+SIGNS = {"<": "\1", "(": "\2", "()": "\3"}
+LEFT_OUT = str.maketrans({"\1": "<...>", "\2": "(...)", "\3": "()"})
 
 
 def are_equal(explanation: Explanation) -> bool:
@@ -81,7 +86,18 @@ def _percent(change: float) -> str:
 def _growth(growth: Growth) -> str:
     place = f"{growth.file}:{growth.line}" if growth.line else growth.file
     place += f": {shortened(growth.text, MOST_TEXT)}" if growth.text else ""
-    return f"{abs(growth.head - growth.base):,} in {growth.function} ({place})"
+    return f"{abs(growth.head - growth.base):,} in {_name(growth.function)} ({place})"
+
+
+def _name(function: str) -> str:
+    """Return a function's name; a long one, as of C++, without the arguments of its templates and functions."""
+    if len(function) <= MOST_TEXT:
+        return function
+    before, name = "", function
+    while name != before:
+        # The innermost first.
+        before, name = name, ARGUMENTS.sub(lambda match: SIGNS[match[match.lastindex or 0]], name)
+    return name.translate(LEFT_OUT)
 
 
 def _calls(calls: tuple[Calls, ...]) -> str:
