@@ -78,6 +78,35 @@ def test_a_sparse_checkout(project: Project, tmp_path: Path) -> None:
     assert project.git("status", "--porcelain") == before
 
 
+@pytest.mark.parametrize("depth", [1, 0], ids=["shallow", "whole"])
+@pytest.mark.parametrize(
+    ("revision", "words"),
+    [
+        ("HEAD~9", "'HEAD~9' is not a revision of "),
+        ("origin/gone...", "'origin/gone' in 'origin/gone...' is not a revision of "),
+        ("origin/other...", "origin/other...: there is no merge base"),
+    ],
+)
+def test_what_a_shallow_clone_lacks(project: Project, tmp_path: Path, depth: int, revision: str, words: str) -> None:
+    """As that of actions/checkout, which has one commit unless it is told otherwise."""
+    project.git("checkout", "--quiet", "--orphan", "other")
+    project.commit()
+    clone = tmp_path / "clone"
+    project.git("checkout", "--quiet", "main")
+    project.git(
+        "clone", "--quiet", "--no-single-branch", *([f"--depth={depth}"] * depth), f"file://{project.root}", str(clone)
+    )
+    with pytest.raises(git.GitError) as caught:
+        git.Repository.around(clone).resolve(revision)
+    assert str(caught.value).startswith(words)
+    assert ("actions/checkout: fetch-depth: 0" in str(caught.value)) == bool(depth)
+
+
+def test_a_range_of_commits_is_no_revision(project: Project) -> None:
+    with pytest.raises(git.GitError, match=r"'v1\.\.HEAD' is not a revision of .*; name one commit, or A\.\.\.B"):
+        git.Repository.around(project.root).resolve("v1..HEAD")
+
+
 def test_a_split_index(project: Project, tmp_path: Path) -> None:
     project.git("update-index", "--split-index")
     project.write(**{"src/a.c": "three\n"})

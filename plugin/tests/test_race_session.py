@@ -276,7 +276,7 @@ BAD_OPTIONS = [
     (["--race=main", "--race-base-python=python3"], "both say what base is"),
     (["--race-base-python=no/such/python"], "no/such/python is not an executable"),
     (["--race=nothing"], "'nothing' is not a revision of"),
-    (["--race=nothing..."], "fetch-depth: 0"),
+    (["--race=nothing..."], "'nothing' in 'nothing...' is not a revision of"),
     (["--race=-x"], "'-x' is not a revision"),
     (["--race=main", "--race-json=/proc/none/x.json"], "--race-json: cannot write"),
     (["--race=main", "-orace_threshold=3"], "race_threshold: '3' is not a percentage"),

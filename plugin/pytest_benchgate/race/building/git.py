@@ -98,22 +98,33 @@ class Repository:
             raise GitError(f"{revision!r} is not a revision")
         one, dots, other = revision.partition("...")
         if dots:
+            commits = [self._commit(name or "HEAD", revision) for name in (one, other)]
             try:
-                commit = git("merge-base", one or "HEAD", other or "HEAD", cwd=self.root)
+                commit = git("merge-base", *commits, cwd=self.root)
             except GitError as error:
-                raise GitError(
-                    f"{revision}: {error}; in a shallow clone, fetch the history (actions/checkout: fetch-depth: 0)"
-                ) from error
+                raise GitError(f"{revision}: there is no merge base{self._unshallow()}") from error
         else:
-            try:
-                commit = git(
-                    "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", cwd=self.root
-                )
-            except GitError:
-                raise GitError(f"{revision!r} is not a revision of {self.root}; see git log") from None
+            commit = self._commit(revision, revision)
         short = commit[:10]
         label = short if commit.startswith(revision) else f"{revision} ({short})"
         return Tree(commit, self._tree(commit), label, commit)
+
+    def _commit(self, name: str, revision: str) -> str:
+        """Return the commit of a name in a revision."""
+        try:
+            return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", cwd=self.root)
+        except GitError:
+            hint = self._unshallow() or "; see git log and git branch --all"
+            if ".." in name:
+                hint = "; name one commit, or A...B for the merge base of two"
+            what = repr(name) if name == revision else f"{name!r} in {revision!r}"
+            raise GitError(f"{what} is not a revision of {self.root}{hint}") from None
+
+    def _unshallow(self) -> str:
+        """Return what to do about a commit that is missing, if the repository is a shallow clone."""
+        if git("rev-parse", "--is-shallow-repository", cwd=self.root) != "true":
+            return ""
+        return ", which is a shallow clone; fetch the history: git fetch --unshallow (actions/checkout: fetch-depth: 0)"
 
     def _tree(self, commit: str) -> str:
         return git("rev-parse", f"{commit}^{{tree}}", cwd=self.root)
