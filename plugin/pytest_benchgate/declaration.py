@@ -98,8 +98,11 @@ class Option(Generic[T]):
             try:
                 value = config.getini(self.name)
             # Of pytest, which names neither the key nor what it takes; newer ones raise UsageError.
-            except (ValueError, pytest.UsageError) as error:
-                raise pytest.UsageError(f"{config.inipath}: {self.name}: {error}; write true or false") from error
+            except (TypeError, ValueError, pytest.UsageError) as error:
+                text = str(error).removeprefix(f"{config.inipath}: ")
+                # In the table [tool.pytest] of pyproject.toml, values have types.
+                hint = "write true or false" if self.is_switch else "write it in quotes"
+                raise pytest.UsageError(f"{config.inipath}: {self.name}: {text}; {hint}") from error
             # An empty key leaves open what has no default.
             if value == "" and self.default is None:
                 value = None

@@ -56,6 +56,21 @@ def test_a_wrong_value_is_named_with_what_to_write(pytester: pytest.Pytester, gi
     assert message in str(run.stderr)
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="needs pytest 9")
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("race_alpha = 0.01", r"pyproject\.toml: race_alpha: [^:]*a string, got float: 0\.01; write it in quotes"),
+        ("race_strict = 'yes'", r"pyproject\.toml: race_strict: .*; write true or false"),
+    ],
+)
+def test_a_value_of_another_type_of_toml_is_named(pytester: pytest.Pytester, line: str, message: str) -> None:
+    pytester.makepyprojecttoml(f"[tool.pytest]\n{line}\n")
+    run = pytester.runpytest_inprocess("--claims")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert re.search(message, str(run.stderr))
+
+
 def test_options_of_a_race_without_one_are_named(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(): pass")
     run = pytester.runpytest_inprocess("--race-json=race.json", "--race-strict")
