@@ -16,6 +16,7 @@ from pytest_benchgate.race.building import remedies
         ("ModuleNotFoundError: No module named 'Cython.Build'; 'Cython' is not a package", 'add "cython" to requires'),
         ("ModuleNotFoundError: No module named 'setuptools_scm'", 'add "setuptools-scm" to requires'),
         ("ModuleNotFoundError: No module named 'helper'", 'set backend-path = ["."]'),
+        ("File hatch_build.py\nModuleNotFoundError: No module named 'helper'", "a hook of the build) add its own folder"),
         ("error: command 'gcc' failed: No such file or directory", "install a C compiler"),
         ("error: command '/usr/bin/x86_64-linux-gnu-gcc-12' failed: No such file or directory", "install a C compiler"),
         ("unable to execute 'cc': No such file or directory", "install a C compiler"),

@@ -119,8 +119,9 @@ def _module_missing(failure: Failure) -> str | None:
     project = failure.source / failure.project
     if (project / f"{name}.py").is_file() or (project / name).is_dir():
         return (
-            f'{name} is beside pyproject.toml, where builds do not look: set backend-path = ["."] in '
-            "[build-system] with the backend, or let setup.py add its own folder to sys.path"
+            f"{name} is beside pyproject.toml, where builds do not look: let the file that imports it (setup.py, a "
+            "hook of the build) add its own folder to sys.path; for a backend of the project's own, set "
+            'backend-path = ["."] in [build-system]'
         )
     distribution = DISTRIBUTIONS.get(name, name)
     if failure.search(rf"{BEFORE} failed"):
