@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 CONTAINERS = (list, dict, deque)
+# Python's own, which are copied part by part, come what may.
+PLAIN = {tuple, list, dict, set, frozenset}
 # Sequences, maybe of a billion numbers.
 NUMBERS = (range, bytes, bytearray, array.array)
 # What an object may hold that has no copy, and is no part of an answer.
@@ -60,10 +62,20 @@ def expected(value: Any) -> Any:
 
 
 class Memo(dict[int, Any]):
-    """What has been copied, by identity; `deep` are deep copies of what objects without an equality refer to."""
+    """What has been copied, by identity; `deep` are deep copies of what objects without an equality refer to.
+
+    The originals are kept, as another value might get the identity of one that was made for a moment.
+    """
 
     def __init__(self) -> None:
         self.deep: dict[int, Any] = {}
+        self.kept: list[Any] = []
+
+    def add(self, value: Any, made: Any) -> Any:
+        """Remember what has been made of value, and return it."""
+        self[id(value)] = made
+        self.kept.append(value)
+        return made
 
 
 def taken(value: Any) -> Any:
@@ -79,9 +91,12 @@ def _copied(value: Any, memo: Memo) -> Any:
         return value
     if id(value) in memo:
         return memo[id(value)]
+    # At once, as there may be a million of them.
+    if type(value) in PLAIN:
+        return _by_parts(value, memo)
     if has_identity(value):
         # Within what it holds itself, it counts by its identity.
-        memo[id(value)] = Same(value, None)
+        memo.add(value, Same(value, None))
         return Uncopied(value) if is_opaque(value) else Same(value, *_state(value, memo))
     if is_handle(value):
         return Uncopied(value)
@@ -135,8 +150,7 @@ def _by_parts(value: Any, memo: Memo) -> Any:
     if isinstance(value, tuple) and (type(value) is tuple or hasattr(value, "_make")):
         parts = [_copied(item, memo) for item in value]
         # Two tuples may share a third one.
-        made = memo[id(value)] = tuple(parts) if type(value) is tuple else value._make(parts)  # type: ignore[attr-defined]
-        return made
+        return memo.add(value, tuple(parts) if type(value) is tuple else value._make(parts))  # type: ignore[attr-defined]
     # What can be hashed does not change, or is compared by identity.
     if isinstance(value, set | frozenset):
         return _set(value, memo)
@@ -147,7 +161,7 @@ def _by_parts(value: Any, memo: Memo) -> Any:
     container = (plain or isinstance(value, dict)) and not has_written_equality(type(value))
     if has_own_equality(value) or not (is_array or names or container):
         raise TypeError(f"a {type(value).__name__} is not compared part by part")
-    made = memo[id(value)] = copy.copy(value)
+    made = memo.add(value, copy.copy(value))
     for name in names:
         object.__setattr__(made, name, _copied(getattr(value, name), memo))
     if isinstance(value, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import sys
 import tracemalloc
+import weakref
 from collections import OrderedDict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 from pytest_benchgate import Mismatch, Tolerance, compare
 from pytest_benchgate.contents import Contents
-from pytest_benchgate.snapshot import taken
+from pytest_benchgate.snapshot import Memo, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,6 +165,14 @@ def test_a_written_element_takes_few_calls(place: Any) -> None:
     assert compare(place, old, EXACT) is not None
     assert calls(contents[0].restore) < 10 * ELEMENTS
     assert compare(place, old, EXACT) is None
+
+
+def test_no_other_value_gets_the_identity_of_one_that_was_copied() -> None:
+    memo, value = Memo(), SimpleNamespace()
+    gone = weakref.ref(value)
+    memo.add(value, 1)
+    del value
+    assert gone() is not None
 
 
 def test_an_object_gets_its_attributes_back() -> None:
