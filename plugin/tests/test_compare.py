@@ -168,7 +168,7 @@ def test_a_written_element_takes_few_calls(place: Any) -> None:
 
 
 def test_no_other_value_gets_the_identity_of_one_that_was_copied() -> None:
-    memo, value = Memo(), SimpleNamespace()
+    memo, value = Memo(), np.zeros(1)
     gone = weakref.ref(value)
     memo.add(value, 1)
     del value
