@@ -1,4 +1,4 @@
-"""The report of a failed build: the last lines of its output, a likely remedy, then the whole output."""
+"""The report of a failed build: its output, and a likely remedy below, where a terminal and a log of CI end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# Lines of the output that come first.
-LAST = 15
 # Characters of the output that are shown.
 MOST = 30_000
 # Lines at the end, and characters of each, that are searched: patterns take long on more.
@@ -49,10 +47,10 @@ def report(reason: str, output: str, source: Path, project: Path) -> str:
     output = "\n".join(map(printable, output.strip("\n").splitlines()))
     lines = [line for line in output.splitlines() if line.strip()]
     searched = "\n".join(line[:WIDTH] for line in [*reason.splitlines(), *lines[-SEARCHED:]])
-    parts = [reason.strip(), *(line[:WIDTH] for line in lines[-LAST:])]
+    parts = [reason.strip()]
+    if lines:
+        parts += ["the end of the output:"] * (len(output) > MOST) + [output[-MOST:]]
     parts += [f"likely remedy: {one}" for one in likely(Failure(searched, source, project))]
-    if len(lines) > LAST:
-        parts += ["all of the output:" if len(output) <= MOST else "the end of the output:", output[-MOST:]]
     return "\n".join(parts)
 
 
