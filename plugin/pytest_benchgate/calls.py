@@ -6,7 +6,7 @@ import math
 import random
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -77,6 +77,18 @@ class Call:
             )
         return tuple(given[0]), dict(given[1])
 
+    def prepared(self, check: Check, arguments: Arguments) -> Before:
+        """Return what is found, and done, in the arguments of a round before its call."""
+        fresh = arguments[1] is not self.kwargs
+        before = check.prepare(arguments, self.function, fresh=fresh)
+        return replace(before, renew=self._begin_another) if self.setup and not fresh else before
+
+    def _begin_another(self) -> None:
+        """Begin another round; setup may fill its arguments anew, and return None."""
+        if self.teardown:
+            self.teardown(*self.args, **self.kwargs)
+        self.given()
+
     def run(self, look: Look | None = None, check: Check | None = None) -> Any:
         """Do one round: setup, the call, look at its result, teardown.
 
@@ -84,9 +96,7 @@ class Call:
         """
         __tracebackhide__ = True
         arguments = self.arguments()
-        # A setup that returns None leaves the same ones.
-        fresh = arguments[1] is not self.kwargs
-        before = check.prepare(arguments, self.function, fresh=fresh) if check else Before()
+        before = self.prepared(check, arguments) if check else Before()
         with before.restoring():
             result = self.function(*arguments[0], **arguments[1])
             try:

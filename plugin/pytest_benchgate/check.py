@@ -53,6 +53,8 @@ class Before:
         What the arguments held that the call only reads, by their keys.
     outputs : dict
         What the arguments held that are called out, if none are named as written.
+    renew : callable, optional
+        Begins another round, where its setup may make the same arguments new.
 
     """
 
@@ -61,11 +63,16 @@ class Before:
     kept: list[Contents] = field(default_factory=list)
     inputs: dict[Key, Input] = field(default_factory=dict)
     outputs: dict[Key, Input] = field(default_factory=dict)
+    renew: Callable[[], Any] | None = None
 
     def refuse_changes(self, result: Any, when: str) -> None:
         """Raise WrongAnswer if the call changed an argument that it only reads, and that is not in its result."""
         __tracebackhide__ = True
         changed = [(key, one) for key, one in self.inputs.items() if one.changed()]
+        if changed and self.renew is not None:
+            left = [Input(one.place) for _, one in changed]
+            self.renew()
+            changed = [pair for pair, now in zip(changed, left, strict=True) if not now.changed()]
         parts = [*leaves(result)] if changed else []
         for key, one in changed:
             if not any(written.shared(part, place) for place in one.places() for part in parts):

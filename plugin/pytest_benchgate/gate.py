@@ -278,7 +278,7 @@ class Gate:
         def setup() -> Any:
             nonlocal before
             given = seen.setup()
-            before = check.prepare(seen.arguments or call.own, call.function, fresh=seen.arguments is not None)
+            before = call.prepared(check, seen.arguments or call.own)
             return given
 
         result = host.pedantic(self.benchmark, call.function, call.args, call.kwargs, setup=setup)

@@ -530,6 +530,16 @@ RIGHT = {
         def f(x, inner): inner[:] = 1
         gate(f, x, x[1:-1], expect=np.ones(7), written=1)""",
     "it changes what setup gives": "gate(lambda x: x.pop(), setup=lambda: (([1],), {}), expect=1)",
+    "it changes what a setup that returns None fills anew": """
+        x, ended = [], []
+        def f(x): x.sort(); return x[0]
+        def setup(): assert len(ended) == begun.pop(); begun.append(len(ended) + 1); x[:] = 3, 1, 2
+        begun = [0]
+        gate(f, x, setup=setup, teardown=ended.append, expect=1)""",
+    "it changes what a setup that returns None changes, too": """
+        x = [3, 1, 2]
+        def f(x): x.sort(); return x[0]
+        gate(f, x, setup=x.reverse, expect=1)""",
     "it reads what a setup that returns None has shuffled, and fills another": """
         x, out = [3, 1, 2], [0]
         def f(x, out): out[0] = min(x)
