@@ -48,6 +48,11 @@ class Call:
         """The arguments if setup gives none."""
         return self.args, self.kwargs
 
+    @property
+    def renews(self) -> bool:
+        """Whether setup gives the arguments of each round, as it must where the call has none."""
+        return self.setup is not None and not (self.args or self.kwargs)
+
     def arguments(self) -> Arguments:
         """Return the arguments of one round, from setup where it gives any."""
         given = self.given()
@@ -136,7 +141,7 @@ class Call:
     def verified(self, check: Check, contents: list[Contents] | None, when: str) -> Any:
         """Do one round whose answer must be right; contents are those of the written arguments, put back before it."""
         __tracebackhide__ = True
-        if contents is not None and not self.setup:
+        if contents is not None and not self.renews:
             restore(contents)
 
         def look(result: Any, arguments: Arguments, before: Before) -> None:

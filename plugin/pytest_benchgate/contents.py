@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pytest_benchgate import snapshot
-from pytest_benchgate.comparison import SIMPLE, Holding, attributes, has_identity, has_own_equality, is_of
+from pytest_benchgate.comparison import SIMPLE, Original, Uncopied, attributes, has_identity, has_own_equality, is_of
 from pytest_benchgate.comparison.arrays import is_array, is_masked
 from pytest_benchgate.written import Key, is_on_device, other, overwrite, view_of
 
@@ -173,6 +173,8 @@ def _take(place: Any) -> Any:
     """Return what place holds: a list or a dict of further values, or a copy of its memory."""
     if isinstance(place, type) or inspect.isroutine(place) or inspect.ismodule(place):
         return {}
+    if is_of(place, "pandas", "Series", "DataFrame"):
+        return snapshot.table(place, _copied)
     if hasattr(type(place), "iloc") or is_on_device(place):
         return snapshot.taken(place)
     if (view := view_of(place)) is not None:
@@ -183,7 +185,9 @@ def _take(place: Any) -> Any:
 def _copied(place: Any) -> Any:
     """Return a copy; the objects that it refers to may have changed."""
     content = snapshot.taken(place)
-    return content.original if isinstance(content, Holding) else content
+    if isinstance(content, Uncopied) and content.is_unequal:
+        return copy.deepcopy(place)
+    return content.original if isinstance(content, Original) else content
 
 
 @singledispatch

@@ -229,7 +229,7 @@ class Gate:
         __tracebackhide__ = True
         if not host.is_enabled(self.benchmark):
             return self._once(call, check)
-        contents = [] if call.setup else check.contents(call.own)
+        contents = [] if call.renews else check.contents(call.own)
         call, check = self._first(call, check, contents, calls=rounds.calls if rounds else math.inf)
         if check_every is not None:
             self.samples = Samples(call, check, contents, check_every)
@@ -302,7 +302,7 @@ class Gate:
         __tracebackhide__ = True
         unfinished: list[str] = []
         handed_back: tuple[Key, ...] = ()
-        outputs = [] if call.setup else check.outputs(call.function, call.own)
+        outputs = [] if call.renews else check.outputs(call.function, call.own)
         filled: list[Contents] = []
         wait: Callable[[Any], None] | None = None
 
@@ -319,7 +319,7 @@ class Gate:
 
         self.watch = Watch()
         while len(unfinished) < ATTEMPTS and (not unfinished or unfinished[-1]):
-            if unfinished and not call.setup:
+            if unfinished and not call.renews:
                 restore([*contents, *outputs])
             call.run(look, check)
         self.watch.refuse(unfinished[-1])
@@ -341,7 +341,7 @@ class Gate:
             contents += fresh
             held = ", with what its arguments held before the first" if fresh else ""
             call.verified(check, contents, f"on the second call{held}")
-        elif check.written and not call.setup:
+        elif check.written and not call.renews:
             if calls > 1:
                 when = "on the second call, with what the first one left in its arguments (setup= gives new ones)"
                 call.run(lambda result, arguments, _: check.verify(result, arguments, when))

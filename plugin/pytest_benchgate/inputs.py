@@ -195,8 +195,8 @@ def _items(place: Any) -> list[Any]:
 @by_type
 def _declared(cls: type) -> list[str]:
     """Return the fields of a class of pydantic or msgspec."""
-    library = next((base.__module__.partition(".")[0] for base in cls.__mro__[-2::-1]), "")
-    return [*getattr(cls, DECLARED[library], ())] if library in DECLARED else []
+    libraries = {base.__module__.partition(".")[0] for base in cls.__mro__} & DECLARED.keys()
+    return [name for library in libraries for name in getattr(cls, DECLARED[library], ())]
 
 
 def _objects(values: Any) -> Iterable[Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import array
 import copy
+import enum
 import inspect
 import operator
 import sys
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +72,11 @@ class Memo(dict[int, Any]):
         self.deep: dict[int, Any] = {}
         self.kept: list[Any] = []
 
+    def forget(self, known: int) -> None:
+        """Keep no more than the first entries: what others stand for is not used."""
+        while len(self) > known:
+            self.popitem()
+
     def add(self, value: Any, made: Any) -> Any:
         """Remember what has been made of value, and return it."""
         self[id(value)] = made
@@ -100,6 +106,7 @@ def _copied(value: Any, memo: Memo) -> Any:
         return Uncopied(value) if is_opaque(value) else Same(value, *_state(value, memo))
     if is_handle(value):
         return Uncopied(value)
+    known = len(memo)
     for made in (_wrapper,) if type(value) in WRAPPERS else (_from_device, _table, _by_parts, _deep, _buffer):
         try:
             return made(value, memo)
@@ -108,7 +115,7 @@ def _copied(value: Any, memo: Memo) -> Any:
             raise
         # The next way is tried.
         except Exception:
-            memo.pop(id(value), None)
+            memo.forget(known)
     # The hash of an identity says nothing of what the object holds.
     by_identity = getattr(type(value), "__hash__", None) is object.__hash__
     return value if is_hashable(value) and not by_identity else Uncopied(value)
@@ -130,6 +137,11 @@ def _table(value: Any, memo: Memo) -> Any:
     """Return a copy of a table of pandas, of whose objects its own deep copy is none."""
     if not is_of(value, "pandas", "Series", "DataFrame"):
         raise TypeError(f"a {type(value).__name__} is not a table")
+    return table(value, lambda cell: _copied(cell, memo))
+
+
+def table(value: Any, copied: Callable[[Any], Any]) -> Any:
+    """Return a copy of a table of pandas, with a copy of each object in its cells."""
     made = copy.deepcopy(value)
     columns = [value] if value.ndim == 1 else [value.iloc[:, number] for number in range(value.shape[1])]
     for number, column in enumerate(columns):
@@ -137,7 +149,7 @@ def _table(value: Any, memo: Memo) -> Any:
             continue
         cells = np.empty(len(column), object)
         for row, cell in enumerate(column.array):
-            cells[row] = _copied(cell, memo)
+            cells[row] = copied(cell)
         if value.ndim == 1:
             made.iloc[:] = cells
         else:
@@ -161,20 +173,29 @@ def _by_parts(value: Any, memo: Memo) -> Any:
     container = (plain or isinstance(value, dict)) and not has_written_equality(type(value))
     if has_own_equality(value) or not (is_array or names or container):
         raise TypeError(f"a {type(value).__name__} is not compared part by part")
-    made = memo.add(value, copy.copy(value))
+    made = copy.copy(value)
+    if made is value:
+        raise TypeError(f"a {type(value).__name__} is its own copy")
+    memo.add(value, made)
     for name in names:
         object.__setattr__(made, name, _copied(getattr(value, name), memo))
     if isinstance(value, dict):
-        # Through dict itself where the type's own methods hide something, such as further values of a key.
-        kind: Any = type(value) if plain else dict
-        kind.clear(made)
-        for key in kind.__iter__(value):
-            kind.__setitem__(made, _key(key, memo), _copied(kind.__getitem__(value, key), memo))
+        _fill(made, value, memo, type(value) if plain else dict)
     elif not names:
         items: Iterable[Any] = np.ndenumerate(value) if is_array else enumerate(value)
         for index, item in items:
             made[index] = _copied(item, memo)
     return made
+
+
+def _fill(made: Any, value: Any, memo: Memo, kind: Any) -> None:
+    """Fill a dictionary's shallow copy; through `kind`, as its own methods may hide further values of a key."""
+    keys = [*kind.__iter__(value)]
+    found = [(_key(key, memo), _copied(kind.__getitem__(value, key), memo)) for key in keys]
+    if not all(key is old for (key, _), old in zip(found, keys, strict=True)):
+        (OrderedDict if isinstance(value, OrderedDict) else dict).clear(made)
+    for key, item in found:
+        kind.__setitem__(made, key, item)
 
 
 def _set(value: Any, memo: Memo) -> Any:
@@ -184,6 +205,8 @@ def _set(value: Any, memo: Memo) -> Any:
     if isinstance(value, frozenset):
         return type(value)(keys)
     made = copy.copy(value)
+    if made is value:
+        raise TypeError(f"a {type(value).__name__} is its own copy")
     set.clear(made)
     set.update(made, keys)
     return made
@@ -191,15 +214,20 @@ def _set(value: Any, memo: Memo) -> Any:
 
 def _key(item: Any, memo: Memo) -> Any:
     """Return what is found in the place of item, with copies of the objects in it that may change nevertheless."""
-    if type(item) in SIMPLE or not (isinstance(item, tuple) or has_identity(item) or fields(item)):
+    own = isinstance(type(item).__eq__, FunctionType)
+    if type(item) in SIMPLE or not (isinstance(item, tuple | frozenset) or own or has_identity(item)):
         return item
-    made = _copied(item, memo)
-    return made if hash(made) == hash(item) else item
+    known = len(memo)
+    made = tuple(_key(part, memo) for part in item) if type(item) is tuple else _copied(item, memo)
+    if hash(made) == hash(item):
+        return made
+    memo.forget(known)
+    return Same(item, *_state(item, memo)) if own else item
 
 
 def _deep(value: Any, memo: Memo) -> Any:
     """Return a deep copy whose attributes and items without an equality of their own are the same objects."""
-    if inspect.ismethod(value):
+    if inspect.ismethod(value) or (inspect.isbuiltin(value) and not inspect.ismodule(value.__self__)):
         return Holding(value, [(value.__self__, _copied(value.__self__, memo))])
     items = value.values() if isinstance(value, Mapping) else value
     holds = isinstance(value, Mapping | Sequence | AbstractSet) and not isinstance(value, NUMBERS)
@@ -209,7 +237,9 @@ def _deep(value: Any, memo: Memo) -> Any:
     made = copy.deepcopy(value, kept)
     if made is not value and are_unequal(made, value) and not are_equal(made, value, Tolerance(equal_nan=True)):
         return Uncopied(value, is_unequal=True)
-    parts = [(item, _copied(item, memo)) for item in kept.values() if has_identity(item) and not is_opaque(item)]
+    # A member of an enumeration does not change.
+    free = [item for item in kept.values() if not isinstance(item, enum.Enum) and has_identity(item)]
+    parts = [(item, _copied(item, memo)) for item in free if not is_opaque(item)]
     return Holding(made, parts) if any(isinstance(part, Same) and part.state for _, part in parts) else made
 
 
@@ -253,6 +283,6 @@ def _buffer(value: Any, memo: Memo) -> Any:  # noqa: ARG001
 WRAPPERS: dict[type, Callable[[Any, Memo], Any]] = {
     memoryview: _buffer,
     MappingProxyType: lambda value, memo: MappingProxyType(_copied(dict(value), memo)),
-    type({}.keys()): lambda value, _: dict.fromkeys(value).keys(),
+    type({}.keys()): lambda value, memo: _copied(dict.fromkeys(value), memo).keys(),
     type({}.items()): lambda value, memo: _copied(dict(value), memo).items(),
 }

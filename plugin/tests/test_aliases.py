@@ -481,6 +481,12 @@ WRONG = {
             near.key += 1
             return tree
         gate(f, expect=tree)""",
+    "it fills out in its first call only, beside a setup that returns None": """
+        done = []
+        def f(x, out):
+            if not done: np.multiply(x, 2, out=out); done.append(1)
+            return out
+        gate(f, np.arange(3.0), np.zeros(3), setup=lambda: None, expect=2 * np.arange(3.0))""",
     "it changes what a setup that returns None leaves as it is": """
         def f(x): x.sort(); return x[0]
         gate(f, [3, 1, 2], setup=lambda: None, expect=1)""",
@@ -536,6 +542,10 @@ RIGHT = {
         def setup(): assert len(ended) == begun.pop(); begun.append(len(ended) + 1); x[:] = 3, 1, 2
         begun = [0]
         gate(f, x, setup=setup, teardown=ended.append, expect=1)""",
+    "it adds to an out that a setup fills anew, and returns None": """
+        out = np.zeros(3)
+        def f(x, out): out += x; return out
+        gate(f, np.arange(3.0), out, setup=lambda: out.fill(0), expect=np.arange(3.0))""",
     "it changes what a setup that returns None changes, too": """
         x = [3, 1, 2]
         def f(x): x.sort(); return x[0]

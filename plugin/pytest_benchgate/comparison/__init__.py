@@ -18,6 +18,7 @@ from pytest_benchgate.comparison.core import (
 from pytest_benchgate.comparison.families import are_equal, compare
 from pytest_benchgate.comparison.others import (
     Holding,
+    Original,
     Same,
     Uncopied,
     has_identity,
@@ -27,6 +28,6 @@ from pytest_benchgate.comparison.others import (
 )
 from pytest_benchgate.comparison.own import are_unequal, has_written_equality
 
-__all__ = ["SIMPLE", "Holding", "Mismatch", "Same", "Tolerance", "Uncopied", "WrongAnswer", "are_equal", "are_unequal",
-           "attributes", "compare", "fields", "has_identity", "has_own_equality", "has_written_equality", "is_handle",
-           "is_of", "is_opaque", "is_plain", "text"]  # fmt: skip
+__all__ = ["SIMPLE", "Holding", "Mismatch", "Original", "Same", "Tolerance", "Uncopied", "WrongAnswer", "are_equal",
+           "are_unequal", "attributes", "compare", "fields", "has_identity", "has_own_equality",
+           "has_written_equality", "is_handle", "is_of", "is_opaque", "is_plain", "text"]  # fmt: skip

@@ -24,11 +24,14 @@ from pytest_benchgate.comparison.core import (
     shape,
     text,
 )
+from pytest_benchgate.comparison.others import Original
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 BYTES = (bytes, bytearray)
+# Containers that keep what they hold.
+KEEPING = {list, tuple, dict, deque, OrderedDict}
 # Elements that are not worth remembering.
 FEW = 8
 # Of elements of two sets that are compared one by one.
@@ -52,7 +55,7 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
     # A container contains itself: any difference is found by the comparison that is under way.
     if pair in comparison.within or pair in comparison.equal:
         return None
-    known, is_equal = len(comparison.equal), False
+    known, is_equal = comparison.known(), False
     comparison.within.add(pair)
     try:
         mismatch = _compare(got, expected, comparison, where)
@@ -163,8 +166,20 @@ def _lengths(got: Any, expected: Any, comparison: Comparison, where: str) -> Mis
 def _sequences(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
     if len(got) != len(expected):
         return _lengths(got, expected, comparison, where)
-    items = zip(range(len(expected)), got, expected, strict=True)
+    items = _passing(zip(range(len(expected)), got, expected, strict=True), got, expected, comparison)
     return counted(items, lambda index: f"{where}[{index}]", len(expected), got, comparison)
+
+
+def _passing(items: Iterable[Any], got: Any, expected: Any, comparison: Comparison) -> Iterable[Any]:
+    """Return items of two containers; those that a container may make at each access are not remembered."""
+    return items if {type(got), type(expected)} <= KEEPING else _forgotten(items, comparison)
+
+
+def _forgotten(items: Iterable[Any], comparison: Comparison) -> Iterator[Any]:
+    for item in items:
+        known = comparison.known()
+        yield item
+        comparison.forget(known)
 
 
 def _mappings(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismatch | None:
@@ -183,8 +198,11 @@ def _mappings(got: Any, expected: Any, comparison: Comparison, where: str) -> Mi
             return comparison.words(f"the key {keys[key]!r}", f"the key {key!r}", got, where)
     if isinstance(got, OrderedDict) and isinstance(expected, OrderedDict) and [*keys] != [*expected]:
         return comparison.words(f"the keys {text([*keys])}", f"the keys {text([*expected])}", got, where)
-    items = ((key, got[key], expected[key]) for key in expected)
-    mismatch = counted(items, lambda key: f"{where}[{text(key)}]", len(expected), got, comparison)
+    # By the key itself, not by what stands for it among those that are expected: a mapping may look at its attributes.
+    items = ((key, got[keys[key]], expected[keys[key]]) for key in expected)
+    mismatch = counted(
+        _passing(items, got, expected, comparison), lambda key: f"{where}[{text(key)}]", len(expected), got, comparison
+    )
     return mismatch or _further(got, expected, comparison, where)
 
 
@@ -213,10 +231,14 @@ def _sets(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismat
     left = {element: element for element in got}
     unpaired = []
     for element in expected:
-        if element in left and comparison(left[element], element, where) is None:
-            del left[element]
-        else:
+        mismatch = comparison(left[element], element, where) if element in left else None
+        # No other one can be equal to an object that is there, but has changed.
+        if mismatch and isinstance(element, Original):
+            return mismatch
+        if mismatch or element not in left:
             unpaired.append(element)
+        else:
+            del left[element]
     if len(unpaired) ** 2 > MOST_PAIRS:
         if comparison.tolerance == Tolerance():
             return comparison.whole(got, expected, where)
@@ -225,9 +247,7 @@ def _sets(got: Any, expected: Any, comparison: Comparison, where: str) -> Mismat
     for element in unpaired:
         found = next((one for one in left if comparison(one, element, where) is None), left)
         if found is left:
-            # An object that is in both has changed.
-            changed = comparison(left[element], element, where) if element in left else None
-            return changed or comparison.whole(got, expected, where)
+            return comparison.whole(got, expected, where)
         del left[found]
     return None
 

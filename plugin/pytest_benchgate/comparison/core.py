@@ -125,7 +125,8 @@ class Comparison:
 
     With `counts`, all differences of a container are counted; otherwise the first one is enough. An object that is
     equal to nothing but itself may be in `copies`, by its identity, with the copy that it is to be compared with. Their
-    attributes are compared `later`, not within each other, as a chain of such objects may be long. The pairs in `equal`
+    attributes are compared `later`, not within each other, as a chain of such objects may be long; `objects` are those
+    of the present chain, with their copies. The pairs in `equal`
     have been compared with this tolerance, and are: a list may be in many others. They are kept there, as another value
     might get the identity of one that is gone. `chosen` has, by two types, what compares their values, and `states` the
     pairs that are equal within the attributes of objects, where NaN equals NaN.
@@ -137,6 +138,7 @@ class Comparison:
     within: set[tuple[int, int]] = field(default_factory=set)
     copies: dict[int, Any] = field(default_factory=dict)
     later: list[tuple[Any, Any, str]] = field(default_factory=list)
+    objects: set[tuple[int, int]] = field(default_factory=set)
     equal: dict[tuple[int, int], Any] = field(default_factory=dict)
     chosen: dict[tuple[int, int], Any] = field(default_factory=dict)
     states: dict[tuple[int, int], Any] = field(default_factory=dict)
@@ -153,13 +155,18 @@ class Comparison:
         """Return the same comparison for the attributes of one object and their copies: NaN may have been in them."""
         tolerance = dataclasses.replace(self.tolerance, equal_nan=True)
         return dataclasses.replace(
-            self, tolerance=tolerance, within=set(), equal=self.states, copies=copies, later=later
+            self, tolerance=tolerance, objects=set(), equal=self.states, copies=copies, later=later
         )
 
-    def forget(self, known: int) -> None:
-        """Keep no more than the first pairs in `equal`: the others counted on one that has turned out to differ."""
-        while len(self.equal) > known:
-            self.equal.popitem()
+    def known(self) -> tuple[int, int]:
+        """Return how many pairs are known to be equal; see `forget`."""
+        return len(self.equal), len(self.states)
+
+    def forget(self, known: tuple[int, int]) -> None:
+        """Keep no more than the pairs that were known: the others counted on one that has turned out to differ."""
+        for found, count in zip((self.equal, self.states), known, strict=True):
+            while len(found) > count:
+                found.popitem()
 
     def whole(self, got: Any, expected: Any, where: str, note: str = "") -> Mismatch:
         """Return the mismatch of two values as wholes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -117,12 +117,18 @@ def _compare_of(got: Any, expected: Any, comparison: Comparison) -> Compare:
 def _has_kind(value: Any) -> bool:
     """Return whether the family of value depends on its type alone, not on an attribute such as a unit."""
     cls = type(value)
-    if cls is SimpleNamespace or _is_quantity(cls):
+    try:
+        # A proxy shows the class of another object.
+        if _varies(cls) or value.__class__ is not cls:
+            return False
+        stored = object.__getattribute__(value, "__dict__") if cls.__dictoffset__ else ()
+        return not any(name in stored for name in arrays.PROTOCOLS)
+    except Exception:
         return False
-    stored = object.__getattribute__(value, "__dict__") if cls.__dictoffset__ else ()
-    return not any(name in stored for name in arrays.PROTOCOLS)
 
 
 @by_type
-def _is_quantity(cls: type) -> bool:
-    return any("to" in vars(base) for base in cls.__mro__)
+def _varies(cls: type) -> bool:
+    """Return whether values of a type may be quantities, or decide by themselves which attributes they have."""
+    decides = any(isinstance(vars(base).get("__getattribute__"), FunctionType) for base in cls.__mro__)
+    return cls is SimpleNamespace or decides or hasattr(cls, "to")

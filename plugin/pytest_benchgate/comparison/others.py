@@ -99,6 +99,12 @@ class Holding(Original):
     original: Any
     parts: list[tuple[Any, Any]]
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether other is equal to the copy."""
+        return other is self or bool(other == self.original)
+
+    __hash__ = Original.__hash__
+
 
 def has_own_equality(value: Any) -> bool:
     """Return whether value's type has a method that compares two values as a whole."""
@@ -149,10 +155,10 @@ def compare_same(got: Any, expected: Any, comparison: Comparison, where: str) ->
         return None
     later = [(attributes(got), expected.state, f"{where}.__dict__")]
     comparison = comparison.unchanged(expected.copies, later)
-    known = len(comparison.equal)
+    known = comparison.known()
     mismatch = next((found for pair in later if (found := comparison(*pair))), None)
     if mismatch is None:
-        comparison.equal.update(dict.fromkeys(comparison.within))
+        comparison.equal.update(dict.fromkeys(comparison.objects))
     else:
         comparison.forget(known)
     return mismatch
@@ -191,7 +197,8 @@ def compare(got: Any, expected: Any, comparison: Comparison, where: str) -> Mism
         return None
     elif isinstance(expected, enum.Enum | type) or inspect.isroutine(expected) or inspect.ismodule(expected):
         # Each access makes another bound method.
-        same = got is expected or (inspect.ismethod(expected) and got == expected)
+        bound = inspect.ismethod(expected) or inspect.isbuiltin(expected)
+        same = got is expected or (bound and got == expected)
         return None if same else comparison.whole(got, expected, where)
     elif cls.__eq__ is object.__eq__:
         return _without_equality(got, expected, comparison, where)
@@ -220,8 +227,8 @@ def _without_equality(got: Any, expected: Any, comparison: Comparison, where: st
         if comparison.copies.get(id(got)) is not expected or unseen:
             return comparison.unjudged(got, expected, where, f"{type(expected).__name__} has no equality of its own")
         pair = id(got), id(expected)
-        if not (pair in comparison.equal or pair in comparison.within):
-            comparison.within.add(pair)
+        if not (pair in comparison.equal or pair in comparison.objects):
+            comparison.objects.add(pair)
             comparison.later.append((*both(attributes, got, expected), f"{where}.__dict__"))
         return None
     for name, part in (("args", lambda one: one.args), ("__dict__", attributes)):
