@@ -43,8 +43,8 @@ class Keyed:
 class Valued:
     """Equal, and found, by a value that can change."""
 
-    def __init__(self, n: int) -> None:
-        self.n = n
+    def __init__(self, n: int, node: Node | None = None) -> None:
+        self.n, self.node = n, node
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Valued) and self.n == other.n
@@ -76,6 +76,7 @@ HOLDERS: dict[str, Callable[[Node], Any]] = {
     "a key found by identity, and beside it": lambda node: [{Keyed(node): 1}, node],
     "an element found by identity, and beside it": lambda node: [{Keyed(node)}, node],
     "a tuple of a key found by identity": lambda node: {(Keyed(node), 1): 1},
+    "a key with an equality of its own": lambda node: {Valued(1, node): 1},
     "a bound method": lambda node: [node.read],
 }
 
