@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import FunctionType, MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -46,6 +46,8 @@ CONTAINERS = (list, dict, deque)
 PLAIN = {tuple, list, dict, set, frozenset}
 # Sequences, maybe of a billion numbers.
 NUMBERS = (range, bytes, bytearray, array.array)
+# Objects, and what is expected of them.
+Parts: TypeAlias = list[tuple[Any, Any]]
 # What an object may hold that has no copy, and is no part of an answer.
 LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
@@ -180,45 +182,56 @@ def _by_parts(value: Any, memo: Memo) -> Any:
     for name in names:
         object.__setattr__(made, name, _copied(getattr(value, name), memo))
     if isinstance(value, dict):
-        _fill(made, value, memo, type(value) if plain else dict)
-    elif not names:
+        return _fill(made, value, memo, type(value) if plain else dict)
+    if not names:
         items: Iterable[Any] = np.ndenumerate(value) if is_array else enumerate(value)
         for index, item in items:
             made[index] = _copied(item, memo)
     return made
 
 
-def _fill(made: Any, value: Any, memo: Memo, kind: Any) -> None:
+def _fill(made: Any, value: Any, memo: Memo, kind: Any) -> Any:
     """Fill a dictionary's shallow copy; through `kind`, as its own methods may hide further values of a key."""
     keys = [*kind.__iter__(value)]
-    found = [(_key(key, memo), _copied(kind.__getitem__(value, key), memo)) for key in keys]
+    parts: Parts = []
+    found = [(_key(key, memo, parts), _copied(kind.__getitem__(value, key), memo)) for key in keys]
     if not all(key is old for (key, _), old in zip(found, keys, strict=True)):
         (OrderedDict if isinstance(value, OrderedDict) else dict).clear(made)
     for key, item in found:
         kind.__setitem__(made, key, item)
+    return Holding(made, parts) if parts else made
 
 
 def _set(value: Any, memo: Memo) -> Any:
-    keys = [_key(item, memo) for item in value]
+    parts: Parts = []
+    keys = [_key(item, memo, parts) for item in value]
     if all(map(operator.is_, keys, value)):
         return copy.copy(value)
+    made: Any
     if isinstance(value, frozenset):
-        return type(value)(keys)
-    made = copy.copy(value)
-    if made is value:
-        raise TypeError(f"a {type(value).__name__} is its own copy")
-    set.clear(made)
-    set.update(made, keys)
-    return made
+        made = type(value)(keys)
+    else:
+        made = copy.copy(value)
+        if made is value:
+            raise TypeError(f"a {type(value).__name__} is its own copy")
+        set.clear(made)
+        set.update(made, keys)
+    return Holding(made, parts) if parts else made
 
 
-def _key(item: Any, memo: Memo) -> Any:
-    """Return what is found in the place of item, with copies of the objects in it that may change nevertheless."""
+def _key(item: Any, memo: Memo, parts: Parts) -> Any:
+    """Return what is found in the place of item, with copies of the objects in it that may change nevertheless.
+
+    What a value with an equality of its own refers to is added to parts: in the value's place, only a copy is found.
+    """
     own = isinstance(type(item).__eq__, FunctionType)
     if type(item) in SIMPLE or not (isinstance(item, tuple | frozenset) or own or has_identity(item)):
         return item
     known = len(memo)
-    made = tuple(_key(part, memo) for part in item) if type(item) is tuple else _copied(item, memo)
+    made = tuple(_key(part, memo, parts) for part in item) if type(item) is tuple else _copied(item, memo)
+    if isinstance(made, Holding):
+        parts += made.parts
+        made = made.original
     if hash(made) == hash(item):
         return made
     memo.forget(known)
