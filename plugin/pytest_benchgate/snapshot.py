@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 CONTAINERS = (list, dict, deque)
-# Python's own, which are copied part by part, come what may.
+# Python's own types, which are always copied part by part.
 PLAIN = {tuple, list, dict, set, frozenset}
 # Sequences, maybe of a billion numbers.
 NUMBERS = (range, bytes, bytearray, array.array)
@@ -292,10 +292,16 @@ def _buffer(value: Any, memo: Memo) -> Any:  # noqa: ARG001
         return np.array(view)
 
 
+def _shown(value: dict[Any, Any], memo: Memo, show: Callable[[dict[Any, Any]], Any]) -> Any:
+    """Return what shows a copy of a dictionary."""
+    made = _copied(value, memo)
+    return Holding(show(made.original), made.parts) if isinstance(made, Holding) else show(made)
+
+
 # What shows the content of another object, and how to copy that.
 WRAPPERS: dict[type, Callable[[Any, Memo], Any]] = {
     memoryview: _buffer,
-    MappingProxyType: lambda value, memo: MappingProxyType(_copied(dict(value), memo)),
-    type({}.keys()): lambda value, memo: _copied(dict.fromkeys(value), memo).keys(),
-    type({}.items()): lambda value, memo: _copied(dict(value), memo).items(),
+    MappingProxyType: lambda value, memo: _shown(dict(value), memo, MappingProxyType),
+    type({}.keys()): lambda value, memo: _shown(dict.fromkeys(value), memo, dict.keys),
+    type({}.items()): lambda value, memo: _shown(dict(value), memo, dict.items),
 }

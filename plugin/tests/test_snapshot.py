@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -77,6 +78,9 @@ HOLDERS: dict[str, Callable[[Node], Any]] = {
     "an element found by identity, and beside it": lambda node: [{Keyed(node)}, node],
     "a tuple of a key found by identity": lambda node: {(Keyed(node), 1): 1},
     "a key with an equality of its own": lambda node: {Valued(1, node): 1},
+    "a view of such keys": lambda node: {Valued(1, node): 1}.keys(),
+    "a view of items with such keys": lambda node: {Valued(1, node): 1}.items(),
+    "a read-only view of a dictionary with such keys": lambda node: MappingProxyType({Valued(1, node): 1}),
     "a bound method": lambda node: [node.read],
 }
 
